@@ -1,0 +1,31 @@
+-- The foreign key to auth.users: there where that table is, and of no importance where it is not.
+
+CREATE FUNCTION cometchat.add_foreign_key() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = ''
+SET lock_timeout = '5s'
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                 WHERE c.oid = pg_catalog.to_regclass('auth.users') AND c.relkind IN ('r', 'p')) THEN
+    RETURN false;
+  END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_constraint
+             WHERE conrelid = 'public.cometchat_users'::pg_catalog.regclass
+               AND confrelid = 'auth.users'::pg_catalog.regclass AND contype = 'f') THEN
+    RETURN true;
+  END IF;
+  ALTER TABLE public.cometchat_users ADD CONSTRAINT cometchat_users_user_id_fkey
+    FOREIGN KEY (user_id) REFERENCES auth.users (id) ON DELETE CASCADE;
+  RETURN true;
+EXCEPTION
+  WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch THEN
+    RAISE WARNING 'auth.users cannot be referenced, cometchat_users goes without the foreign key'
+      USING DETAIL = SQLERRM, HINT = 'auth.users needs a primary key (id uuid).';
+    RETURN false;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.add_foreign_key() IS
+  'Adds the foreign key from cometchat_users to auth.users if it can; says whether it is there.';
+
+SELECT cometchat.add_foreign_key();

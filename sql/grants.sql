@@ -1,0 +1,57 @@
+-- Who may do what. Last, so that it finds every object.
+--
+-- SECURITY: on Supabase, default privileges grant every new object in public to anon, authenticated
+-- and service_role by name, so revoking from PUBLIC is not enough: everything is taken from
+-- everybody but the owner first, whoever got it, and then given back by name.
+
+DO $block$
+DECLARE
+  object record;
+  operators text[] := ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles
+                            WHERE rolname IN ('postgres', 'service_role') AND NOT rolsuper);
+  grantee text;
+BEGIN
+  FOR object IN
+    SELECT DISTINCT kind, name, a.grantee
+    FROM (
+      SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+             oid::pg_catalog.regclass::text AS name, relowner AS owner,
+             COALESCE(relacl, pg_catalog.acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) AS acl
+      FROM pg_catalog.pg_class
+      WHERE relkind IN ('r', 'v', 'S')
+        AND (relnamespace = 'cometchat'::pg_catalog.regnamespace
+             OR oid = ANY (ARRAY['public.cometchat_users', 'public.cometchat_users_id_seq']::pg_catalog.regclass[]))
+      UNION ALL
+      SELECT 'ROUTINE', oid::pg_catalog.regprocedure::text, proowner,
+             COALESCE(proacl, pg_catalog.acldefault('f', proowner))
+      FROM pg_catalog.pg_proc
+      WHERE pronamespace = 'cometchat'::pg_catalog.regnamespace
+         OR (pronamespace = 'public'::pg_catalog.regnamespace
+             AND proname IN ('cometchat_ensure_user', 'cometchat_refresh_token', 'cometchat_revoke_tokens'))
+      UNION ALL
+      SELECT 'SCHEMA', 'cometchat', nspowner, COALESCE(nspacl, pg_catalog.acldefault('n', nspowner))
+      FROM pg_catalog.pg_namespace WHERE nspname = 'cometchat'
+    ) AS ours, pg_catalog.aclexplode(ours.acl) AS a
+    WHERE a.grantee <> ours.owner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s CASCADE', object.kind, object.name,
+      CASE object.grantee WHEN 0 THEN 'PUBLIC' ELSE object.grantee::pg_catalog.regrole::text END);
+  END LOOP;
+
+  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'authenticated') THEN
+    GRANT SELECT ON public.cometchat_users TO authenticated;
+    GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text),
+      public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO authenticated;
+  END IF;
+
+  FOREACH grantee IN ARRAY operators LOOP
+    -- Not TRIGGER: a trigger on this table would run with the rights of our definers.
+    EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON public.cometchat_users TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text), '
+      'public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb) TO %I', grantee);
+  END LOOP;
+END
+$block$;

@@ -1,0 +1,39 @@
+-- What operators say about a user; the right to say it is also what makes a caller trusted.
+
+CREATE FUNCTION cometchat.enqueue(user_id uuid, profile jsonb DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $function$
+#variable_conflict use_column
+DECLARE
+  unknown_key text;
+BEGIN
+  IF enqueue.user_id IS NULL THEN
+    RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
+  END IF;
+  IF pg_catalog.jsonb_typeof(enqueue.profile) <> 'object' THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'profile must be a JSON object',
+      HINT = 'Its keys are name, avatar, link, role, tags and metadata.';
+  END IF;
+  SELECT key INTO unknown_key FROM pg_catalog.jsonb_object_keys(enqueue.profile) AS keys(key)
+  WHERE key <> ALL (ARRAY['name', 'avatar', 'link', 'role', 'tags', 'metadata']) LIMIT 1;
+  IF FOUND THEN
+    RAISE invalid_parameter_value
+      USING MESSAGE = pg_catalog.format('profile has an unknown key "%s"', unknown_key),
+      HINT = 'Its keys are name, avatar, link, role, tags and metadata.';
+  END IF;
+
+  INSERT INTO cometchat.sync_state AS s (user_id, overrides, wanted_revision)
+  VALUES (enqueue.user_id,
+          NULLIF(pg_catalog.jsonb_strip_nulls(enqueue.profile), '{}'), 1)
+  ON CONFLICT (user_id) DO UPDATE SET
+    -- a key set to null takes its override back
+    overrides = NULLIF(pg_catalog.jsonb_strip_nulls(
+      COALESCE(s.overrides, '{}') || COALESCE(enqueue.profile, '{}')), '{}'),
+    wanted_revision = s.wanted_revision + 1;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.enqueue(uuid, jsonb) IS
+  'Sets profile overrides (name, avatar, link, role, tags, metadata) that hold until set to null. '
+  'A role that may execute this function is trusted: it may name any user in cometchat_ensure_user.';

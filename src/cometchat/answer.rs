@@ -1,0 +1,180 @@
+//! The envelope of every answer: `{"data": ..}` with a success, `{"error": {..}}` without.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, FieldError};
+use crate::kind::says_later;
+use crate::message::{clean_code, clean_message};
+use crate::value::{self, text_at};
+
+const MAX_DETAILS: usize = 8;
+
+/// An answer as it came off the wire, at most as long as its operation's cap.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A 2xx; only then `data` is to be expected.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The `data` of a success.
+    ///
+    /// # Errors
+    /// `Api` for CometChat's errors (also inside a 2xx), `NotCometChat` for everything else.
+    pub fn data(&self) -> Result<Value, Error> {
+        let mut top = self.object()?;
+        match (top.remove("data"), top.remove("error")) {
+            (Some(data), None | Some(Value::Null)) if self.is_success() => Ok(data),
+            (_, Some(error)) if !error.is_null() => Err(self.api_error(error)),
+            _ => Err(self.no_envelope("no data and no error in it")),
+        }
+    }
+
+    /// `data` even under an error status: an import may fail as a whole and still report,
+    /// row by row, what it did.
+    pub fn data_whatever_the_status(&self) -> Result<Value, Error> {
+        match self.object()?.remove("data") {
+            Some(Value::Object(rows)) if !rows.is_empty() => Ok(Value::Object(rows)),
+            _ => self.data(),
+        }
+    }
+
+    /// An answer of the right envelope, but with something else in it than asked for.
+    pub fn wrong_shape(&self, what: &'static str) -> Error {
+        Error::NotCometChat { status: self.status, what }
+    }
+
+    fn object(&self) -> Result<Map<String, Value>, Error> {
+        if (300..400).contains(&self.status) {
+            return Err(self.wrong_shape("redirect"));
+        }
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Err(self.no_envelope("empty"));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(top)) => Ok(top),
+            Ok(_) => Err(self.no_envelope("not a JSON object")),
+            Err(_) => Err(self.no_envelope("not JSON")),
+        }
+    }
+
+    /// Without an envelope only the statuses that speak for themselves are believed.
+    fn no_envelope(&self, what: &'static str) -> Error {
+        if says_later(self.status) {
+            self.api_error(Value::Null)
+        } else {
+            Error::NotCometChat { status: self.status, what }
+        }
+    }
+
+    /// Reads `error`: an object, or a bare string. Anything else leaves the status alone.
+    fn api_error(&self, error: Value) -> Error {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let (code, message, details) = match &error {
+            Value::Object(e) => (
+                text_at(e, "code").and_then(|c| clean_code(&c)),
+                text_at(e, "message"),
+                e.get("details").map(field_errors).unwrap_or_default(),
+            ),
+            Value::String(s) => {
+                (clean_code(s).filter(|c| c.contains("ERR_")), Some(s.clone()), vec![])
+            }
+            _ => (None, None, vec![]),
+        };
+        let message = message.map(|m| clean_message(&m)).filter(|m| !m.is_empty());
+        Error::Api { status, code, message, details, retry_after }
+    }
+}
+
+/// The code and cleaned message of an error object inside an answer (an import's row).
+pub(crate) fn row_error(error: &Value) -> (Option<String>, Option<String>) {
+    match error {
+        Value::Object(e) => (
+            text_at(e, "code").and_then(|c| clean_code(&c)),
+            text_at(e, "message").map(|m| clean_message(&m)),
+        ),
+        other => (None, value::text(other).map(|m| clean_message(&m))),
+    }
+}
+
+/// `{"field": ["message", ..]}`, or a list of messages, or one message.
+fn field_errors(details: &Value) -> Vec<FieldError> {
+    let one = |field: &str, v: &Value| FieldError {
+        field: clean_message(field),
+        message: clean_message(&value::texts(v).join(" ")),
+    };
+    match details {
+        Value::Object(map) => map.iter().take(MAX_DETAILS).map(|(k, v)| one(k, v)).collect(),
+        Value::Array(list) if list.is_empty() => vec![],
+        Value::Array(_) | Value::String(_) => vec![one("", details)],
+        _ => vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::ErrorKind;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+    }
+
+    fn kind(status: u16, body: &str) -> ErrorKind {
+        answer(status, body).data().expect_err(body).kind()
+    }
+
+    #[test]
+    fn envelopes() {
+        use ErrorKind::*;
+        assert!(answer(200, r#"{"data":{"uid":"a"},"x":1}"#).data().is_ok());
+        assert!(answer(201, r#"{"data":[],"error":null}"#).data().is_ok());
+        for (status, body, want) in [
+            (200, "", NotCometChat),
+            (204, "", NotCometChat),
+            (200, "<html>", NotCometChat),
+            (200, r#"{"data":"#, NotCometChat),
+            (200, r#"{"ok":true}"#, NotCometChat),
+            (200, "[1]", NotCometChat),
+            (200, "\u{feff}{}", NotCometChat),
+            (302, r#"{"data":{}}"#, NotCometChat),
+            (401, "Unauthorized", NotCometChat),
+            (400, r#"{"data":{}}"#, NotCometChat),
+            (404, "<html>", WrongEndpoint),
+            (502, "<html>bad gateway", Server),
+            (500, r#"{"data":{}}"#, Server),
+            (429, "slow down", RateLimited),
+            (403, r#"{"error":"Forbidden"}"#, KeyRejected),
+            (400, r#"{"error":"ERR_UID_ALREADY_EXISTS"}"#, UidExists),
+            (404, r#"{"error":{"code":"ERR_UID_NOT_FOUND"}}"#, UidNotFound),
+            (200, r#"{"error":{"code":"ERR_UID_NOT_FOUND"},"data":null}"#, UidNotFound),
+            (400, r#"{"error":{"message":"no code"}}"#, BadUser),
+            (400, r#"{"error":[]}"#, BadUser),
+        ] {
+            assert_eq!(kind(status, body), want, "{status} {body}");
+        }
+        let bomb = "[".repeat(60_000);
+        assert_eq!(kind(200, &bomb), NotCometChat);
+        assert_eq!(kind(200, &format!(r#"{{"data":{bomb}"#)), NotCometChat);
+    }
+
+    #[test]
+    fn details_are_read_and_cleaned() {
+        let body = r#"{"error":{"code":"ERR_BAD_REQUEST","message":"bad\n ada@example.com",
+            "details":{"avatar":["The avatar must be","a valid URL."],"tags.0":"required"}}}"#;
+        let Err(Error::Api { message, details, .. }) = answer(400, body).data() else {
+            panic!("not an API error");
+        };
+        assert_eq!(message.as_deref(), Some("bad [redacted]"));
+        assert_eq!(details[0].field, "avatar");
+        assert_eq!(details[0].message, "The avatar must be a valid URL.");
+        assert_eq!(details[1].message, "required");
+    }
+}

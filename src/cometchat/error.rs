@@ -1,0 +1,156 @@
+//! Everything that can go wrong with a request, in a form that is safe to print.
+
+use std::time::Duration;
+
+use crate::kind::{self, ErrorKind};
+
+/// Why a request has no usable answer.
+///
+/// `Display` shows fixed phrases, HTTP statuses and CometChat's error codes only:
+/// never a key, token, uid, name or e-mail address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The deadline passed, before or during the request.
+    #[error("no answer in time")]
+    Timeout,
+
+    /// The connection could not be made, or broke.
+    #[error("network error: {what}")]
+    Network {
+        /// One of a fixed set: "connection refused", "connection reset", "connection closed",
+        /// "connection failed", "name not found", "no route", "not permitted", "tls", "proxy",
+        /// "answer cut off" (fewer bytes than announced).
+        what: &'static str,
+    },
+
+    /// The transport's waiter was interrupted by its host (a cancel or a shutdown),
+    /// or the agent has been shut down.
+    #[error("interrupted")]
+    Interrupted,
+
+    /// CometChat answered with an error, or with a status that speaks for itself
+    /// whatever the body (429, 408, 417, 5xx: gateways in front of the API answer in HTML).
+    #[error("CometChat answered with status {status}{}", Parenthesised(.code.as_deref()))]
+    Api {
+        /// The HTTP status.
+        status: u16,
+        /// `error.code`, when it looks like one (letters, digits, `_`).
+        code: Option<String>,
+        /// `error.message` after [`crate::clean_message`]; may name the uid.
+        message: Option<String>,
+        /// `error.details` of a validation error, cleaned, at most 8 entries.
+        details: Vec<FieldError>,
+        /// `Retry-After` in seconds, at most a day.
+        retry_after: Option<Duration>,
+    },
+
+    /// Something answered, but not CometChat's API: a redirect, HTML, garbage, no body,
+    /// a success without `{"data":..}`, an error without `{"error":..}`, another user's data.
+    #[error("the answer is not CometChat's: {what} (status {status})")]
+    NotCometChat {
+        /// The HTTP status; 0 when the answer was not understood as HTTP.
+        status: u16,
+        /// A fixed phrase.
+        what: &'static str,
+    },
+
+    /// The answer is larger than this client reads.
+    #[error("the answer exceeds {limit} bytes")]
+    TooLarge {
+        /// The cap in bytes that was exceeded.
+        limit: u64,
+    },
+
+    /// Refused before anything was sent.
+    #[error("invalid request: {what}")]
+    InvalidRequest {
+        /// A fixed phrase.
+        what: &'static str,
+    },
+}
+
+/// One field that CometChat's validation refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field as CometChat names it, such as `avatar` or `tags.0`.
+    pub field: String,
+    /// CometChat's words, cleaned.
+    pub message: String,
+}
+
+impl Error {
+    /// CometChat's `error.code`, if it sent one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Error::Api { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Api { status, .. } | Error::NotCometChat { status, .. } if *status != 0 => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
+    /// How long CometChat asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Api { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Timeout => ErrorKind::Timeout,
+            Error::Network { .. } => ErrorKind::Network,
+            Error::Interrupted => ErrorKind::Interrupted,
+            Error::Api { status, code, .. } => kind::classify(*status, code.as_deref()),
+            // A bare 404 is what a wrong host or path answers.
+            Error::NotCometChat { status: 404, .. } => ErrorKind::WrongEndpoint,
+            Error::NotCometChat { .. } | Error::TooLarge { .. } => ErrorKind::NotCometChat,
+            Error::InvalidRequest { .. } => ErrorKind::Invalid,
+        }
+    }
+}
+
+struct Parenthesised<'a>(Option<&'a str>);
+
+impl std::fmt::Display for Parenthesised<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |s| write!(f, " ({s})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_shows_status_and_code_only() {
+        let mut e = Error::Api {
+            status: 404,
+            code: Some("ERR_UID_NOT_FOUND".into()),
+            message: Some("The UID ada does not exist".into()),
+            details: vec![],
+            retry_after: None,
+        };
+        assert_eq!(e.to_string(), "CometChat answered with status 404 (ERR_UID_NOT_FOUND)");
+        if let Error::Api { code, .. } = &mut e {
+            *code = None;
+        }
+        assert_eq!(e.to_string(), "CometChat answered with status 404");
+    }
+
+    #[test]
+    fn a_result_stays_small() {
+        assert!(std::mem::size_of::<Error>() <= 128);
+    }
+}

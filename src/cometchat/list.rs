@@ -1,0 +1,209 @@
+//! Listing users, a page at a time ("List users").
+
+use std::fmt::{self, Write};
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::error::Error;
+use crate::exchange::{Method, Request, SMALL_BODY};
+use crate::observe::Operation;
+use crate::path::encode;
+use crate::user::User;
+use crate::value::count_at;
+
+/// The largest page ("List users").
+pub const MAX_PER_PAGE: u32 = 1000;
+
+/// Which users to list. The default is the first 100 that are not deactivated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListUsers {
+    /// Users per page, 1 to [`MAX_PER_PAGE`]; CometChat's default is 100.
+    pub per_page: Option<u32>,
+    /// From 1.
+    pub page: Option<u32>,
+    /// Matches the beginning of uid or name.
+    pub search_key: Option<String>,
+    /// One role only.
+    pub role: Option<String>,
+    /// Show tags.
+    pub with_tags: bool,
+    /// Deactivated users as well.
+    pub with_deactivated: bool,
+    /// Deactivated users alone.
+    pub only_deactivated: bool,
+}
+
+/// One page of users.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct UserPage {
+    /// In CometChat's order.
+    pub users: Vec<User>,
+    /// Entries that had no uid and were left out.
+    pub unreadable: usize,
+    /// What CometChat says about all pages.
+    pub pagination: Option<Pagination>,
+}
+
+/// `meta.pagination`; anything may be absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pagination {
+    /// Users in all pages (0 in CometChat's own example: do not rely on it).
+    pub total: Option<u64>,
+    /// Users in this page.
+    pub count: Option<u64>,
+    /// Users per page.
+    pub per_page: Option<u64>,
+    /// This page, from 1.
+    pub current_page: Option<u64>,
+    /// Number of pages.
+    pub total_pages: Option<u64>,
+}
+
+impl UserPage {
+    /// Another page is worth asking for: this one is not empty, and CometChat either says
+    /// that more follow or does not say.
+    pub fn has_more(&self) -> bool {
+        let nothing = self.users.is_empty() && self.unreadable == 0;
+        let p = self.pagination.unwrap_or_default();
+        !nothing && p.current_page.zip(p.total_pages).is_none_or(|(at, of)| at < of)
+    }
+}
+
+impl ListUsers {
+    fn path(&self) -> Result<String, Error> {
+        if self.per_page.is_some_and(|n| n == 0 || n > MAX_PER_PAGE) {
+            return Err(Error::InvalidRequest { what: "users per page" });
+        }
+        let mut pairs = String::new();
+        let mut add = |name: &str, value: &str| {
+            let mark = if pairs.is_empty() { '?' } else { '&' };
+            // Writing to a String cannot fail.
+            let _ = write!(pairs, "{mark}{name}={}", encode(value));
+        };
+        if let Some(n) = self.per_page {
+            add("perPage", &n.to_string());
+        }
+        if let Some(n) = self.page {
+            add("page", &n.to_string());
+        }
+        if let Some(s) = &self.search_key {
+            add("searchKey", s);
+        }
+        if let Some(s) = &self.role {
+            add("role", s);
+        }
+        for (name, on) in [
+            ("withTags", self.with_tags),
+            ("withDeactivated", self.with_deactivated),
+            ("onlyDeactivated", self.only_deactivated),
+        ] {
+            if on {
+                add(name, "true");
+            }
+        }
+        Ok(format!("/users{pairs}"))
+    }
+}
+
+impl Client {
+    /// One page of users.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when `per_page` is out of range.
+    pub fn list_users(&self, query: &ListUsers) -> Result<UserPage, Error> {
+        let request = Request::new(Operation::ListUsers, Method::Get, query.path()?);
+        self.exchange(request, read_page)
+    }
+}
+
+/// Reads a page user by user, so that megabytes of answer are never a tree in memory.
+fn read_page(answer: &Answer) -> Result<UserPage, Error> {
+    if answer.is_success() {
+        if let Ok(Page { data: Some(found), error: None, meta }) =
+            serde_json::from_slice(&answer.body)
+        {
+            let pagination = meta.as_ref().and_then(|m| m.get("pagination")?.as_object());
+            return Ok(UserPage {
+                users: found.users,
+                unreadable: found.unreadable,
+                pagination: pagination.map(read_pagination),
+            });
+        }
+    }
+    // Not a page: let the envelope say what it is instead, unless it is too big to be one.
+    if answer.body.len() as u64 > SMALL_BODY {
+        return Err(answer.wrong_shape("no list in it"));
+    }
+    answer.data().and_then(|_| Err(answer.wrong_shape("no list in it")))
+}
+
+fn read_pagination(map: &Map<String, Value>) -> Pagination {
+    Pagination {
+        total: count_at(map, "total"),
+        count: count_at(map, "count"),
+        per_page: count_at(map, "per_page"),
+        current_page: count_at(map, "current_page"),
+        total_pages: count_at(map, "total_pages"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    data: Option<Users>,
+    error: Option<Value>,
+    meta: Option<Value>,
+}
+
+#[derive(Default)]
+struct Users {
+    users: Vec<User>,
+    unreadable: usize,
+}
+
+impl Users {
+    /// More than the largest page is not a page: it bounds memory.
+    fn add<E: serde::de::Error>(&mut self, v: Value) -> Result<(), E> {
+        if self.users.len() + self.unreadable >= MAX_PER_PAGE as usize {
+            return Err(E::custom("too many users"));
+        }
+        match User::from_value(v) {
+            Some(user) => self.users.push(user),
+            None => self.unreadable += 1,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Users;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of users")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Users, A::Error> {
+                let mut users = Users::default();
+                while let Some(v) = seq.next_element()? {
+                    users.add(v)?;
+                }
+                Ok(users)
+            }
+            // A filtered PHP list: `{"0": {..}, "2": {..}}`.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
+                let mut users = Users::default();
+                while let Some((_, v)) = map.next_entry::<String, Value>()? {
+                    users.add(v)?;
+                }
+                Ok(users)
+            }
+        }
+        d.deserialize_any(List)
+    }
+}

@@ -1,0 +1,57 @@
+//! `cometchat_ext`: CometChat users and auth tokens from inside PostgreSQL.
+//!
+//! Data flows one way: [`api`] (what SQL calls) → [`ensure`], [`token`] (the use cases) →
+//! `cometchat` (the REST client, a crate that does not know Postgres) → `transport` (ureq on
+//! sockets that wait the way their host wants). [`users`] holds the SQL, [`pg`] everything unsafe,
+//! and [`failure`] alone decides how an error looks from SQL.
+
+mod answer;
+mod api;
+mod caller;
+mod config;
+mod ensure;
+mod failure;
+mod http;
+mod identity;
+mod introduce;
+mod pg;
+mod profile;
+mod secret;
+mod token;
+mod users;
+
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+extension_sql_file!("../sql/foreign_key.sql", name = "foreign_key", requires = ["tables"]);
+extension_sql_file!("../sql/policies.sql", name = "policies", requires = ["foreign_key"]);
+extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["policies"]);
+extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["queue"]);
+extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["functions"], finalize);
+
+/// Runs once in each process that loads the library; in the postmaster when it is preloaded.
+/// It only declares settings: no thread, socket or TLS state is made before a call needs it.
+#[allow(non_snake_case)]
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    pg::process::init();
+    config::init();
+}
+
+/// What `cargo pgrx test` asks of the crate it tests.
+#[cfg(test)]
+pub mod pg_test {
+    /// Runs once before the tests.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Lines for the test cluster's postgresql.conf.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -1,0 +1,45 @@
+//! When a call has to be done: its own budget, but never too late for the statement's.
+
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys;
+
+/// Left over before the statement's own deadline, to write the result and answer.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// `STATEMENT_TIMEOUT` of `utils/timeout.h`; the same number in 15 to 18.
+const STATEMENT_TIMEOUT: u32 = 3;
+
+unsafe extern "C-unwind" {
+    // Exported by the server, missing from pgrx's bindings.
+    fn get_timeout_active(id: u32) -> bool;
+    fn get_timeout_finish_time(id: u32) -> pg_sys::TimestampTz;
+}
+
+/// The earliest of: `budget` from now; the running statement timer; the statement's start plus
+/// `statement_timeout` as seen here (a function's own `SET statement_timeout` does not re-arm the
+/// timer). The last two minus 250 ms.
+pub fn of_this_call(budget: Duration) -> Instant {
+    let now = Instant::now();
+    match statement_left() {
+        Some(left) => now + budget.min(left.saturating_sub(MARGIN)),
+        None => now + budget,
+    }
+}
+
+fn statement_left() -> Option<Duration> {
+    // SAFETY: plain globals and functions without preconditions, on the main thread.
+    let (now, timer, configured) = unsafe {
+        (
+            pg_sys::GetCurrentTimestamp(),
+            get_timeout_active(STATEMENT_TIMEOUT)
+                .then(|| get_timeout_finish_time(STATEMENT_TIMEOUT)),
+            (pg_sys::StatementTimeout > 0).then(|| {
+                pg_sys::GetCurrentStatementStartTimestamp()
+                    + i64::from(pg_sys::StatementTimeout) * 1000
+            }),
+        )
+    };
+    let ends = timer.into_iter().chain(configured).min()?;
+    Some(Duration::from_micros(u64::try_from(ends - now).unwrap_or(0)))
+}

@@ -1,0 +1,138 @@
+//! Waiting the way a backend must: on its latch, serving interrupts.
+//!
+//! While a request waits, cancel, terminate, the death of the postmaster, procsignal barriers and
+//! reloads are served as in any of Postgres's own waits. An ERROR that one of them raises is held
+//! until ureq has unwound, and raised then ([`raise_held_error`]): no socket is leaked and no lock
+//! of the connection pool is poisoned.
+
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
+use transport::{Interest, Interrupted, Wait};
+
+thread_local! {
+    static HELD: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
+}
+
+/// The waiter of a backend's main thread.
+#[derive(Clone, Copy, Debug)]
+pub struct LatchWait;
+
+impl Wait for LatchWait {
+    fn wait(
+        &self,
+        fd: BorrowedFd<'_>,
+        interest: Interest,
+        until: Option<Instant>,
+    ) -> Result<bool, Interrupted> {
+        loop {
+            serve_interrupts()?;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(false);
+            }
+            let socket = match interest {
+                Interest::Readable => pg_sys::WL_SOCKET_READABLE,
+                Interest::Writable => pg_sys::WL_SOCKET_WRITEABLE,
+            };
+            if latch_or(Some((fd, socket)), left)? & socket != 0 {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Sleeps for `time` or until the latch is set, whichever comes first.
+///
+/// # Errors
+/// [`Interrupted`] when an interrupt raised an error; see [`raise_held_error`].
+pub fn nap(time: Duration) -> Result<(), Interrupted> {
+    serve_interrupts()?;
+    latch_or(None, Some(time))?;
+    serve_interrupts()
+}
+
+/// Raises what an interrupt raised while a request was waiting. Call it with ureq off the stack.
+pub fn raise_held_error() {
+    if let Some(error) = HELD.take() {
+        error.rethrow();
+    }
+}
+
+fn serve_interrupts() -> Result<(), Interrupted> {
+    if HELD.with_borrow(Option::is_some) {
+        return Err(Interrupted); // the layers above us retry while they unwind
+    }
+    if !pg_sys::submodules::elog::interrupt_pending() {
+        return Ok(());
+    }
+    hold_errors_of(|| {
+        pgrx::check_for_interrupts!();
+    })
+}
+
+/// One wait; clears the latch if it was set. Returns the events that came.
+fn latch_or(
+    socket: Option<(BorrowedFd<'_>, u32)>,
+    time: Option<Duration>,
+) -> Result<u32, Interrupted> {
+    let mut events = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // Rounded up to Postgres's milliseconds: waking a fraction early would spin.
+    let timeout = time.map_or(-1, |t| t.as_millis().min(60_000) as i64 + 1);
+    if time.is_some() {
+        events |= pg_sys::WL_TIMEOUT;
+    }
+    let (fd, interest) = socket.map_or((-1, 0), |(fd, interest)| (fd.as_raw_fd(), interest));
+    let mut came = 0;
+    hold_errors_of(|| {
+        // SAFETY: on the backend's main thread, whose latch MyLatch is; the descriptor is borrowed
+        // for the time of the call.
+        unsafe {
+            came = pg_sys::WaitLatchOrSocket(
+                pg_sys::MyLatch,
+                (events | interest) as i32,
+                fd,
+                timeout as _,
+                wait_event(),
+            ) as u32;
+            if came & pg_sys::WL_LATCH_SET != 0 {
+                pg_sys::ResetLatch(pg_sys::MyLatch);
+            }
+        }
+    })?;
+    Ok(came)
+}
+
+/// Runs `f`; an ERROR that it raises is kept for [`raise_held_error`].
+fn hold_errors_of(f: impl FnOnce()) -> Result<(), Interrupted> {
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        f();
+        Ok(())
+    }))
+    .catch_others(|error| {
+        HELD.set(Some(error));
+        Err(Interrupted)
+    })
+    .execute()
+}
+
+/// What `pg_stat_activity.wait_event` shows.
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+fn wait_event() -> u32 {
+    pg_sys::PG_WAIT_EXTENSION
+}
+
+/// What `pg_stat_activity.wait_event` shows: a name of our own, known from the first wait on.
+#[cfg(not(any(feature = "pg15", feature = "pg16")))]
+fn wait_event() -> u32 {
+    use std::cell::Cell;
+    thread_local! { static EVENT: Cell<u32> = const { Cell::new(0) }; }
+    if EVENT.get() == 0 {
+        // SAFETY: a NUL-terminated literal; called with no lock held.
+        EVENT.set(unsafe { pg_sys::WaitEventExtensionNew(c"CometChatHttp".as_ptr()) });
+    }
+    EVENT.get()
+}

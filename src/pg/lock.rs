@@ -1,0 +1,87 @@
+//! One call at a time for one user: four may be there, one works, three wait.
+//!
+//! Heavyweight locks of the transaction, so that the next caller finds what this one committed.
+//! They carry a tag of our own in the advisory space and cannot meet an application's advisory
+//! locks (whose fourth field is 1 or 2).
+
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys;
+use pgrx::Uuid;
+
+use super::latch;
+
+/// Callers that may wait for one user while another works.
+const PLACES: u16 = 3;
+
+/// The fourth field of our lock tags: the work itself, and the places in the queue after it.
+const WORK: u16 = 0x4343;
+
+/// How a wait for the user's lock ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is ours until the transaction ends.
+    Acquired,
+    /// All places are taken.
+    Crowded,
+    /// The deadline passed.
+    TooLate,
+    /// An interrupt raised an error: call [`latch::raise_held_error`].
+    Interrupted,
+}
+
+/// Takes the lock on `user`, waiting until `deadline` if another call has it.
+pub fn user(user: Uuid, deadline: Instant) -> Outcome {
+    if try_lock(user, WORK) {
+        return Outcome::Acquired;
+    }
+    let Some(place) = (WORK + 1..=WORK + PLACES).find(|place| try_lock(user, *place)) else {
+        return Outcome::Crowded;
+    };
+    // Polled rather than queued for: a wait in the lock manager could not end at our deadline
+    // without raising an error. Three waiters at most make this cheap.
+    let mut pause = Duration::from_millis(1);
+    let outcome = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break Outcome::TooLate;
+        }
+        if latch::nap(pause.min(left)).is_err() {
+            return Outcome::Interrupted; // the transaction ends, and its locks with it
+        }
+        if try_lock(user, WORK) {
+            break Outcome::Acquired;
+        }
+        pause = (pause * 2).min(Duration::from_millis(8));
+    };
+    release(user, place);
+    outcome
+}
+
+fn try_lock(user: Uuid, field4: u16) -> bool {
+    // SAFETY: a fully initialised tag; LockAcquire with dontWait neither blocks nor raises for a
+    // lock that is taken. The lock manager releases it at the end of the transaction.
+    unsafe {
+        pg_sys::LockAcquire(&tag(user, field4), pg_sys::ExclusiveLock as i32, false, true)
+            != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
+
+fn release(user: Uuid, field4: u16) {
+    // SAFETY: a fully initialised tag of a lock that this transaction holds.
+    unsafe { pg_sys::LockRelease(&tag(user, field4), pg_sys::ExclusiveLock as i32, false) };
+}
+
+fn tag(user: Uuid, field4: u16) -> pg_sys::LOCKTAG {
+    let bytes = user.as_bytes();
+    let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[at + i]));
+    pg_sys::LOCKTAG {
+        // SAFETY: a global that is set for good when the backend connects.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.into(),
+        locktag_field2: word(0) ^ word(8),
+        locktag_field3: word(4) ^ word(12),
+        locktag_field4: field4,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    }
+}

@@ -1,0 +1,8 @@
+//! Everything unsafe, each piece small and alone: what Postgres offers only through its C API.
+
+pub mod deadline;
+pub mod latch;
+pub mod lock;
+pub mod process;
+pub mod session;
+pub mod subxact;

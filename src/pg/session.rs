@@ -1,0 +1,51 @@
+//! Facts about the session: who calls, what its claims say, whether it may write.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+/// The role in force outside all functions: after `SET ROLE`, and whatever SECURITY DEFINER
+/// functions are on the stack.
+pub fn outer_role() -> pg_sys::Oid {
+    // SAFETY: reads a global; valid in any transaction.
+    unsafe { pg_sys::GetOuterUserId() }
+}
+
+/// A setting as the session sees it; `None` when it is unknown or empty.
+pub fn setting(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name is NUL-terminated; with missing_ok the answer is NULL or a NUL-terminated
+    // string that lives until the next call, and is copied here.
+    let value = unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        if value.is_null() {
+            return None;
+        }
+        CStr::from_ptr(value).to_str().ok()?.to_owned()
+    };
+    (!value.is_empty()).then_some(value)
+}
+
+/// Whether nothing can be written: a hot standby, or a read-only transaction.
+pub fn read_only() -> bool {
+    // SAFETY: a global, and a function without preconditions.
+    unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
+}
+
+/// Whether `schema.name` is a table that can be read without running anybody's code.
+///
+/// SECURITY: our definers read it with the extension owner's rights. Reading a plain table runs
+/// nothing; a view would call its functions, so one that an unprivileged role could have put
+/// there is not looked at.
+pub fn is_plain_table(schema: &CStr, name: &CStr) -> bool {
+    // SAFETY: syscache look-ups by NUL-terminated names, inside a transaction.
+    unsafe {
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        if namespace == pg_sys::InvalidOid {
+            return false;
+        }
+        let relation = pg_sys::get_relname_relid(name.as_ptr(), namespace);
+        relation != pg_sys::InvalidOid
+            && matches!(pg_sys::get_rel_relkind(relation) as u8, b'r' | b'p')
+    }
+}

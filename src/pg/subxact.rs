@@ -1,0 +1,98 @@
+//! Runs statements of ours so that their failure is a value, not the end of the transaction.
+
+use std::panic::{AssertUnwindSafe, UnwindSafe};
+use std::time::Duration;
+
+use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
+use pgrx::PgSqlErrorCode;
+
+/// Runs `f` in a subtransaction in which no lock is awaited for longer than `lock_timeout`.
+///
+/// # Errors
+/// The SQLSTATE of the ERROR that `f` raised; the subtransaction is rolled back then. Cancel,
+/// shutdown, serialisation failures, deadlocks and bugs are not failures of `f`: they are raised
+/// on, as is a Rust panic.
+pub fn run<T>(
+    lock_timeout: Duration,
+    f: impl FnOnce() -> T + UnwindSafe,
+) -> Result<T, PgSqlErrorCode> {
+    // SAFETY: the order is the one that plpgsql's EXCEPTION blocks use: remember the context and
+    // resource owner, begin, and on every way out end the subtransaction and restore both.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| {
+            limit_lock_waits(lock_timeout);
+            // A snapshot of now: under READ COMMITTED the statement's own may be older than a
+            // lock that we waited for.
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            let value = f();
+            pg_sys::PopActiveSnapshot();
+            Ok(value)
+        }))
+        .catch_rust_panic(Err)
+        .catch_others(Err)
+        .execute();
+        match &result {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result.map_err(|error| match &error {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+                let code = report.sql_error_code();
+                if must_be_raised(code) {
+                    error.rethrow();
+                }
+                code
+            }
+            CaughtError::RustPanic { .. } => error.rethrow(),
+        })
+    }
+}
+
+/// Whether an error says something about the statement as a whole: class 57 (cancel, shutdown),
+/// 40 (serialisation, deadlock) or XX (a bug).
+fn must_be_raised(code: PgSqlErrorCode) -> bool {
+    matches!(class_of(code).as_str(), "57" | "40" | "XX")
+}
+
+/// The first two characters of an SQLSTATE: Postgres packs five characters of six bits each.
+fn class_of(code: PgSqlErrorCode) -> String {
+    sqlstate(code)[..2].to_owned()
+}
+
+/// An SQLSTATE as its five characters.
+pub fn sqlstate(code: PgSqlErrorCode) -> String {
+    let packed = code as i32;
+    (0..5).map(|i| char::from((((packed >> (6 * i)) & 0x3f) + i32::from(b'0')) as u8)).collect()
+}
+
+/// `SET LOCAL lock_timeout`, undone by the end of the subtransaction whichever way it ends. A
+/// shorter one that is in force stays.
+///
+/// # Safety
+/// Must run inside the subtransaction, which is the settings' nest level.
+unsafe fn limit_lock_waits(time: Duration) {
+    let wanted = i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1);
+    // SAFETY: a global, and NUL-terminated strings.
+    unsafe {
+        if pg_sys::LockTimeout > 0 && pg_sys::LockTimeout <= wanted {
+            return;
+        }
+        let value = std::ffi::CString::new(wanted.to_string()).unwrap_or_default();
+        pg_sys::set_config_option(
+            c"lock_timeout".as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! Puts the pieces together: a ureq agent that goes where it is told and nowhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::{Agent, Proxy};
+
+use crate::connect::TcpConnector;
+use crate::resolve::CachingResolver;
+use crate::wait::Wait;
+
+/// Bytes of an answer's head that are read before it is given up.
+const HEADER_CAP: usize = 64 * 1024;
+
+/// An idle connection is not used after this long: servers close them soon after.
+const MAX_IDLE: Duration = Duration::from_secs(30);
+
+/// What an agent may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOptions {
+    /// PEM text of the roots to trust instead of the bundled ones.
+    pub ca_pem: Option<String>,
+    /// `http://host:port` of a CONNECT proxy. The environment's variables are never read.
+    pub proxy: Option<String>,
+    /// For TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Whether plain http is out of the question.
+    pub https_only: bool,
+    /// Idle connections that are kept open.
+    pub keep_idle: usize,
+}
+
+/// An option that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadOption {
+    /// No certificate in the PEM text, or text that is not PEM.
+    #[error("no certificate found in the CA file")]
+    Ca,
+    /// Not the address of an http proxy.
+    #[error("the proxy is not of the form http://host:port")]
+    Proxy,
+}
+
+/// Makes an agent whose every wait goes to `waiter`. Opens nothing yet.
+///
+/// # Errors
+/// [`BadOption`], before anything is sent anywhere.
+pub fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<Agent, BadOption> {
+    let roots = match &options.ca_pem {
+        None => RootCerts::WebPki,
+        Some(pem) => RootCerts::from(certificates(pem)?),
+    };
+    let proxy = match &options.proxy {
+        None => None,
+        Some(url) if url.starts_with("http://") => {
+            Some(Proxy::new(url).map_err(|_| BadOption::Proxy)?)
+        }
+        Some(_) => return Err(BadOption::Proxy),
+    };
+    let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .proxy(proxy)
+        .https_only(options.https_only)
+        // SECURITY: ureq drops only Authorization and Cookie on a redirect; our key would travel.
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .timeout_connect(Some(options.connect_timeout))
+        .timeout_resolve(Some(options.connect_timeout))
+        .max_idle_age(MAX_IDLE)
+        .max_idle_connections(options.keep_idle)
+        .max_idle_connections_per_host(options.keep_idle)
+        .max_response_header_size(HEADER_CAP)
+        .input_buffer_size(HEADER_CAP)
+        .output_buffer_size(16 * 1024)
+        .build();
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector { waiter: waiter.clone() })
+            .chain(RustlsConnector::default());
+    Ok(Agent::with_parts(config, connector, CachingResolver::new(waiter)))
+}
+
+fn certificates(pem: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, BadOption> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem.as_bytes()) {
+        match item.map_err(|_| BadOption::Ca)? {
+            PemItem::Certificate(certificate) => found.push(certificate),
+            _ => return Err(BadOption::Ca), // a private key has no business in there
+        }
+    }
+    if found.is_empty() {
+        return Err(BadOption::Ca);
+    }
+    Ok(found)
+}

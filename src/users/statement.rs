@@ -1,0 +1,79 @@
+//! A statement that is planned once in a session and kept.
+//!
+//! Postgres plans it again by itself when a table changes, the extension being dropped and
+//! created anew included.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, PgOid};
+use pgrx::spi::{OwnedPreparedStatement, SpiResult, SpiTupleTable};
+use pgrx::Spi;
+
+/// SQL text with the types of its parameters.
+pub struct Statement {
+    sql: &'static str,
+    types: &'static [pg_sys::Oid],
+}
+
+thread_local! {
+    // Leaked on purpose: freeing plans while the process exits would be too late for Postgres.
+    static PLANS: RefCell<HashMap<*const u8, &'static OwnedPreparedStatement>> =
+        RefCell::default();
+}
+
+impl Statement {
+    pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Self {
+        Statement { sql, types }
+    }
+
+    /// Reads with it. `read` gets the first row; `None` when there is none.
+    pub fn first<T>(
+        &self,
+        args: &[DatumWithOid<'_>],
+        read: impl FnOnce(&SpiTupleTable<'_>) -> SpiResult<T>,
+    ) -> Option<T> {
+        Spi::connect_mut(|client| {
+            let rows = match self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep())) {
+                Ok(plan) => client.select(plan, Some(1), args),
+                Err(e) => Err(e),
+            };
+            let rows = ours(rows).first();
+            (!rows.is_empty()).then(|| ours(read(&rows)))
+        })
+    }
+
+    /// Writes with it. Returns the number of rows.
+    pub fn write(&self, args: &[DatumWithOid<'_>]) -> usize {
+        Spi::connect_mut(|client| {
+            let rows = match self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep())) {
+                Ok(plan) => client.update(plan, None, args),
+                Err(e) => Err(e),
+            };
+            ours(rows).len()
+        })
+    }
+
+    fn plan(
+        &self,
+        prepare: impl FnOnce(&'static str, &[PgOid]) -> SpiResult<OwnedPreparedStatement>,
+    ) -> SpiResult<&'static OwnedPreparedStatement> {
+        let key = self.sql.as_ptr();
+        if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
+            return Ok(plan);
+        }
+        let types: Vec<PgOid> = self.types.iter().copied().map(PgOid::from).collect();
+        let plan: &'static _ = Box::leak(Box::new(prepare(self.sql, &types)?));
+        PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
+        Ok(plan)
+    }
+}
+
+/// Postgres raises what is wrong with the data; what SPI returns is a mistake of this module.
+fn ours<T>(result: SpiResult<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(e) => pgrx::error!("cometchat_ext: internal statement failed: {e}"),
+    }
+}

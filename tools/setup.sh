@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Puts on a Debian 12 machine what building and testing need, and says what it does.
+#
+#   tools/setup.sh [MAJOR]       default 15; prints nothing when there is nothing to do
+#
+# PostgreSQL is copied into target/pg/MAJOR, so nothing here ever writes into the system's own
+# PostgreSQL or into a cluster that somebody uses. cargo-pgrx keeps its notes in target/pgrx-home.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+major=${1:-15}
+
+# ---- Debian packages ------------------------------------------------------------------------
+wanted=(postgresql-15 postgresql-server-dev-15 libclang-dev build-essential pkg-config sudo curl)
+missing=()
+for package in "${wanted[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing Debian packages: ${missing[*]}"
+  # The package would otherwise create and start a cluster of its own on port 5432.
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    as_root mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  as_root apt-get -q update >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# ---- Rust -----------------------------------------------------------------------------------
+command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup first (https://rustup.rs)"
+if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $PGRX_VERSION" ]; then
+  say "installing cargo-pgrx $PGRX_VERSION (about 4 minutes on two cores)"
+  cargo install --quiet --locked cargo-pgrx --version "=$PGRX_VERSION"
+fi
+
+# ---- a private copy of PostgreSQL -----------------------------------------------------------
+prefix=$(pg_prefix "$major")
+if [ ! -x "$(pg_bin "$major")/postgres" ]; then
+  case $major in
+    15)
+      say "copying PostgreSQL 15 to ${prefix#"$PWD"/}"
+      rm -rf "$prefix.new"
+      mkdir -p "$prefix.new/lib/postgresql" "$prefix.new/share/postgresql"
+      cp -a /usr/lib/postgresql/15 "$prefix.new/lib/postgresql/"
+      cp -a /usr/share/postgresql/15 "$prefix.new/share/postgresql/"
+      rm -f "$prefix.new"/{lib,share}/postgresql/15/*/cometchat_ext*
+      ln -s /usr/include "$prefix.new/include"   # pg_config finds the headers beside its own prefix
+      rm -rf "$prefix"; mv "$prefix.new" "$prefix"
+      ;;
+    *) die "PostgreSQL $major: tools/getpg.sh fetches it" ;;
+  esac
+fi
+# Postgres runs as another user when this is root, and must be able to read its way here.
+if [ "$(id -u)" = 0 ]; then chmod -R a+rX "$prefix"; fi
+
+# ---- cargo-pgrx's notes ---------------------------------------------------------------------
+if ! grep -qs "^pg$major *= *\"$(pg_bin "$major")/pg_config\"" "$PGRX_HOME/config.toml"; then
+  mkdir -p "$PGRX_HOME"
+  cargo pgrx init "--pg$major=$(pg_bin "$major")/pg_config" >"$PGRX_HOME/init.log" 2>&1 ||
+    { cat "$PGRX_HOME/init.log" >&2; die "cargo pgrx init failed"; }
+fi
