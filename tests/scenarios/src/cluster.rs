@@ -1,0 +1,145 @@
+//! A PostgreSQL cluster: the shared one of a test run, or one of a test's own.
+
+use std::fs;
+use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Once;
+
+use postgres::{Client, Config, NoTls};
+
+/// The major version under test.
+pub fn major() -> String {
+    std::env::var("COMETCHAT_PG").unwrap_or_else(|_| "15".into())
+}
+
+/// The checkout's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A running cluster. One that a test started stops when it is dropped.
+pub struct Cluster {
+    dir: PathBuf,
+    ours: bool,
+}
+
+impl Cluster {
+    /// The cluster that the whole run shares. Databases made from [`crate::Database`]'s template
+    /// look like Supabase's.
+    pub fn shared() -> Cluster {
+        static LOADED: Once = Once::new();
+        let dir = std::env::var("COMETCHAT_CLUSTER")
+            .expect("COMETCHAT_CLUSTER is not set: run this through `make test`");
+        let cluster = Cluster { dir: dir.into(), ours: false };
+        LOADED.call_once(|| cluster.load_fixture());
+        cluster
+    }
+
+    /// A cluster of a test's own, with these lines in postgresql.conf and the fixture loaded.
+    pub fn start(conf: &[&str]) -> Cluster {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("cc{}-{n}", std::process::id()));
+        let cluster = Cluster { dir, ours: true };
+        let mut start = cluster.tool("cluster.sh");
+        start.arg("start").arg(&cluster.dir).arg(major()).args(conf);
+        run(&mut start);
+        cluster.load_fixture();
+        cluster
+    }
+
+    /// Where its socket and files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A program of this PostgreSQL version, run as the user that Postgres runs as.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new("bash");
+        let script = r#"source "$0/tools/lib.sh"; program=$1 major=$2; shift 2
+            as_pg "$(pg_bin "$major")/$program" "$@""#;
+        command.args(["-c", script]).arg(root()).args([name, &major()]);
+        command
+    }
+
+    /// `pg_ctl` on this cluster, waiting for the outcome.
+    pub fn pg_ctl(&self, args: &[&str]) {
+        let mut command = self.program("pg_ctl");
+        command.arg("-D").arg(self.dir.join("data")).args(["-w", "-t", "60"]);
+        run(command.arg("-l").arg(self.dir.join("server.log")).args(args));
+    }
+
+    /// Connects as a superuser.
+    pub fn admin(&self, database: &str) -> Client {
+        self.connect(database, "supabase_admin")
+    }
+
+    /// Connects as any role; the cluster trusts everybody on its socket.
+    pub fn connect(&self, database: &str, role: &str) -> Client {
+        let mut config = Config::new();
+        config.host_path(&self.dir).user(role).dbname(database);
+        config.connect(NoTls).expect("connect to the cluster")
+    }
+
+    /// What the server has written to its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()
+    }
+
+    /// Writes a file that the server, and nobody else, may read; returns its path.
+    pub fn secret_file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.dir.join(name);
+        fs::write(&path, content).expect("write a file for the server");
+        let owner = fs::metadata(self.dir.join("data")).expect("the data directory");
+        chown(&path, Some(owner.uid()), Some(owner.gid())).expect("chown");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        path
+    }
+
+    fn load_fixture(&self) {
+        let mut admin = self.admin("postgres");
+        // Test binaries run one after the other against the shared cluster, tests in parallel.
+        admin.batch_execute("SELECT pg_advisory_lock(1)").expect("lock");
+        let known = admin
+            .query_opt("SELECT FROM pg_database WHERE datname = 'like_supabase'", &[])
+            .expect("look for the template");
+        if known.is_none() {
+            admin.batch_execute("CREATE DATABASE like_supabase_new").expect("create");
+            let mut psql = self.program("psql");
+            psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "supabase_admin"])
+                .args(["-d", "like_supabase_new", "-h"])
+                .arg(&self.dir)
+                .stdin(fs::File::open(root().join("tests/supabase/fixture.sql")).expect("fixture"));
+            run(&mut psql);
+            let rename = "ALTER DATABASE like_supabase_new RENAME TO like_supabase";
+            admin.batch_execute(rename).expect("rename");
+        }
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        Command::new(root().join("tools").join(name))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.ours {
+            let mut stop = self.tool("cluster.sh");
+            let _ = stop.arg("stop").arg(&self.dir).arg(major()).output();
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// Runs a command to its end; its output is shown when it fails.
+pub fn run(command: &mut Command) {
+    let output = command.output().expect("start a program");
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

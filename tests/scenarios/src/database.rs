@@ -1,0 +1,85 @@
+//! A database of a test's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postgres::Client;
+
+use crate::Cluster;
+
+/// A database that goes with the test.
+pub struct Database {
+    cluster: Cluster,
+    name: String,
+}
+
+impl Database {
+    /// One with Supabase's roles, schemas and default privileges, without the extension.
+    pub fn like_supabase(cluster: Cluster) -> Database {
+        Database::from_template(cluster, "like_supabase")
+    }
+
+    /// An empty one, as on plain Postgres (the cluster still has Supabase's roles).
+    pub fn plain(cluster: Cluster) -> Database {
+        Database::from_template(cluster, "template0")
+    }
+
+    fn from_template(cluster: Cluster, template: &str) -> Database {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t{}_{n}", std::process::id());
+        let mut admin = cluster.admin("postgres");
+        // Two sessions cannot copy one template at the same time.
+        admin.batch_execute("SELECT pg_advisory_lock(2)").expect("lock");
+        admin
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+            .expect("create a database");
+        if template == "like_supabase" {
+            // The owner is not copied with the template.
+            let owner = format!("ALTER DATABASE {name} OWNER TO postgres");
+            admin.batch_execute(&owner).expect("give it to postgres");
+        }
+        Database { cluster, name }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A superuser's session.
+    pub fn admin(&self) -> Client {
+        self.cluster.admin(&self.name)
+    }
+
+    /// A session that logs in as `role`.
+    pub fn connect(&self, role: &str) -> Client {
+        self.cluster.connect(&self.name, role)
+    }
+
+    /// `ALTER DATABASE … SET`, for sessions that start from now on; `None` resets.
+    pub fn set(&self, name: &str, value: Option<&str>) {
+        let database = &self.name;
+        let sql = match value {
+            Some(value) => {
+                let value = value.replace('\'', "''");
+                format!("ALTER DATABASE {database} SET {name} = '{value}'")
+            }
+            None => format!("ALTER DATABASE {database} RESET {name}"),
+        };
+        self.admin().batch_execute(&sql).expect("alter the database's settings");
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let mut config = postgres::Config::new();
+        config.host_path(self.cluster.dir()).user("supabase_admin").dbname("postgres");
+        if let Ok(mut admin) = config.connect(postgres::NoTls) {
+            let _ = admin.batch_execute(&drop);
+        }
+    }
+}

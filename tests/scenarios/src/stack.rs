@@ -1,0 +1,102 @@
+//! Everything a scenario needs: a database with the extension, configured for a simulator.
+
+use serde_json::{json, Value};
+use simulator::{Recorded, Simulator, DEV_API_KEY};
+use uuid::Uuid;
+
+use crate::{Cluster, Database, Session};
+
+/// The app id that a stack is configured for.
+pub const APP: &str = "app1";
+
+/// A database like Supabase's with the extension in it, and the CometChat it talks to.
+pub struct Stack {
+    pub db: Database,
+    pub chat: Simulator,
+}
+
+impl Stack {
+    /// In the shared cluster.
+    pub fn new() -> Stack {
+        Stack::on(Database::like_supabase(Cluster::shared()), Simulator::start())
+    }
+
+    /// Without `auth.users` and Supabase's default privileges.
+    pub fn plain() -> Stack {
+        Stack::on(Database::plain(Cluster::shared()), Simulator::start())
+    }
+
+    /// In a given database, with a given simulator.
+    pub fn on(db: Database, chat: Simulator) -> Stack {
+        let key =
+            db.cluster().secret_file(&format!("key-{}", db.name()), &format!("{DEV_API_KEY}\n"));
+        db.admin().batch_execute("CREATE EXTENSION cometchat_ext").expect("create the extension");
+        db.set("cometchat.app_id", Some(APP));
+        db.set("cometchat.region", Some("us"));
+        db.set("cometchat.api_key_file", key.to_str());
+        db.set("cometchat.api_base_url", Some(&chat.base_url()));
+        if let Some(ca) = chat.ca_pem() {
+            let ca = db.cluster().secret_file(&format!("ca-{}", db.name()), ca);
+            db.set("cometchat.ca_file", ca.to_str());
+        }
+        Stack { db, chat }
+    }
+
+    /// Signs somebody up, as the Auth server does: `auth.users` gets a row, nobody tells CometChat.
+    pub fn sign_up(&self, name: &str) -> Uuid {
+        let email = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
+        self.sign_up_with(&email, json!({ "full_name": name }))
+    }
+
+    pub fn sign_up_with(&self, email: &str, metadata: Value) -> Uuid {
+        let id = Uuid::new_v4();
+        let sql = "INSERT INTO auth.users (id, email, raw_user_meta_data) VALUES ($1, $2, $3)";
+        self.db.connect("supabase_auth_admin").execute(sql, &[&id, &email, &metadata]).expect(sql);
+        id
+    }
+
+    /// A signed-in user's session.
+    pub fn session(&self, user: Uuid) -> Session {
+        Session::authenticated(self.db.connect("authenticator"), user)
+    }
+
+    /// A trusted session: the service key's role.
+    pub fn service(&self) -> Session {
+        let mut client = self.db.connect("authenticator");
+        client.batch_execute("SET ROLE service_role").expect("set role");
+        Session::of(client)
+    }
+
+    /// The operations that CometChat was asked for since the last look, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.chat.take_requests().iter().map(operation).collect()
+    }
+
+    /// The user as CometChat has it.
+    #[track_caller]
+    pub fn chat_user(&self, uid: &str) -> Value {
+        self.chat.app(APP).user(uid).unwrap_or_else(|| panic!("{uid} is not in CometChat"))
+    }
+
+    /// The one value that a superuser's query returns, as text.
+    #[track_caller]
+    pub fn value(&self, sql: &str) -> Option<String> {
+        self.db.admin().query_one(&format!("SELECT ({sql})::text"), &[]).expect(sql).get(0)
+    }
+
+    /// Runs statements as a superuser.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) {
+        self.db.admin().batch_execute(sql).expect(sql);
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Stack::new()
+    }
+}
+
+fn operation(request: &Recorded) -> String {
+    request.operation.to_string()
+}
