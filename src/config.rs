@@ -20,6 +20,7 @@ static CA_FILE: Text = GucSetting::<Option<CString>>::new(None);
 static PROXY: Text = GucSetting::<Option<CString>>::new(None);
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
+static USER_RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
 static DISPLAY_NAME_FIELDS: Text = GucSetting::<Option<CString>>::new(Some(
     c"display_name,full_name,name,user_name,preferred_username",
 ));
@@ -104,6 +105,16 @@ pub fn init() {
         c"Time that connecting to CometChat may take, TLS included.",
         c"",
         &CONNECT_TIMEOUT,
+    );
+    GucRegistry::define_int_guc(
+        c"cometchat.user_rate_limit",
+        c"Requests per minute that one untrusted user may cause.",
+        c"-1 sets no limit. Counted for all sessions together where the library is preloaded, else for each session by itself.",
+        &USER_RATE_LIMIT,
+        -1,
+        10_000,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     // SAFETY: the show hook below allocates nothing and cannot raise or panic.
     unsafe {
@@ -190,6 +201,11 @@ pub fn request_timeout() -> Duration {
 /// The part of it that connecting may take.
 pub fn connect_timeout() -> Duration {
     milliseconds(&CONNECT_TIMEOUT)
+}
+
+/// Requests per minute that one untrusted user may cause; negative for no limit.
+pub fn user_rate_limit() -> i32 {
+    USER_RATE_LIMIT.get()
 }
 
 /// The metadata's keys for the display name, in order.

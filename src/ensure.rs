@@ -4,12 +4,14 @@
 //! do the remote work, and write once at the end.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cometchat::{Client, Error, ErrorKind, UserPatch};
 use pgrx::Uuid;
 
 use crate::answer::{Refusal, Success};
+use crate::budget;
 use crate::caller::{self, Caller};
 use crate::config;
 use crate::failure::Failure;
@@ -107,9 +109,15 @@ impl Call {
         }
     }
 
-    /// A client that is done by the deadline.
+    /// A client that is done by the deadline, and sends no more for an untrusted user than
+    /// `user_rate_limit` allows.
     pub fn client(&self) -> Result<Client, Failure> {
-        crate::http::client(&self.app_id, self.deadline)
+        let client = crate::http::client(&self.app_id, self.deadline)?;
+        if self.caller.trusted {
+            return Ok(client);
+        }
+        let (user, limit) = (self.caller.user, config::user_rate_limit());
+        Ok(client.with_gate(Arc::new(move |_| budget::take(user, limit))))
     }
 
     /// The write at the end, if there is anything to write.

@@ -129,6 +129,7 @@ impl From<Error> for Failure {
                 _ => Failure::Network("connection failed"),
             },
             ErrorKind::Interrupted => Failure::Interrupted,
+            ErrorKind::Refused => Failure::TooManyRequests,
             _ => Failure::ApiError(code.or_else(|| what_came_instead(&error))),
         }
     }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod api;
+mod budget;
 mod caller;
 mod config;
 mod ensure;
@@ -40,6 +41,7 @@ extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["functions
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::process::init();
+    pg::shared::init();
     config::init();
 }
 

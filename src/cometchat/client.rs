@@ -7,13 +7,16 @@ use ureq::Agent;
 
 use crate::key::ApiKey;
 use crate::limits::{check_base_url, BadBaseUrl};
-use crate::observe::Exchange;
+use crate::observe::{Exchange, Operation};
 
 /// How long a request may take when the caller sets no deadline.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// See [`Client::with_observer`].
 pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// See [`Client::with_gate`].
+pub type Gate = Arc<dyn Fn(Operation) -> bool + Send + Sync>;
 
 /// See [`Client::with_reuse_probe`].
 pub type ReuseProbe = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -27,6 +30,7 @@ pub struct Client {
     pub(crate) key: Arc<ApiKey>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) observer: Option<Observer>,
+    pub(crate) gate: Option<Gate>,
     pub(crate) reused: Option<ReuseProbe>,
 }
 
@@ -45,6 +49,7 @@ impl Client {
             key,
             deadline: None,
             observer: None,
+            gate: None,
             reused: None,
         }
     }
@@ -59,6 +64,12 @@ impl Client {
     /// A clone that reports every attempt of a request, after it ended.
     pub fn with_observer(&self, o: Observer) -> Client {
         Client { observer: Some(o), ..self.clone() }
+    }
+
+    /// A clone that asks `gate` before every attempt of a request. Where it says no, nothing is
+    /// sent and the request ends as [`crate::Error::Refused`].
+    pub fn with_gate(&self, gate: Gate) -> Client {
+        Client { gate: Some(gate), ..self.clone() }
     }
 
     /// A clone that repeats a request once, at once, when the connection broke before an

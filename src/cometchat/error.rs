@@ -62,6 +62,10 @@ pub enum Error {
         limit: u64,
     },
 
+    /// The caller's own gate said no; nothing was sent.
+    #[error("refused by the caller's own limit")]
+    Refused,
+
     /// Refused before anything was sent.
     #[error("invalid request: {what}")]
     InvalidRequest {
@@ -112,6 +116,7 @@ impl Error {
             Error::Timeout => ErrorKind::Timeout,
             Error::Network { .. } => ErrorKind::Network,
             Error::Interrupted => ErrorKind::Interrupted,
+            Error::Refused => ErrorKind::Refused,
             Error::Api { status, code, .. } => kind::classify(*status, code.as_deref()),
             // A bare 404 is what a wrong host or path answers.
             Error::NotCometChat { status: 404, .. } => ErrorKind::WrongEndpoint,

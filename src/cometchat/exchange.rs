@@ -95,6 +95,9 @@ impl Client {
             if remaining.is_zero() {
                 return Err(Error::Timeout);
             }
+            if self.gate.as_ref().is_some_and(|gate| !gate(request.operation)) {
+                return Err(Error::Refused);
+            }
             let mut head = Head::default();
             self.was_reused();
             let outcome = self

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Network,
     /// The host wants the request to end.
     Interrupted,
+    /// The caller's own gate refused it before sending.
+    Refused,
     /// Refused before sending.
     Invalid,
 }
@@ -74,6 +76,7 @@ impl ErrorKind {
             Timeout => "timeout",
             Network => "network",
             Interrupted => "interrupted",
+            Refused => "refused",
             Invalid => "invalid",
         }
     }

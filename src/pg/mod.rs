@@ -5,4 +5,5 @@ pub mod latch;
 pub mod lock;
 pub mod process;
 pub mod session;
+pub mod shared;
 pub mod subxact;

@@ -26,6 +26,15 @@ pub fn setting(name: &str) -> Option<String> {
     (!value.is_empty()).then_some(value)
 }
 
+/// The wall clock, in milliseconds since 2020-01-01 UTC.
+pub fn milliseconds_since_2020() -> u64 {
+    /// Microseconds from Postgres's epoch (2000-01-01) to 2020-01-01.
+    const YEAR_2020: i64 = 7305 * 86_400 * 1_000_000;
+    // SAFETY: a function without preconditions.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    u64::try_from((now - YEAR_2020) / 1000).unwrap_or(0)
+}
+
 /// Whether nothing can be written: a hot standby, or a read-only transaction.
 pub fn read_only() -> bool {
     // SAFETY: a global, and a function without preconditions.

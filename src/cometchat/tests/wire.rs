@@ -203,6 +203,17 @@ fn a_stale_connection_is_tried_once_more() {
 }
 
 #[test]
+fn a_closed_gate_lets_nothing_out() {
+    let script = Script::new(vec![]);
+    let client = script.client().with_gate(Arc::new(|operation| {
+        assert_eq!(operation, Operation::GetUser);
+        false
+    }));
+    assert_eq!(client.get_user("ada").unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(script.connections(), 0);
+}
+
+#[test]
 fn a_kept_connection_that_died_is_replaced() {
     // Answers once per connection and then goes away without saying so.
     let stub = Stub::new(|n| match n {

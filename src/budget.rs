@@ -1,0 +1,101 @@
+//! How many requests one untrusted user may cause: `cometchat.user_rate_limit` a minute.
+//!
+//! A generic cell rate algorithm: a whole minute's requests at once, then one every
+//! `60 s / limit`. A user is eight bytes: a tag and the moment at which the budget is whole again,
+//! in a set of eight cells that its hash names. With the library preloaded the cells are shared by
+//! all sessions; else each session counts for itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pgrx::Uuid;
+
+use crate::pg::{session, shared};
+
+/// Cells that a user may be in. Whoever has been idle longest makes room.
+const WAYS: usize = 8;
+
+/// Bits of a cell that hold the moment, in milliseconds since 2020; the others hold the tag.
+const TIME_BITS: u32 = 41;
+
+/// Takes one request from the user's budget; `false` when there is none left.
+pub fn take(user: Uuid, per_minute: i32) -> bool {
+    let Ok(limit) = u64::try_from(per_minute) else {
+        return true; // negative: no limit
+    };
+    if limit == 0 {
+        return false;
+    }
+    let hash = hash(user.as_bytes());
+    shared::with_budgets(|cells| take_from(cells, hash, limit, session::milliseconds_since_2020()))
+}
+
+fn take_from(cells: &[AtomicU64], hash: u64, limit: u64, now: u64) -> bool {
+    let interval = 60_000 / limit;
+    let sets = cells.len() / WAYS;
+    let set = (hash as usize % sets) * WAYS;
+    let tag = (hash >> TIME_BITS).max(1); // 0 is an empty cell
+    let set = &cells[set..set + WAYS];
+    loop {
+        let mine = set.iter().find(|cell| cell.load(Ordering::Relaxed) >> TIME_BITS == tag);
+        let cell = match mine {
+            Some(cell) => cell,
+            None => match set.iter().min_by_key(|cell| whole_at(cell.load(Ordering::Relaxed))) {
+                Some(cell) => cell,
+                None => return true, // cannot happen: a set has eight cells
+            },
+        };
+        let old = cell.load(Ordering::Relaxed);
+        let whole = if old >> TIME_BITS == tag { whole_at(old).max(now) } else { now };
+        if whole + interval > now + 60_000 {
+            return false;
+        }
+        let new = tag << TIME_BITS | (whole + interval);
+        if cell.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return true;
+        }
+    }
+}
+
+fn whole_at(cell: u64) -> u64 {
+    cell & ((1 << TIME_BITS) - 1)
+}
+
+/// FNV-1a with a final mix: spreads user ids, which are random anyway.
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in bytes {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash ^ (hash >> 29)
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use super::*;
+    use pgrx::prelude::*;
+
+    fn cells() -> Vec<AtomicU64> {
+        (0..64).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[pg_test]
+    fn a_user_has_a_minutes_worth_and_then_one_every_interval() {
+        let cells = cells();
+        let taken = (0..50).filter(|_| take_from(&cells, 42, 10, 1_000_000)).count();
+        assert_eq!(taken, 10);
+        assert!(!take_from(&cells, 42, 10, 1_000_000 + 5_999));
+        assert!(take_from(&cells, 42, 10, 1_000_000 + 6_000));
+        assert!(!take_from(&cells, 42, 10, 1_000_000 + 6_001));
+        assert_eq!((0..50).filter(|_| take_from(&cells, 42, 10, 1_100_000)).count(), 10);
+    }
+
+    #[pg_test]
+    fn users_do_not_pay_for_each_other() {
+        let cells = cells();
+        for user in 0..8_u64 {
+            let hash = (user + 1) << TIME_BITS; // all in one set
+            assert_eq!((0..50).filter(|_| take_from(&cells, hash, 3, 1_000)).count(), 3);
+        }
+    }
+}
