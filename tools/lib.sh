@@ -8,7 +8,7 @@ export PATH="$HOME/.cargo/bin:$PATH"
 # Rust would capture a backtrace for every Postgres ERROR of a server started from here.
 unset RUST_BACKTRACE
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf "\033[1m==>\033[0m %s\n" "$*"; else printf "==> %s\n" "$*"; fi >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # Runs a command as root: sudo only if this is not root already.
@@ -28,3 +28,36 @@ pg_prefix() {
   fi
 }
 pg_bin() { printf '%s/lib/postgresql/%s/bin' "$(pg_prefix "$1")" "$1"; }
+
+# progress LABEL COMMAND...: runs a long step without its output, showing the seconds and, on a
+# terminal, the line it is at. What it printed is shown when it fails. Give it a `timeout`.
+progress() {
+  local label=$1 log started=$SECONDS shown=$SECONDS status=0
+  shift
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null &
+  PROGRESS_PID=$!
+  while kill -0 "$PROGRESS_PID" 2>/dev/null; do
+    if [ -t 2 ]; then
+      printf '\r\033[K\033[1m==>\033[0m %s  %d s  \033[2m%s\033[0m' "$label" $((SECONDS - started)) \
+        "$(tail -n 1 "$log" | sed "s|\x1b\[[0-9;]*m||g" | tr -d "\r" | cut -c1-$((70 - ${#label} > 10 ? 70 - ${#label} : 10)))" >&2
+      sleep 0.3
+    else
+      [ $((SECONDS - shown)) -lt 20 ] || { shown=$SECONDS; say "$label: $((SECONDS - started)) s"; }
+      sleep 0.2
+    fi
+  done
+  wait "$PROGRESS_PID" || status=$?
+  PROGRESS_PID=
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  if [ "$status" != 0 ]; then
+    tail -n 40 "$log" >&2
+    rm -f "$log"
+    die "$label: failed (status $status) after $((SECONDS - started)) s"
+  fi
+  [ $((SECONDS - started)) -lt 3 ] || say "$label: done in $((SECONDS - started)) s"
+  rm -f "$log"
+}
+PROGRESS_PID=
+# For the EXIT trap of whoever uses progress: `timeout` ends what it runs when it is ended itself.
+stop_progress() { [ -z "$PROGRESS_PID" ] || kill "$PROGRESS_PID" 2>/dev/null || true; }

@@ -2,37 +2,49 @@
 # Puts on a Debian 12 machine what building and testing need, and says what it does.
 #
 #   tools/setup.sh [MAJOR]       default 15; prints nothing when there is nothing to do
+#   tools/setup.sh tools         only the tools to build with, no PostgreSQL
 #
 # PostgreSQL is copied into target/pg/MAJOR, so nothing here ever writes into the system's own
 # PostgreSQL or into a cluster that somebody uses. cargo-pgrx keeps its notes in target/pgrx-home.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
+trap stop_progress EXIT
+trap 'exit 130' INT TERM
 major=${1:-15}
 
 # ---- Debian packages ------------------------------------------------------------------------
-wanted=(postgresql-15 postgresql-server-dev-15 libclang-dev build-essential pkg-config sudo curl)
+wanted=(libclang-dev build-essential pkg-config)
+[ "$major" = tools ] || wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
 missing=()
-for package in "${wanted[@]}"; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-done
+if command -v dpkg-query >/dev/null; then
+  for package in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+else
+  say "not a Debian machine: make sure that you have the equivalents of ${wanted[*]}"
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   say "installing Debian packages: ${missing[*]}"
+  as_root true   # asks for the password before the output is hidden
   # The package would otherwise create and start a cluster of its own on port 5432.
-  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+  if [ "$major" != tools ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     as_root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  as_root apt-get -q update >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >/dev/null
+  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
+  progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "${missing[@]}"
 fi
 
 # ---- Rust -----------------------------------------------------------------------------------
 command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup first (https://rustup.rs)"
 if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $PGRX_VERSION" ]; then
-  say "installing cargo-pgrx $PGRX_VERSION (about 4 minutes on two cores)"
-  cargo install --quiet --locked cargo-pgrx --version "=$PGRX_VERSION"
+  say "installing cargo-pgrx $PGRX_VERSION into ~/.cargo/bin (about 4 minutes on two cores)"
+  progress "building cargo-pgrx" timeout 3600 \
+    cargo install --locked cargo-pgrx --version "=$PGRX_VERSION"
 fi
+[ "$major" != tools ] || exit 0
 
 # ---- a private copy of PostgreSQL -----------------------------------------------------------
 prefix=$(pg_prefix "$major")
@@ -50,13 +62,13 @@ if [ ! -x "$(pg_bin "$major")/postgres" ]; then
       ;;
     *) die "PostgreSQL $major: tools/getpg.sh fetches it" ;;
   esac
+  # Postgres runs as another user when this is root, and must be able to read its way here.
+  if [ "$(id -u)" = 0 ]; then chmod -R a+rX "$prefix"; fi
 fi
-# Postgres runs as another user when this is root, and must be able to read its way here.
-if [ "$(id -u)" = 0 ]; then chmod -R a+rX "$prefix"; fi
 
 # ---- cargo-pgrx's notes ---------------------------------------------------------------------
 if ! grep -qs "^pg$major *= *\"$(pg_bin "$major")/pg_config\"" "$PGRX_HOME/config.toml"; then
   mkdir -p "$PGRX_HOME"
-  cargo pgrx init "--pg$major=$(pg_bin "$major")/pg_config" >"$PGRX_HOME/init.log" 2>&1 ||
+  timeout 600 cargo pgrx init "--pg$major=$(pg_bin "$major")/pg_config" >"$PGRX_HOME/init.log" 2>&1 ||
     { cat "$PGRX_HOME/init.log" >&2; die "cargo pgrx init failed"; }
 fi

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cometchat::{Error, ErrorKind, ListUsers, NewUser, RateClass};
+use cometchat::{Error, ErrorKind, ListUsers, NewUser, Operation, RateClass};
 use stub::memory::{Script, Step};
 use stub::{client, reply, Act, Stub, KEY};
 

@@ -1,0 +1,25 @@
+# What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint install setup clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
+	@KEEP='$(KEEP)' tools/demo.sh
+
+test: ## Run all tests (T=name: those whose name contains it); last line: N passed, N failed, N skipped
+	@tools/test.sh '$(T)'
+
+lint: ## Formatting, clippy, and the rules of the house
+	@tools/lint.sh
+
+install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
+	@tools/install.sh '$(PG_CONFIG)'
+
+setup: ## Only install what the other targets need
+	@tools/setup.sh
+
+clean: ## Remove everything that was built or fetched
+	@tools/clean.sh

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds in release mode and installs: the extension into an own copy of PostgreSQL, the simulator
+# into target/release. Takes a second when nothing changed.
+#
+#   tools/build.sh [MAJOR]       default 15; run tools/setup.sh first
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+trap stop_progress EXIT
+trap 'exit 130' INT TERM
+major=${1:-15}
+
+first=
+[ -e "$CARGO_TARGET_DIR/release/libcometchat_ext.so" ] || first=" (about 5 minutes the first time, on two cores)"
+progress "building the extension$first" timeout 3600 \
+  cargo pgrx install --release --no-default-features --features "pg$major" \
+  --pg-config "$(pg_bin "$major")/pg_config"
+progress "building the simulator" timeout 3600 cargo build --release -p simulator --bin cometchat-simulator
+
+# Postgres runs as another user when this is root, and must be able to read what was installed.
+if [ "$(id -u)" = 0 ]; then
+  chmod a+rX "$(pg_prefix "$major")"/{lib,share}/postgresql/"$major"/{lib,extension}/cometchat_ext* 2>/dev/null || true
+fi

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Removes what the other scripts made: target/, and the copy of PostgreSQL outside of it, if any.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+prefix=$(pg_prefix 15)
+# .../cometchat_ext/NUMBER/pg/15 belongs to this clone alone.
+case $prefix in /var/cache/cometchat_ext/[0-9]*/pg/15) as_root rm -rf "${prefix%/pg/15}" ;; esac
+rm -rf "$CARGO_TARGET_DIR"

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# `make lint`: formatting, clippy without warnings, and the rules of the house.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+tools/setup.sh 15
+failed=0
+complain() { printf 'lint: %s\n' "$*" >&2; failed=1; }
+
+say "cargo fmt"
+cargo fmt --all --check || complain "run cargo fmt --all"
+
+# Every major whose headers are here; 15 always is.
+for major in 15 16 17 18; do
+  pg_config=$(sed -n "s/^pg$major *= *\"\(.*\)\"/\1/p" "$PGRX_HOME/config.toml")
+  if [ -z "$pg_config" ]; then
+    say "clippy for pg$major: skipped, its headers are not here"
+    continue
+  fi
+  say "clippy for pg$major"
+  timeout 1800 cargo clippy --quiet --workspace --all-targets --no-default-features \
+    --features "cometchat_ext/pg$major,cometchat_ext/pg_test" -- -D warnings || complain "clippy for pg$major"
+done
+
+say "shell scripts"
+for script in tools/*.sh .ci/run; do bash -n "$script" || complain "$script"; done
+if command -v shellcheck >/dev/null; then
+  shellcheck --external-sources --source-path=SCRIPTDIR tools/*.sh .ci/run || complain "shellcheck"
+else
+  say "shellcheck: skipped, it is not installed"
+fi
+
+say "rules of the house"
+while read -r lines file; do
+  [ "$file" = total ] || [ "$lines" -le 400 ] || complain "$file has $lines lines, more than 400"
+done < <(git ls-files -co --exclude-standard 'src/*.rs' 'src/**/*.rs' | sort -u | xargs wc -l)
+
+# unwrap and expect only in tests, or with a comment on the line that says why it cannot fail.
+# A file's tests are its last part, from #[cfg(test)] on.
+while read -r file; do
+  awk -v file="$file" '
+    /^[[:space:]]*#\[cfg\((any\()?test/ && !/feature/ { tests = 1 }
+    !tests && /\.(unwrap|expect|unwrap_err|expect_err)\(/ && !/\/\// { print file ":" FNR ": " $0; found = 1 }
+    END { exit found }' "$file" || complain "$file: unwrap or expect without a reason"
+done < <(git ls-files -co --exclude-standard 'src/*.rs' 'src/**/*.rs' | sort -u | grep -v '/tests/\|/tests.rs')
+
+# Secrets of other people's have no place here, nor do paths of one machine.
+if git grep -nIE '(/home|/root|/Users)/[a-z]+/' -- . ':!tools/lint.sh' ':!tools/lib.sh'; then
+  complain "an absolute path of somebody's machine"
+fi
+
+[ "$failed" = 0 ] && say "lint: all is well"
+exit "$failed"

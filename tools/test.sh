@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# `make test`: all suites, one after the other, and one line at the end that sums them up.
+#
+#   tools/test.sh [NAME]         only tests whose name contains NAME
+#
+# A suite that fails does not stop the others; one that does not finish counts as a failed test.
+# Logs stay in target/test-logs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+name=${1:-}
+export COMETCHAT_PG=${COMETCHAT_PG:-15}
+major=$COMETCHAT_PG
+logs=$CARGO_TARGET_DIR/test-logs
+work='' simulator=''
+cleanup() {
+  [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true
+  [ -z "$work" ] || {
+    for cluster in "$work"/*/data; do
+      [ ! -e "$cluster" ] || tools/cluster.sh stop "${cluster%/data}" "$major" || true
+    done
+    rm -rf "$work"
+  }
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+tools/setup.sh "$major"
+mkdir -p "$logs"
+rm -f "$logs"/*.log "$logs/summary"
+work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-test.XXXXXX")
+chmod a+x "$work"
+
+# suite NAME MINUTES COMMAND...: runs it, shows and keeps its output, and counts.
+suite() {
+  local suite=$1 minutes=$2 log=$logs/$1.log started=$SECONDS status=0
+  shift 2
+  say "$suite"
+  timeout --kill-after=30 "${minutes}m" "$@" </dev/null 2>&1 | tee "$log" || status=$?
+  [ "$status" != 124 ] || printf 'stopped after %s minutes\n' "$minutes" | tee -a "$log"
+  awk -v suite="$suite" -v status="$status" -v seconds=$((SECONDS - started)) '
+    { gsub(/\033\[[0-9;]*m/, "") }
+    # libtest: one line for each binary, and one for each test
+    /^test result:/ { for (i = 1; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1)
+                        if ($i ~ /^failed/) failed += $(i-1); if ($i ~ /^ignored/) ignored += $(i-1) } }
+    /^test .* \.\.\. ignored/ { print "skipped: " suite ": " $0 > "/dev/stderr" }
+    # pg_regress: TAP from 16 on, "test NAME ... ok" before
+    /^(ok|not ok) +[0-9]+ / { if ($1 == "ok") passed++; else failed++ }
+    /^test .* \.\.\. +ok +[0-9]+ ms/ { passed++ }
+    /^test .* \.\.\. +FAILED/ && / ms$/ { failed++ }
+    END {
+      if (status != 0 && failed == 0) { failed = 1; note = "did not finish" }
+      printf "%-12s %7d %7d %7d %6d s  %s\n", suite, passed, failed, ignored, seconds, note
+    }' "$log" >>"$logs/summary"
+}
+
+# ---- the suites -------------------------------------------------------------------------------
+suite client 20 cargo test -p cometchat -p transport -p simulator --no-fail-fast -- ${name:+"$name"}
+
+# Before the release build: it installs a build of its own into the same copy of PostgreSQL.
+# It copies over the library in place, which a server that has it loaded (make demo KEEP=1) would not
+# survive: so the old one is taken away first.
+rm -f "$(pg_prefix "$major")/lib/postgresql/$major/lib/cometchat_ext.so"
+pg_test=(cargo pgrx test "pg$major" ${name:+"$name"} --no-default-features --features "pg$major"
+  --pgdata "$work/pg_test")
+mkdir "$work/pg_test"
+if [ "$(id -u)" = 0 ]; then
+  chown postgres: "$work/pg_test"
+  pg_test+=(--runas postgres)
+fi
+suite pg_test 20 "${pg_test[@]}"
+
+say build
+tools/build.sh "$major" || printf "%-12s %7d %7d %7d %6d s  did not finish\n" build 0 1 0 0 >>"$logs/summary"
+suite goldens 10 tools/goldens.sh "$work/goldens" "$name"
+
+tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'"
+COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 25 \
+  cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
+
+# ---- the sum ----------------------------------------------------------------------------------
+printf '\n%-12s %7s %7s %7s\n' "" passed failed skipped
+cat "$logs/summary"
+printf '%-12s on PostgreSQL %s; logs in %s\n\n' "" "$major" "${logs#"$PWD"/}"
+awk '{ passed += $2; failed += $3; skipped += $4 }
+     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }' "$logs/summary"
