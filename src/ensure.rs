@@ -62,7 +62,7 @@ fn stored_answer(call: &Call, row: &UserRow, wanted: &Wanted) -> Option<Success>
     let known = row.known_in(&call.app_id)?;
     let current = known.has(&wanted.profile);
     (current || session::read_only())
-        .then(|| Success { uid: row.uid(call.caller.user), token: Some(token.to_owned()) })
+        .then(|| Success { uid: row.uid.clone(), token: Some(token.to_owned()) })
 }
 
 /// One call: for whom, in which app, until when.
@@ -146,7 +146,7 @@ impl Call {
     pub fn learned_before(&self, row: &UserRow) -> Learned {
         let known = row.known_in(&self.app_id);
         Learned {
-            uid: row.uid(self.caller.user),
+            uid: row.uid.clone(),
             mapped: row.mapping.is_some(),
             token: row.token_in(&self.app_id).map(str::to_owned),
             sent: known.and_then(|k| k.sent.clone()),
@@ -188,16 +188,19 @@ impl<'a> Work<'a> {
         if self.learned.sent.is_some() && self.update()? && self.token()? {
             return Ok(());
         }
-        // New, adopted by hand, of another app, or lost at CometChat.
-        let by_hand = self.row.known.as_ref().is_none_or(|known| known.app_id.is_none());
-        let mapped = self.row.mapping.as_ref().filter(|_| by_hand);
-        introduce(
+        // New, mapped by hand, of another app, or lost at CometChat.
+        let introduced = introduce(
             &self.client,
             &self.wanted.profile,
             &mut self.learned,
-            mapped.and_then(|m| m.token.clone()),
+            self.row.mapped_by_hand().and_then(|m| m.token.clone()),
             self.call.caller.trusted,
-        )?;
+        );
+        match introduced {
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Err(_) if self.learned.token.is_some() => return Ok(()), // as in `update`
+            other => other?,
+        }
         self.learned.known_revision = self.row.known.as_ref().map(|k| k.wanted_revision);
         Ok(())
     }
@@ -256,7 +259,6 @@ impl<'a> Work<'a> {
     fn lost(&mut self) -> Result<bool, Failure> {
         self.learned.sent = None;
         self.learned.token = None;
-        self.learned.mapped = false;
         Ok(false)
     }
 }

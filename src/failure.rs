@@ -149,6 +149,7 @@ fn what_came_instead(error: &Error) -> Option<String> {
     match error {
         Error::Api { status, .. } => Some(format!("HTTP {status}")),
         Error::NotCometChat { status, what } => Some(format!("HTTP {status}, {what}")),
+        Error::TooLarge { .. } => Some("answer too large".to_owned()),
         _ => None,
     }
 }

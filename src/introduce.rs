@@ -20,14 +20,17 @@ pub fn introduce(
     mapped_token: Option<String>,
     trusted: bool,
 ) -> Result<(), Failure> {
-    // Somebody mapped this user by hand, so they are most likely there.
-    let first = match mapped_token {
+    // Whoever has a token is most likely there.
+    let first = match mapped_token.as_ref().or(learned.token.as_ref()) {
         Some(_) => adopt(client, profile, learned),
         None => Err(Missing),
     };
     match first {
         Ok(result) => result?,
-        Err(Missing) => create(client, profile, learned, trusted)?,
+        Err(Missing) => {
+            learned.token = None; // of somebody who is gone or deactivated
+            create(client, profile, learned, trusted)?;
+        }
     }
     if learned.token.is_none() {
         learned.token = mapped_token.filter(|token| client.get_token(&learned.uid, token).is_ok());
@@ -108,6 +111,7 @@ pub fn mint(client: &Client, learned: &mut Learned, force: bool) -> Result<(), F
     }
     let token = client.create_token(&learned.uid, force).map_err(Failure::of_token_call)?;
     learned.token = Some(token.auth_token);
+    learned.mapped = true;
     Ok(())
 }
 

@@ -72,7 +72,8 @@ pub fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<Agent, Bad
         .max_idle_connections(options.keep_idle)
         .max_idle_connections_per_host(options.keep_idle)
         .max_response_header_size(HEADER_CAP)
-        .input_buffer_size(HEADER_CAP)
+        // One more, or a head beyond the cap would fill the buffer and look like a closed connection.
+        .input_buffer_size(HEADER_CAP + 1)
         .output_buffer_size(16 * 1024)
         .build();
     let connector =

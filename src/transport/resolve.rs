@@ -29,9 +29,13 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The part of the remaining time that a look-up may use where an older answer is at hand.
 const SHARE_WITH_FALLBACK: u32 = 2;
 
+/// Finds the addresses of a name; blocks for as long as it takes. None found: an empty answer.
+type LookUp = Arc<dyn Fn(&str, u16) -> Vec<SocketAddr> + Send + Sync>;
+
 /// Looks names up for one agent.
 pub(crate) struct CachingResolver {
     waiter: Arc<dyn Wait>,
+    look_up: LookUp,
     state: Mutex<State>,
 }
 
@@ -48,9 +52,27 @@ struct Flight {
     result: OnceLock<Vec<SocketAddr>>,
 }
 
+impl State {
+    /// Keeps what the look-up under way has found, once it is done, whoever started it: one that
+    /// its caller gave up may well be the answer that the next caller needs.
+    fn harvest(&mut self) {
+        let Some(flight) = self.in_flight.take_if(|flight| flight.result.get().is_some()) else {
+            return;
+        };
+        let addrs = flight.result.get().cloned().unwrap_or_default();
+        if !addrs.is_empty() {
+            self.known.insert(flight.name.clone(), (addrs, Instant::now()));
+        }
+    }
+}
+
 impl CachingResolver {
     pub(crate) fn new(waiter: Arc<dyn Wait>) -> Self {
-        CachingResolver { waiter, state: Mutex::default() }
+        CachingResolver::asking(Arc::new(getaddrinfo), waiter)
+    }
+
+    fn asking(look_up: LookUp, waiter: Arc<dyn Wait>) -> Self {
+        CachingResolver { waiter, look_up, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,7 +81,8 @@ impl CachingResolver {
     }
 
     fn known(&self, name: &str, not_older_than: Option<Duration>) -> Option<Vec<SocketAddr>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.harvest();
         let (addrs, at) = state.known.get(name)?;
         not_older_than.is_none_or(|age| at.elapsed() < age).then(|| addrs.clone())
     }
@@ -67,17 +90,9 @@ impl CachingResolver {
     /// Joins the look-up under way, or starts one.
     fn flight(&self, name: &str, port: u16) -> Result<Arc<Flight>, Error> {
         let mut state = self.state();
-        if let Some(flight) = state.in_flight.take() {
-            match flight.result.get() {
-                None => {
-                    state.in_flight = Some(flight.clone());
-                    return Ok(flight);
-                }
-                Some(addrs) if !addrs.is_empty() => {
-                    state.known.insert(flight.name.clone(), (addrs.clone(), Instant::now()));
-                }
-                Some(_) => {}
-            }
+        state.harvest();
+        if let Some(flight) = &state.in_flight {
+            return Ok(flight.clone());
         }
         let flight = Arc::new(Flight {
             name: name.to_owned(),
@@ -85,7 +100,7 @@ impl CachingResolver {
                 .map_err(std::io::Error::from)?,
             result: OnceLock::new(),
         });
-        spawn(flight.clone(), port)?;
+        spawn(flight.clone(), port, self.look_up.clone())?;
         state.in_flight = Some(flight.clone());
         Ok(flight)
     }
@@ -102,13 +117,7 @@ impl CachingResolver {
             let flight = self.flight(name, port)?;
             wait_for(&*self.waiter, flight.done.as_fd(), Interest::Readable, until, timeout)?;
             let Some(addrs) = flight.result.get() else { continue };
-            let mut state = self.state();
-            if state.in_flight.as_ref().is_some_and(|now| Arc::ptr_eq(now, &flight)) {
-                state.in_flight = None;
-            }
-            if !addrs.is_empty() {
-                state.known.insert(flight.name.clone(), (addrs.clone(), Instant::now()));
-            }
+            self.state().harvest();
             // It may have been a look-up for another name (the proxy's) that was still under way.
             if flight.name == name {
                 return Ok(addrs.clone());
@@ -117,8 +126,8 @@ impl CachingResolver {
     }
 }
 
-/// Runs `getaddrinfo` on a thread that takes no signals and ends with its answer.
-fn spawn(flight: Arc<Flight>, port: u16) -> Result<(), Error> {
+/// Runs `look_up` on a thread that takes no signals and ends with its answer.
+fn spawn(flight: Arc<Flight>, port: u16, look_up: LookUp) -> Result<(), Error> {
     // A new thread inherits this mask. Without it the kernel could run the host's signal
     // handlers there, and Postgres's must only run on its main thread.
     let before =
@@ -127,13 +136,15 @@ fn spawn(flight: Arc<Flight>, port: u16) -> Result<(), Error> {
         .name("cometchat-lookup".into())
         .stack_size(512 * 1024)
         .spawn(move || {
-            let host = flight.name.trim_matches(['[', ']']);
-            let addrs = (host, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
-            let _ = flight.result.set(addrs); // set once: this thread is the only writer
+            let _ = flight.result.set(look_up(&flight.name, port)); // set once: this thread is the only writer
             let _ = flight.done.write(1); // cannot fail: the counter is at zero
         });
     before.thread_set_mask().map_err(std::io::Error::from)?;
     spawned.map(drop).map_err(Error::from)
+}
+
+fn getaddrinfo(name: &str, port: u16) -> Vec<SocketAddr> {
+    (name, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
 }
 
 impl Resolver for CachingResolver {
@@ -207,3 +218,6 @@ impl fmt::Debug for CachingResolver {
         f.write_str("CachingResolver")
     }
 }
+
+#[cfg(test)]
+mod tests;

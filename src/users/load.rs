@@ -17,7 +17,7 @@ macro_rules! columns_of_our_tables {
         "u.cometchat_uid, u.cometchat_auth_token, s.user_id IS NOT NULL, s.overrides,
          s.name_argument, s.name_basis, s.email_argument, s.email_basis, s.app_id,
          s.sent_profile, s.sent_metadata, s.sent_keys, s.deactivated, s.revoke_pending,
-         s.wanted_revision
+         s.wanted_revision, s.cometchat_uid
          FROM (SELECT $1 AS id) AS q
          LEFT JOIN public.cometchat_users AS u ON u.user_id = q.id
          LEFT JOIN cometchat.sync_state AS s ON s.user_id = q.id"
@@ -30,7 +30,8 @@ macro_rules! columns_of_our_tables {
 static WITH_AUTH_USERS: Statement = Statement::new(
     concat!(
         "SELECT a.id IS NOT NULL, COALESCE(a.shut_out, false), a.email,
-         (SELECT array_agg(left(a.metadata ->> f.key, 4000) ORDER BY f.n)
+         (SELECT array_agg(CASE jsonb_typeof(a.metadata -> f.key)
+                           WHEN 'string' THEN left(a.metadata ->> f.key, 4000) END ORDER BY f.n)
           FROM unnest($2) WITH ORDINALITY AS f(key, n)),
          ARRAY[left(a.metadata ->> 'avatar_url', 4000), left(a.metadata ->> 'picture', 4000)], ",
         columns_of_our_tables!(),
@@ -59,22 +60,20 @@ static WITHOUT_AUTH_USERS: Statement = Statement::new(
 pub fn load(user: Uuid) -> UserRow {
     if session::is_plain_table(c"auth", c"users") {
         let args = [user.into(), config::display_name_fields().into()];
-        WITH_AUTH_USERS.first(&args, read).unwrap_or_default()
+        WITH_AUTH_USERS.first(&args, |row| read(user, row)).unwrap_or_default()
     } else {
         let args = [user.into(), Vec::<String>::new().into()];
-        WITHOUT_AUTH_USERS.first(&args, read).unwrap_or_default()
+        WITHOUT_AUTH_USERS.first(&args, |row| read(user, row)).unwrap_or_default()
     }
 }
 
-fn read(row: &SpiTupleTable<'_>) -> SpiResult<UserRow> {
+fn read(user: Uuid, row: &SpiTupleTable<'_>) -> SpiResult<UserRow> {
     let text = |column| row.get::<String>(column);
     let texts =
         |column| -> SpiResult<Vec<Option<String>>> { Ok(row.get(column)?.unwrap_or_default()) };
     let flag = |column| -> SpiResult<bool> { Ok(row.get(column)?.unwrap_or(false)) };
-    let mapping = match text(6)? {
-        Some(uid) => Some(Mapping { uid, token: text(7)? }),
-        None => None,
-    };
+    let mapped_uid = text(6)?;
+    let mapping = mapped_uid.is_some().then_some(Mapping { token: text(7)? });
     let known = if flag(8)? {
         let overrides = row.get::<JsonB>(9)?.and_then(|JsonB(value)| match value {
             Value::Object(map) => Some(map),
@@ -88,6 +87,7 @@ fn read(row: &SpiTupleTable<'_>) -> SpiResult<UserRow> {
             _ => None,
         };
         Some(Known {
+            uid: text(21)?,
             overrides,
             name: Argument { value: text(10)?, basis: text(11)? },
             email: Argument { value: text(12)?, basis: text(13)? },
@@ -101,6 +101,7 @@ fn read(row: &SpiTupleTable<'_>) -> SpiResult<UserRow> {
         None
     };
     Ok(UserRow {
+        uid: mapped_uid.unwrap_or_else(|| crate::identity::uid_of(user)),
         exists: flag(1)?,
         shut_out: flag(2)?,
         email: text(3)?,

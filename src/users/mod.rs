@@ -8,7 +8,6 @@ mod save;
 mod statement;
 
 use pgrx::prelude::*;
-use pgrx::Uuid;
 use serde_json::{Map, Value};
 
 use crate::profile::Argument;
@@ -20,6 +19,8 @@ pub use save::{forget, save, Learned};
 /// Everything the database says about one user.
 #[derive(Clone, Debug, Default)]
 pub struct UserRow {
+    /// The uid in CometChat: the mapped one, else the user id.
+    pub uid: String,
     /// In `auth.users`, or there is no such table.
     pub exists: bool,
     /// Banned now, or softly deleted.
@@ -38,13 +39,14 @@ pub struct UserRow {
 /// A user's row in `public.cometchat_users`.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    pub uid: String,
     pub token: Option<String>,
 }
 
 /// A user's row in `cometchat.sync_state`.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// The uid there that the state is about.
+    pub uid: Option<String>,
     pub overrides: Option<Map<String, Value>>,
     pub name: Argument,
     pub email: Argument,
@@ -71,23 +73,23 @@ pub struct Sent {
 }
 
 impl UserRow {
-    /// The state, if it belongs to this app.
+    /// The state, if it belongs to this app and is about the uid that is mapped now.
     pub fn known_in(&self, app_id: &str) -> Option<&Known> {
-        self.known.as_ref().filter(|known| known.app_id.as_deref() == Some(app_id))
+        self.known.as_ref().filter(|known| {
+            known.app_id.as_deref() == Some(app_id) && known.uid.as_deref() == Some(&self.uid)
+        })
+    }
+
+    /// The mapping, if somebody made or changed it by hand since we wrote it.
+    pub fn mapped_by_hand(&self) -> Option<&Mapping> {
+        let ours = |known: &Known| known.uid.as_deref() == Some(&self.uid);
+        self.mapping.as_ref().filter(|_| !self.known.as_ref().is_some_and(ours))
     }
 
     /// The stored token, if it belongs to this app and was not revoked.
     pub fn token_in(&self, app_id: &str) -> Option<&str> {
         let known = self.known_in(app_id)?;
         self.mapping.as_ref()?.token.as_deref().filter(|_| !known.revoke_pending)
-    }
-
-    /// The uid in CometChat: the mapped one, else the user id.
-    pub fn uid(&self, user: Uuid) -> String {
-        match &self.mapping {
-            Some(mapping) => mapping.uid.clone(),
-            None => crate::identity::uid_of(user),
-        }
     }
 }
 

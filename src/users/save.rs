@@ -12,7 +12,7 @@ use crate::profile::Wanted;
 pub struct Learned {
     /// The user's uid there.
     pub uid: String,
-    /// The user is known to be there, or mapped: `cometchat_users` gets a row.
+    /// The user is known to be there, or was mapped before: `cometchat_users` gets a row.
     pub mapped: bool,
     /// The token to store; `None` forgets the stored one.
     pub token: Option<String>,

@@ -89,7 +89,7 @@ impl Cluster {
     }
 
     /// Writes a file that the server, and nobody else, may read; returns its path.
-    pub fn secret_file(&self, name: &str, content: &str) -> PathBuf {
+    pub fn secret_file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.dir.join(name);
         fs::write(&path, content).expect("write a file for the server");
         let owner = fs::metadata(self.dir.join("data")).expect("the data directory");

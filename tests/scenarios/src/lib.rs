@@ -5,12 +5,28 @@
 //! the extension do, and looks at what CometChat got. `make test` starts the shared cluster;
 //! `COMETCHAT_CLUSTER` names its folder. Tests that stop or kill a server start a [`Cluster`].
 
+pub mod busy;
 mod cluster;
 mod database;
+pub mod environment;
+mod fault_server;
+mod mutate;
+mod name_server;
+mod process;
+mod proxy;
 mod session;
 mod stack;
+mod stored;
+mod wait;
 
 pub use cluster::Cluster;
 pub use database::Database;
+pub use fault_server::{drain, read_request, FaultServer, Stage};
+pub use mutate::Mutator;
+pub use name_server::{NameServer, Names};
+pub use process::Process;
+pub use proxy::ConnectProxy;
 pub use session::{Answer, Session};
-pub use stack::{Stack, APP};
+pub use stack::{Stack, APP, NOTHING};
+pub use stored::Stored;
+pub use wait::eventually;

@@ -48,13 +48,16 @@ pub struct Session {
 impl Session {
     /// What PostgREST does for a signed-in user: logged in as `authenticator`, then the role and
     /// the claims of the request. (It does so for one transaction; here it holds for the session.)
-    pub fn authenticated(mut client: Client, user: Uuid) -> Session {
-        let claims =
-            serde_json::json!({"sub": user.to_string(), "role": "authenticated"}).to_string();
+    pub fn authenticated(client: Client, user: Uuid) -> Session {
+        let claims = serde_json::json!({"sub": user.to_string(), "role": "authenticated"});
+        Session::claiming(client, &claims.to_string())
+    }
+
+    /// A session of `authenticated` with these claims, such as they are.
+    pub fn claiming(mut client: Client, claims: &str) -> Session {
         client.batch_execute("SET ROLE authenticated").expect("set role");
-        client
-            .execute("SELECT set_config('request.jwt.claims', $1, false)", &[&claims])
-            .expect("set claims");
+        let sql = "SELECT set_config('request.jwt.claims', $1, false)";
+        client.execute(sql, &[&claims]).expect(sql);
         Session { client }
     }
 
@@ -99,7 +102,15 @@ impl Session {
         Answer(self.client.query_one(sql, &[&user]).expect("an answer, not an error").get(0))
     }
 
+    #[track_caller]
     pub fn execute(&mut self, sql: &str) {
         self.client.batch_execute(sql).expect(sql);
+    }
+
+    /// The SQLSTATE of a statement that has to fail.
+    #[track_caller]
+    pub fn sqlstate(&mut self, sql: &str) -> String {
+        let error = self.client.batch_execute(sql).expect_err(sql);
+        error.code().unwrap_or_else(|| panic!("{sql}: {error}")).code().to_owned()
     }
 }

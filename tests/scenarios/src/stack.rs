@@ -1,13 +1,16 @@
 //! Everything a scenario needs: a database with the extension, configured for a simulator.
 
 use serde_json::{json, Value};
-use simulator::{Recorded, Simulator, DEV_API_KEY};
+use simulator::{AppView, Recorded, Simulator, DEV_API_KEY};
 use uuid::Uuid;
 
 use crate::{Cluster, Database, Session};
 
 /// The app id that a stack is configured for.
 pub const APP: &str = "app1";
+
+/// What [`Stack::asked`] returns when CometChat was left alone.
+pub const NOTHING: [&str; 0] = [];
 
 /// A database like Supabase's with the extension in it, and the CometChat it talks to.
 pub struct Stack {
@@ -29,7 +32,7 @@ impl Stack {
     /// In a given database, with a given simulator.
     pub fn on(db: Database, chat: Simulator) -> Stack {
         let key =
-            db.cluster().secret_file(&format!("key-{}", db.name()), &format!("{DEV_API_KEY}\n"));
+            db.cluster().secret_file(&format!("key-{}", db.name()), format!("{DEV_API_KEY}\n"));
         db.admin().batch_execute("CREATE EXTENSION cometchat_ext").expect("create the extension");
         db.set("cometchat.app_id", Some(APP));
         db.set("cometchat.region", Some("us"));
@@ -44,6 +47,15 @@ impl Stack {
         Stack { db, chat }
     }
 
+    /// With a user, "Ada Lovelace", who was ensured; nothing was asked since.
+    pub fn with_ada() -> (Stack, Uuid) {
+        let stack = Stack::new();
+        let ada = stack.sign_up("Ada Lovelace");
+        stack.session(ada).ensure(None, None, None).token();
+        stack.asked();
+        (stack, ada)
+    }
+
     /// Signs somebody up, as the Auth server does: `auth.users` gets a row, nobody tells CometChat.
     pub fn sign_up(&self, name: &str) -> Uuid {
         let email = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
@@ -55,6 +67,29 @@ impl Stack {
         let sql = "INSERT INTO auth.users (id, email, raw_user_meta_data) VALUES ($1, $2, $3)";
         self.db.connect("supabase_auth_admin").execute(sql, &[&id, &email, &metadata]).expect(sql);
         id
+    }
+
+    /// Changes somebody's row of `auth.users`, as the Auth server does.
+    #[track_caller]
+    pub fn change(&self, user: Uuid, assignments: &str) {
+        let sql = format!("UPDATE auth.users SET {assignments} WHERE id = '{user}'");
+        self.db.connect("supabase_auth_admin").batch_execute(&sql).expect(&sql);
+    }
+
+    /// Inserts a mapping by hand, as an operator would.
+    #[track_caller]
+    pub fn map(&self, user: Uuid, uid: &str, token: Option<&str>) {
+        let sql =
+            "INSERT INTO public.cometchat_users (user_id, cometchat_uid, cometchat_auth_token)
+                   VALUES ($1, $2, $3)";
+        self.service().client.execute(sql, &[&user, &uid, &token]).expect(sql);
+    }
+
+    /// Overrides a part of somebody's profile.
+    #[track_caller]
+    pub fn enqueue(&self, user: Uuid, profile: &Value) {
+        let sql = "SELECT cometchat.enqueue($1, $2)";
+        self.service().client.execute(sql, &[&user, profile]).expect(sql);
     }
 
     /// A signed-in user's session.
@@ -74,10 +109,16 @@ impl Stack {
         self.chat.take_requests().iter().map(operation).collect()
     }
 
+    /// The users of our app as CometChat has them.
+    pub fn app(&self) -> AppView<'_> {
+        self.chat.app(APP)
+    }
+
     /// The user as CometChat has it.
     #[track_caller]
-    pub fn chat_user(&self, uid: &str) -> Value {
-        self.chat.app(APP).user(uid).unwrap_or_else(|| panic!("{uid} is not in CometChat"))
+    pub fn chat_user(&self, uid: impl ToString) -> Value {
+        let uid = uid.to_string();
+        self.app().user(&uid).unwrap_or_else(|| panic!("{uid} is not in CometChat"))
     }
 
     /// The one value that a superuser's query returns, as text.

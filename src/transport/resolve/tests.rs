@@ -1,0 +1,252 @@
+//! The resolver against look-ups that answer, fail and hang as they are told.
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use nix::sys::signal::Signal;
+use ureq::Timeout;
+
+use super::*;
+use crate::PollWait;
+
+/// A look-up that takes its answers from a channel, one for each time it is asked, and blocks
+/// until there is one.
+struct Script {
+    answers: Sender<Vec<SocketAddr>>,
+    asked: Arc<AtomicUsize>,
+    resolver: Arc<CachingResolver>,
+}
+
+impl Script {
+    fn new() -> Script {
+        let (answers, todo): (_, Receiver<Vec<SocketAddr>>) = mpsc::channel();
+        let todo = Mutex::new(todo);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let look_up = move |_: &str, _| {
+            count.fetch_add(1, Ordering::SeqCst);
+            todo.lock().unwrap().recv().unwrap_or_default()
+        };
+        let waiter = Arc::new(PollWait::default());
+        let resolver = Arc::new(CachingResolver::asking(Arc::new(look_up), waiter));
+        Script { answers, asked, resolver }
+    }
+
+    fn will_answer(&self, addrs: &[SocketAddr]) {
+        self.answers.send(addrs.to_vec()).unwrap();
+    }
+
+    fn resolve(&self, uri: &str, within: Duration) -> Result<Vec<SocketAddr>, Error> {
+        resolve(&self.resolver, uri, within)
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Makes every answer that is known as old as one that has to be asked for again.
+    fn age(&self) {
+        for (_, at) in self.resolver.state().known.values_mut() {
+            *at = Instant::now().checked_sub(FRESH).expect("the machine has run for a minute");
+        }
+    }
+}
+
+fn resolve(
+    resolver: &CachingResolver,
+    uri: &str,
+    within: Duration,
+) -> Result<Vec<SocketAddr>, Error> {
+    let timeout =
+        NextTimeout { after: within.into(), reason: Timeout::Resolve, ..NextTimeout::default() };
+    let found = resolver.resolve(&uri.parse().unwrap(), &Config::default(), timeout)?;
+    Ok(found.iter().copied().collect())
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(60);
+
+#[test]
+fn an_answer_is_kept_and_serves_every_port() {
+    let script = Script::new();
+    script.will_answer(&[addr("192.0.2.1:443"), addr("[2001:db8::1]:443")]);
+
+    let first = script.resolve("https://api.test/", LONG).unwrap();
+    let second = script.resolve("https://api.test:8443/", LONG).unwrap();
+
+    assert_eq!(first, [addr("192.0.2.1:443"), addr("[2001:db8::1]:443")]);
+    assert_eq!(second, [addr("192.0.2.1:8443"), addr("[2001:db8::1]:8443")]);
+    assert_eq!(script.asked(), 1);
+}
+
+#[test]
+fn an_old_answer_is_asked_for_again() {
+    let script = Script::new();
+    script.will_answer(&[addr("192.0.2.1:443")]);
+    script.resolve("https://api.test/", LONG).unwrap();
+    script.age();
+    script.will_answer(&[addr("192.0.2.2:443")]);
+
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.2:443")]);
+    assert_eq!(script.asked(), 2);
+}
+
+#[test]
+fn literals_and_localhost_are_not_asked_for() {
+    let script = Script::new();
+    for (uri, want) in [
+        ("http://127.0.0.1/", vec![addr("127.0.0.1:80")]),
+        ("https://[2001:db8::1]:8443/", vec![addr("[2001:db8::1]:8443")]),
+        ("https://LocalHost/", vec![addr("127.0.0.1:443"), addr("[::1]:443")]),
+    ] {
+        assert_eq!(script.resolve(uri, SHORT).unwrap(), want, "{uri}");
+    }
+    assert_eq!(script.asked(), 0);
+}
+
+#[test]
+fn a_look_up_that_hangs_ends_with_the_timeout_and_is_joined_by_the_next_caller() {
+    let script = Script::new();
+    let started = Instant::now();
+    for _ in 0..3 {
+        let result = script.resolve("https://api.test/", SHORT);
+        assert!(matches!(result, Err(Error::Timeout(Timeout::Resolve))), "{result:?}");
+    }
+    assert!(started.elapsed() >= 3 * SHORT && started.elapsed() < LONG);
+    assert_eq!(script.asked(), 1, "one thread at a time");
+
+    script.will_answer(&[addr("192.0.2.1:443")]);
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
+    assert_eq!(script.asked(), 1);
+}
+
+#[test]
+fn what_a_late_look_up_found_is_kept_though_nobody_waited_for_it() {
+    let script = Script::new();
+    assert!(script.resolve("https://api.test/", SHORT).is_err());
+    script.will_answer(&[addr("192.0.2.1:443")]);
+    let flight = script.resolver.state().in_flight.clone().expect("one is under way");
+    while flight.result.get().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
+    assert_eq!(script.asked(), 1);
+}
+
+#[test]
+fn callers_share_one_look_up() {
+    let script = Script::new();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let resolver = script.resolver.clone();
+            thread::spawn(move || resolve(&resolver, "https://api.test/", LONG).unwrap())
+        })
+        .collect();
+    while script.asked() == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(SHORT);
+    script.will_answer(&[addr("192.0.2.1:443")]);
+
+    for caller in callers {
+        assert_eq!(caller.join().unwrap(), [addr("192.0.2.1:443")]);
+    }
+    assert_eq!(script.asked(), 1);
+}
+
+#[test]
+fn another_name_waits_for_the_thread_but_not_for_its_answer() {
+    let script = Script::new();
+    assert!(script.resolve("https://slow.test/", SHORT).is_err());
+    script.will_answer(&[addr("192.0.2.1:443")]);
+    script.will_answer(&[addr("192.0.2.2:443")]);
+
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.2:443")]);
+    assert_eq!(script.asked(), 2);
+}
+
+#[test]
+fn the_last_good_answer_serves_when_the_resolver_fails_or_hangs() {
+    let script = Script::new();
+    script.will_answer(&[addr("192.0.2.1:443")]);
+    script.resolve("https://api.test/", LONG).unwrap();
+
+    script.age();
+    script.will_answer(&[]);
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
+
+    // While it hangs, half of the time is kept for the request itself.
+    let started = Instant::now();
+    let found = script.resolve("https://api.test/", 4 * SHORT).unwrap();
+    assert_eq!(found, [addr("192.0.2.1:443")]);
+    assert!(started.elapsed() >= 2 * SHORT && started.elapsed() < 4 * SHORT);
+    assert_eq!(script.asked(), 3);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_not_remembered() {
+    let script = Script::new();
+    for _ in 0..2 {
+        script.will_answer(&[]);
+        let result = script.resolve("https://nowhere.test/", LONG);
+        assert!(matches!(result, Err(Error::HostNotFound)), "{result:?}");
+    }
+    assert_eq!(script.asked(), 2);
+}
+
+#[test]
+fn a_caller_can_be_interrupted_and_the_next_one_joins() {
+    let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
+    let waiter = PollWait::stopped_by(Arc::new(stop.as_fd().try_clone_to_owned().unwrap()));
+    let (go, gone) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    let look_up = move |_: &str, _| {
+        let _ = gone.lock().unwrap().recv();
+        vec![addr("192.0.2.1:443")]
+    };
+    let resolver = Arc::new(CachingResolver::asking(Arc::new(look_up), Arc::new(waiter)));
+
+    let asking = resolver.clone();
+    let caller = thread::spawn(move || resolve(&asking, "https://api.test/", LONG));
+    thread::sleep(SHORT);
+    let stopped = Instant::now();
+    stop.write(1).unwrap();
+    let result = caller.join().unwrap();
+    assert!(crate::interrupted(&result.unwrap_err()));
+    assert!(stopped.elapsed() < Duration::from_secs(1));
+
+    stop.read().unwrap();
+    go.send(()).unwrap();
+    assert_eq!(resolve(&resolver, "https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
+}
+
+#[test]
+fn the_look_up_thread_takes_no_signals_and_its_starter_still_does() {
+    fn blocked() -> u64 {
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    }
+    let (tell, told) = mpsc::channel();
+    let look_up = move |_: &str, _| {
+        tell.send(blocked()).unwrap();
+        vec![addr("192.0.2.1:443")]
+    };
+    let resolver = CachingResolver::asking(Arc::new(look_up), Arc::new(PollWait::default()));
+    let before = blocked();
+    resolve(&resolver, "https://api.test/", LONG).unwrap();
+
+    let there = told.recv().unwrap();
+    // The C library keeps some for itself; these are the ones that a server handles.
+    for signal in
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGALRM, Signal::SIGUSR1, Signal::SIGHUP]
+    {
+        assert_ne!(there & 1 << (signal as u32 - 1), 0, "{signal} reaches the look-up thread");
+    }
+    assert_eq!(blocked(), before, "the caller's own mask is restored");
+}

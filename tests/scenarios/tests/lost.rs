@@ -1,0 +1,130 @@
+//! Lost at CometChat, and another app: what is stored does not count any more.
+
+use scenarios::{Stack, Stored, APP, NOTHING};
+use serde_json::json;
+use simulator::ListenerState;
+
+#[test]
+fn a_refresh_finds_out_and_clears_what_is_stored_and_the_next_ensure_creates() {
+    let (stack, ada) = Stack::with_ada();
+    stack.app().delete(&ada.to_string());
+
+    let answer = stack.session(ada).refresh(None);
+
+    assert_eq!(
+        answer.0,
+        json!({"success": false, "error": "User not found in CometChat", "errorCode": "USER_NOT_FOUND"})
+    );
+    assert_eq!(stack.asked(), ["create_token"]);
+    assert_eq!(stack.stored(ada), Stored::default());
+
+    let answer = stack.session(ada).ensure(None, None, None);
+    assert_eq!(stack.asked(), ["create_user"]);
+    assert_eq!(stack.app().tokens(&ada.to_string()), [answer.token()]);
+}
+
+#[test]
+fn a_revocation_finds_out_as_well() {
+    let (stack, ada) = Stack::with_ada();
+    stack.app().delete(&ada.to_string());
+
+    assert_eq!(stack.session(ada).revoke(None).code(), "USER_NOT_FOUND");
+    assert_eq!(stack.stored(ada), Stored::default());
+}
+
+#[test]
+fn an_ensure_that_has_something_to_send_heals_it_in_the_same_call() {
+    let (stack, ada) = Stack::with_ada();
+    let lost = stack.stored(ada).token;
+    stack.app().delete(&ada.to_string());
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Countess"}'"#);
+
+    let answer = stack.session(ada).ensure(None, None, None);
+
+    assert_eq!(stack.asked(), ["update_user", "create_user"]);
+    assert_ne!(Some(answer.token()), lost);
+    assert_eq!(stack.stored(ada).token, Some(answer.token()));
+    assert_eq!(stack.chat_user(ada)["name"], "Countess");
+    assert_eq!(stack.session(ada).ensure(None, None, None), answer);
+}
+
+#[test]
+fn what_is_known_to_be_lost_is_forgotten_even_when_it_cannot_be_created_again() {
+    let (stack, ada) = Stack::with_ada();
+    stack.app().delete(&ada.to_string());
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Countess"}'"#);
+    stack.chat.update(|settings| settings.quota = Some(0));
+
+    let answer = stack.session(ada).ensure(None, None, None);
+
+    assert_eq!(answer.code(), "PLAN_LIMIT");
+    assert_eq!(stack.stored(ada).token, None);
+    assert!(!stack.stored(ada).sent);
+}
+
+#[test]
+fn a_mapping_that_somebody_made_outlives_its_user_without_the_token() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.map(ada, "legacy-42", None);
+    stack.session(ada).ensure(None, None, None).token();
+    stack.app().delete("legacy-42");
+
+    assert_eq!(stack.session(ada).refresh(None).code(), "USER_NOT_FOUND");
+
+    assert_eq!(stack.stored(ada), Stored { uid: Some("legacy-42".into()), ..Stored::default() });
+    assert_eq!(stack.session(ada).ensure(None, None, None).uid(), Some("legacy-42"));
+}
+
+#[test]
+fn another_app_starts_anew_and_so_does_going_back() {
+    let (stack, ada) = Stack::with_ada();
+    let uid = ada.to_string();
+    let first = stack.stored(ada).token.unwrap();
+
+    stack.db.set("cometchat.app_id", Some("app2"));
+    let second = stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.asked(), ["create_user"]);
+    assert_eq!(stack.chat.app("app2").tokens(&uid), [second.as_str()]);
+    assert_eq!(stack.stored(ada).app.as_deref(), Some("app2"));
+
+    stack.db.set("cometchat.app_id", Some(APP));
+    let third = stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.asked(), ["create_user", "get_user", "create_token"]);
+    assert!(stack.app().tokens(&uid).contains(&third));
+    assert!(stack.app().tokens(&uid).contains(&first), "nobody was logged out of the first app");
+    assert_eq!(stack.stored(ada).token, Some(third));
+}
+
+#[test]
+fn the_token_of_another_app_is_never_served() {
+    let (stack, ada) = Stack::with_ada();
+    stack.db.set("cometchat.app_id", Some("app2"));
+    stack.chat.set_listener(ListenerState::Closed);
+
+    assert_eq!(stack.session(ada).ensure(None, None, None).code(), "NETWORK");
+    let mut session = stack.session(ada);
+    session.execute("SET default_transaction_read_only = on");
+    assert_eq!(session.ensure(None, None, None).code(), "READ_ONLY");
+
+    // and it is still there for those who go back
+    stack.db.set("cometchat.app_id", Some(APP));
+    assert!(stack.session(ada).ensure(None, None, None).success());
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+#[test]
+fn a_mapping_to_another_uid_goes_along_to_another_app() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.map(ada, "legacy-42", None);
+    stack.session(ada).ensure(None, None, None).token();
+    stack.db.set("cometchat.app_id", Some("app2"));
+
+    let answer = stack.session(ada).ensure(None, None, None);
+
+    assert_eq!(answer.uid(), Some("legacy-42"));
+    assert_eq!(stack.chat.app("app2").tokens("legacy-42"), [answer.token()]);
+}

@@ -1,0 +1,126 @@
+//! Overrides by `cometchat.enqueue`: they win until they are taken back.
+
+use scenarios::{Stack, NOTHING};
+use serde_json::json;
+
+#[test]
+fn overrides_win_over_everything_else_and_hold() {
+    let (stack, ada) = Stack::with_ada();
+    stack.chat.update(|settings| settings.roles.push("host".into()));
+    let profile = json!({
+        "name": "Countess", "avatar": "https://a.example/o.png", "link": "https://a.example/me",
+        "role": "host", "tags": ["vip"], "metadata": {"plan": "pro"}
+    });
+    stack.enqueue(ada, &profile);
+    assert_eq!(stack.asked(), NOTHING, "enqueue itself sends nothing");
+
+    stack.session(ada).ensure(None, Some("Argument"), None).token();
+
+    assert_eq!(stack.asked(), ["get_user", "update_user"]);
+    let there = stack.chat_user(ada);
+    for key in ["name", "avatar", "link", "role", "tags"] {
+        assert_eq!(there[key], profile[key], "{key}");
+    }
+    let email = json!({"email": "ada.lovelace@example.com"});
+    assert_eq!(there["metadata"], json!({"plan": "pro", "@private": email}));
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
+    stack.session(ada).ensure(None, None, None).token();
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+#[test]
+fn null_takes_an_override_back_and_leaves_the_others() {
+    let (stack, ada) = Stack::with_ada();
+    stack.chat.update(|settings| settings.roles.push("host".into()));
+    let avatar = "https://a.example/o.png";
+    stack.enqueue(
+        ada,
+        &json!({"name": "Countess", "avatar": avatar, "link": avatar, "role": "host"}),
+    );
+    stack.session(ada).ensure(None, None, None).token();
+    stack.asked();
+
+    stack.enqueue(ada, &json!({"name": null, "avatar": null, "link": null}));
+    stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.chat.take_requests()[0].body["unset"], json!(["avatar", "link"]));
+    let there = stack.chat_user(ada);
+    assert_eq!(there["name"], "Ada Lovelace");
+    assert_eq!((there.get("avatar"), there.get("link")), (None, None));
+    assert_eq!(there["role"], "host");
+}
+
+#[test]
+fn one_override_of_several_can_be_changed() {
+    let (stack, ada) = Stack::with_ada();
+    stack.enqueue(ada, &json!({"name": "Countess", "link": "https://a.example/me"}));
+    stack.enqueue(ada, &json!({"name": "Enchantress"}));
+
+    stack.session(ada).ensure(None, None, None).token();
+
+    let there = stack.chat_user(ada);
+    assert_eq!(there["name"], "Enchantress");
+    assert_eq!(there["link"], "https://a.example/me");
+}
+
+#[test]
+fn overrides_may_come_before_the_user_is_in_cometchat() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.enqueue(
+        ada,
+        &json!({"name": "Countess", "metadata": {"@private": {"contactNumber": "+44"}}}),
+    );
+
+    stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.asked(), ["create_user"]);
+    let there = stack.chat_user(ada);
+    assert_eq!(there["name"], "Countess");
+    let private = json!({"contactNumber": "+44", "email": "ada.lovelace@example.com"});
+    assert_eq!(there["metadata"], json!({"@private": private}));
+}
+
+#[test]
+fn what_is_no_profile_is_refused() {
+    let (stack, ada) = Stack::with_ada();
+    let mut service = stack.service();
+    for profile in ["[]", "\"name\"", "42", "{\"nmae\": \"x\"}", "{\"uid\": \"x\"}"] {
+        let sql = format!("SELECT cometchat.enqueue('{ada}', '{profile}')");
+        assert_eq!(service.sqlstate(&sql), "22023", "{profile}");
+    }
+    assert_eq!(service.sqlstate("SELECT cometchat.enqueue(NULL)"), "22004");
+    let as_client = format!("SELECT cometchat.enqueue('{ada}')");
+    assert_eq!(stack.session(ada).sqlstate(&as_client), "42501");
+    assert!(stack.session(ada).ensure(None, None, None).success());
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+#[test]
+fn values_of_the_wrong_kind_count_as_absent() {
+    let (stack, ada) = Stack::with_ada();
+    stack.enqueue(
+        ada,
+        &json!({"name": 42, "avatar": "http://a.example/", "link": {}, "role": [], "tags": "vip", "metadata": []}),
+    );
+
+    stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+#[test]
+fn a_profile_that_cometchat_refuses_keeps_nobody_out_who_is_there() {
+    let (stack, ada) = Stack::with_ada();
+    let token = stack.stored(ada).token.unwrap();
+    stack.enqueue(ada, &json!({"role": "no-such-role"}));
+    assert_eq!(stack.session(ada).ensure(None, None, None).token(), token);
+    stack.session(ada).revoke(None);
+    assert_ne!(stack.session(ada).ensure(None, None, None).token(), token);
+
+    let bob = stack.sign_up("Bob");
+    stack.enqueue(bob, &json!({"role": "no-such-role"}));
+    let answer = stack.session(bob).ensure(None, None, None);
+    assert_eq!(answer.error(), "CometChat answered with an error: ERR_ROLE_NOT_FOUND");
+    assert_eq!(stack.stored(bob).uid, None);
+}
