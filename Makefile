@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install setup clean
+.PHONY: help demo test lint bench bench-full install setup clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,12 @@ test: ## Run all tests (T=name: those whose name contains it); last line: N pass
 
 lint: ## Formatting, clippy, and the rules of the house
 	@tools/lint.sh
+
+bench: ## Measure the transport against bare ureq, and how soon a hanging call can be ended
+	@tools/bench.sh
+
+bench-full: ## The same with 200 tries of everything, and 10,000 calls in one session
+	@tools/bench.sh --full
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'

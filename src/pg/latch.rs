@@ -17,8 +17,9 @@ thread_local! {
     static HELD: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
 }
 
-/// How long a wait begins with `poll(2)`, which takes a third of the time that Postgres takes to
-/// set up one of its own waits. An interrupt that comes in this moment is served after it.
+/// How long a wait begins with a plain `poll(2)`: an answer that comes this soon (from a proxy on
+/// the same machine, say) is not worth the epoll set that each of Postgres's own waits builds. An
+/// interrupt that comes in this moment is served after it.
 const AT_FIRST: Duration = Duration::from_millis(1);
 
 /// The waiter of a backend's main thread.

@@ -45,7 +45,7 @@ impl Mutator {
     }
 
     /// One of the real answers with one to four things wrong in it.
-    pub fn next(&mut self) -> Vec<u8> {
+    pub fn broken_answer(&mut self) -> Vec<u8> {
         let which = self.rng.usize(..self.real.len());
         let mut bytes = self.real[which].clone();
         for _ in 0..self.rng.usize(1..=4) {

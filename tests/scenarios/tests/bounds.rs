@@ -124,16 +124,11 @@ fn every_violation_of_http_ends_in_an_answer() {
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "API_ERROR"),
         ("an old HTTP", "HTTP/0.9 200 OK\r\n\r\n{}".to_owned(), "API_ERROR"),
         ("101", "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), "API_ERROR"),
-        ("100 for ever", "HTTP/1.1 100 Continue\r\n\r\n".repeat(5_000), "TIMEOUT"),
+        ("100 for ever", "HTTP/1.1 100 Continue\r\n\r\n".repeat(5_000), "API_ERROR"),
         ("NUL in a header", of("X: a\0b\r\n", "{}"), "API_ERROR"),
         (
             "brackets without an end",
             of("Content-Length: 65000\r\n", &"[".repeat(65_000)),
-            "API_ERROR",
-        ),
-        (
-            "a token with a NUL",
-            answer(r#"{"data":{"uid":"UID","authToken":"a\u0000b"}}"#),
             "API_ERROR",
         ),
     ] {

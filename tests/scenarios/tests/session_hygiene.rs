@@ -74,7 +74,7 @@ fn a_thousand_malformed_answers_are_a_thousand_answers() {
     // It closes after each answer: what is short of its length must not take its whole budget.
     let server = FaultServer::serving(move |mut stream| {
         if scenarios::read_request(&mut stream).is_some() {
-            let bytes = mutator.lock().expect("no panic while it is held").next();
+            let bytes = mutator.lock().expect("no panic while it is held").broken_answer();
             let _ = std::io::Write::write_all(&mut stream, &bytes);
         }
     });
