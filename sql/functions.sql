@@ -1,13 +1,15 @@
 -- The functions that clients call.
 --
--- SECURITY: definers with an empty search_path. Who calls is decided in src/caller.rs from the role
--- in force outside all functions, never from current_user.
+-- SECURITY: definers with a fixed search_path. pg_temp is named, and last: an unnamed one is searched
+-- first for types, and a caller's temporary domain called text or jsonb would then run its CHECK with
+-- our rights. Who calls is decided in src/caller.rs from the role in force outside all functions,
+-- never from current_user.
 
 CREATE FUNCTION public.cometchat_ensure_user(
   user_id uuid DEFAULT NULL, display_name text DEFAULT NULL, email text DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_ensure_user_wrapper';
 COMMENT ON FUNCTION public.cometchat_ensure_user(uuid, text, text) IS
   'Makes sure that the user exists in CometChat and answers with an auth token to log in with: '
@@ -15,14 +17,14 @@ COMMENT ON FUNCTION public.cometchat_ensure_user(uuid, text, text) IS
 
 CREATE FUNCTION public.cometchat_refresh_token(user_id uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_refresh_token_wrapper';
 COMMENT ON FUNCTION public.cometchat_refresh_token(uuid) IS
   'Mints a new CometChat auth token, stores and returns it.';
 
 CREATE FUNCTION public.cometchat_revoke_tokens(user_id uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_revoke_tokens_wrapper';
 COMMENT ON FUNCTION public.cometchat_revoke_tokens(uuid) IS
   'Logs the user out everywhere: forgets the stored token and flushes all tokens in CometChat.';

@@ -51,7 +51,16 @@ BEGIN
       'public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state TO %I', grantee);
-    EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb) TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.failed_users, '
+      'cometchat.control, cometchat.trigger_failures TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
+      'cometchat.retry_failed(uuid), cometchat.worker_facts(), cometchat.wake(), '
+      'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
+      'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);
   END LOOP;
+  IF 'postgres' = ANY (operators) THEN
+    GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume() TO postgres;
+  END IF;
 END
 $block$;

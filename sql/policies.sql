@@ -3,7 +3,8 @@
 ALTER TABLE public.cometchat_users ENABLE ROW LEVEL SECURITY;
 
 -- The scalar sub-select is an init plan: the claim is read once for a statement, not once a row.
--- A sub that is no uuid, or none, selects nothing instead of failing.
+-- A sub that is no uuid, or none, selects nothing; claims that are no JSON are an error, as in any
+-- policy that reads them.
 CREATE POLICY cometchat_users_own_row ON public.cometchat_users FOR SELECT
 USING (user_id = (
   SELECT CASE WHEN claim.sub OPERATOR(pg_catalog.~*)

@@ -3,7 +3,7 @@
 CREATE FUNCTION cometchat.enqueue(user_id uuid, profile jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -24,14 +24,17 @@ BEGIN
       HINT = 'Its keys are name, avatar, link, role, tags and metadata.';
   END IF;
 
-  INSERT INTO cometchat.sync_state AS s (user_id, overrides, wanted_revision)
+  INSERT INTO cometchat.sync_state AS s
+    (user_id, overrides, wanted_revision, explicit, next_attempt_at)
   VALUES (enqueue.user_id,
-          NULLIF(pg_catalog.jsonb_strip_nulls(enqueue.profile), '{}'), 1)
+          NULLIF(pg_catalog.jsonb_strip_nulls(enqueue.profile), '{}'), 1, true, pg_catalog.now())
   ON CONFLICT (user_id) DO UPDATE SET
     -- a key set to null takes its override back
     overrides = NULLIF(pg_catalog.jsonb_strip_nulls(
       COALESCE(s.overrides, '{}') || COALESCE(enqueue.profile, '{}')), '{}'),
-    wanted_revision = s.wanted_revision + 1;
+    wanted_revision = s.wanted_revision + 1, explicit = true,
+    next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL;
+  PERFORM cometchat.wake();
 END
 $function$;
 COMMENT ON FUNCTION cometchat.enqueue(uuid, jsonb) IS

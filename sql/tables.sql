@@ -38,6 +38,7 @@ CREATE TABLE cometchat.sync_state (
   sent_keys          text[],
   deactivated        boolean NOT NULL DEFAULT false,
   revoke_pending     boolean NOT NULL DEFAULT false,
+  explicit           boolean NOT NULL DEFAULT false,
   -- the work between the two
   wanted_revision    bigint NOT NULL DEFAULT 0,
   known_revision     bigint NOT NULL DEFAULT 0,
@@ -75,6 +76,8 @@ COMMENT ON COLUMN cometchat.sync_state.deactivated IS
   'Whether we deactivated the user there (and may therefore reactivate).';
 COMMENT ON COLUMN cometchat.sync_state.revoke_pending IS
   'Whether the user''s tokens must be flushed there before a new one is minted.';
+COMMENT ON COLUMN cometchat.sync_state.explicit IS
+  'Whether somebody asked for this user by name: then also anonymous and unconfirmed ones are synced.';
 COMMENT ON COLUMN cometchat.sync_state.wanted_revision IS 'Goes up with every change that matters.';
 COMMENT ON COLUMN cometchat.sync_state.known_revision IS
   'The wanted_revision that CometChat has; work is pending while the two differ.';

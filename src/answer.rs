@@ -3,7 +3,7 @@
 use pgrx::JsonB;
 use serde::Serialize;
 
-use crate::failure::{ErrorCode, Failure};
+use crate::failure::Failure;
 use crate::pg::latch;
 
 /// camelCase because JavaScript reads it; absent fields are left out.
@@ -18,7 +18,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<ErrorCode>,
+    error_code: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     queued: bool,
 }
@@ -29,6 +29,8 @@ pub struct Success {
     pub uid: String,
     /// None after a revocation.
     pub token: Option<String>,
+    /// The profile is yet to be sent, and will be.
+    pub queued: bool,
 }
 
 /// What a use case brings back when it does not.
@@ -55,11 +57,12 @@ pub fn of(result: Result<Success, Refusal>) -> JsonB {
             success: true,
             auth_token: success.token.as_deref(),
             cometchat_uid: Some(&success.uid),
+            queued: success.queued,
             ..Answer::default()
         },
         Err(refusal) => Answer {
             error: Some(refusal.failure.to_string()),
-            error_code: Some(refusal.failure.code()),
+            error_code: Some(refusal.failure.code().as_str()),
             queued: refusal.queued,
             ..Answer::default()
         },

@@ -7,6 +7,7 @@ use cometchat::limits;
 use pgrx::{pg_guard, pg_sys, GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::failure::Failure;
+use crate::sync::job::OnDelete;
 use crate::users;
 
 type Text = GucSetting<Option<CString>>;
@@ -20,6 +21,12 @@ static CA_FILE: Text = GucSetting::<Option<CString>>::new(None);
 static PROXY: Text = GucSetting::<Option<CString>>::new(None);
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
+static RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(16);
+static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(12);
+static ON_DELETE: Text = GucSetting::<Option<CString>>::new(Some(c"deactivate"));
+static SYNC_UNCONFIRMED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static SYNC_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
 static USER_RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
 static DISPLAY_NAME_FIELDS: Text = GucSetting::<Option<CString>>::new(Some(
     c"display_name,full_name,name,user_name,preferred_username",
@@ -106,16 +113,72 @@ pub fn init() {
         c"",
         &CONNECT_TIMEOUT,
     );
-    GucRegistry::define_int_guc(
+    let number = |name, short, long, setting, least, most| {
+        GucRegistry::define_int_guc(
+            name,
+            short,
+            long,
+            setting,
+            least,
+            most,
+            GucContext::Suset,
+            GucFlags::default(),
+        );
+    };
+    number(
         c"cometchat.user_rate_limit",
         c"Requests per minute that one untrusted user may cause.",
         c"-1 sets no limit. Counted for all sessions together where the library is preloaded, else for each session by itself.",
         &USER_RATE_LIMIT,
         -1,
         10_000,
-        GucContext::Suset,
-        GucFlags::default(),
     );
+    number(
+        c"cometchat.rate_limit",
+        c"Requests per minute to CometChat.",
+        c"0 starts at 500 and follows the limit that the API announces, a positive number is a hard cap, -1 sets none.",
+        &RATE_LIMIT,
+        -1,
+        1_000_000,
+    );
+    number(
+        c"cometchat.concurrency",
+        c"Requests that the worker has in flight at the same time.",
+        c"",
+        &CONCURRENCY,
+        1,
+        256,
+    );
+    number(
+        c"cometchat.max_attempts",
+        c"Failed attempts after which a user is listed in cometchat.failed_users.",
+        c"",
+        &MAX_ATTEMPTS,
+        1,
+        1_000,
+    );
+    superuser_text(
+        c"cometchat.on_delete",
+        c"What becomes of the CometChat user of a deleted user: deactivate, delete or keep.",
+        c"delete is permanent and removes the messages too.",
+        &ON_DELETE,
+    );
+    let switch = |name, short, setting| {
+        GucRegistry::define_bool_guc(
+            name,
+            short,
+            c"An explicit cometchat_ensure_user always acts.",
+            setting,
+            GucContext::Suset,
+            GucFlags::default(),
+        );
+    };
+    switch(
+        c"cometchat.sync_unconfirmed",
+        c"Sync users by themselves whose e-mail or phone is not confirmed yet.",
+        &SYNC_UNCONFIRMED,
+    );
+    switch(c"cometchat.sync_anonymous", c"Sync anonymous users by themselves.", &SYNC_ANONYMOUS);
     // SAFETY: the show hook below allocates nothing and cannot raise or panic.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
@@ -206,6 +269,43 @@ pub fn connect_timeout() -> Duration {
 /// Requests per minute that one untrusted user may cause; negative for no limit.
 pub fn user_rate_limit() -> i32 {
     USER_RATE_LIMIT.get()
+}
+
+/// Requests per minute to CometChat: 0 follows, negative is none.
+pub fn rate_limit() -> i32 {
+    RATE_LIMIT.get()
+}
+
+/// Requests that the worker has in flight at the same time.
+pub fn concurrency() -> usize {
+    usize::try_from(CONCURRENCY.get()).unwrap_or(1)
+}
+
+/// Failed attempts after which a user is parked.
+pub fn max_attempts() -> i32 {
+    MAX_ATTEMPTS.get()
+}
+
+/// Which users are synced by themselves, and what becomes of deleted ones.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncPolicy {
+    pub unconfirmed: bool,
+    pub anonymous: bool,
+    pub on_delete: OnDelete,
+}
+
+/// The policy in force.
+pub fn sync_policy() -> SyncPolicy {
+    SyncPolicy {
+        unconfirmed: SYNC_UNCONFIRMED.get(),
+        anonymous: SYNC_ANONYMOUS.get(),
+        on_delete: match text(&ON_DELETE).as_deref() {
+            Some("delete") => OnDelete::Delete,
+            Some("keep") => OnDelete::Keep,
+            // What cannot be undone needs the exact word.
+            _ => OnDelete::Deactivate,
+        },
+    }
 }
 
 /// The metadata's keys for the display name, in order.

@@ -4,26 +4,29 @@
 //! do the remote work, and write once at the end.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cometchat::{Client, Error, ErrorKind, UserPatch};
+use cometchat::Client;
 use pgrx::Uuid;
 
 use crate::answer::{Refusal, Success};
 use crate::budget;
 use crate::caller::{self, Caller};
 use crate::config;
+use crate::converge::Convergence;
 use crate::failure::Failure;
-use crate::introduce::{introduce, mint};
 use crate::pg::lock::{self, Outcome};
-use crate::pg::{deadline, latch, session, subxact};
+use crate::pg::{deadline, latch, session, subxact, wake};
 use crate::profile::{self, Given, Wanted};
-use crate::users::{self, Learned, UserRow};
+use crate::sync::retry;
+use crate::users::{self, Learned, Presence, UserRow};
 
 /// What the write at the end may wait for a lock when the budget is used up; well within the
 /// margin that is left before the statement's own deadline.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
+
+/// How long a call waits for the worker's answer about the same user.
+const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
 
 /// Carries out `cometchat_ensure_user`.
 pub fn ensure_user(
@@ -43,17 +46,40 @@ pub fn ensure_user(
         return Ok(done);
     }
     call.lock()?;
-    let row = call.load()?; // another call may have done it while we waited
+    let row = call.settled_row()?; // another call, or the worker, may have done it
     let wanted = profile::wanted(&row, given);
     call.check_user(&row)?;
     if let Some(done) = stored_answer(&call, &row, &wanted) {
         return Ok(done);
     }
-    let mut work = Work::new(call.client()?, &call, &row, &wanted);
+    let client = call.client()?;
+    let mut work = Convergence {
+        client: &client,
+        profile: &wanted.profile,
+        token_by_hand: row.token_by_hand(),
+        may_reactivate: caller.trusted,
+        for_login: true,
+        learned: row.learned_in(&call.app_id),
+        not_updated: None,
+    };
     let result = work.run();
-    call.finish(&row, &work.learned, &wanted)?;
-    result?;
-    Ok(Success { uid: work.learned.uid, token: work.learned.token })
+    if result.is_ok() && work.not_updated.is_none() {
+        work.learned.known_revision = row.wanted_revision();
+    }
+    let Convergence { learned, not_updated, .. } = work;
+    call.finish(&row, &learned, &wanted)?;
+    match (result, not_updated) {
+        (Ok(()), None) => Ok(Success { uid: learned.uid, token: learned.token, queued: false }),
+        (Ok(()), Some(e)) => {
+            let queued = call.queue(&Failure::from(e), &wanted);
+            Ok(Success { uid: learned.uid, token: learned.token, queued })
+        }
+        (Err(trouble), _) => {
+            let failure = Failure::from(trouble);
+            let queued = failure.is_transient() && call.queue(&failure, &wanted);
+            Err(Refusal { failure, queued })
+        }
+    }
 }
 
 /// What is stored, if no request could improve it, or none may be sent.
@@ -61,8 +87,11 @@ fn stored_answer(call: &Call, row: &UserRow, wanted: &Wanted) -> Option<Success>
     let token = row.token_in(&call.app_id)?;
     let known = row.known_in(&call.app_id)?;
     let current = known.has(&wanted.profile);
-    (current || session::read_only())
-        .then(|| Success { uid: row.uid.clone(), token: Some(token.to_owned()) })
+    (current || session::read_only()).then(|| Success {
+        uid: row.uid.clone(),
+        token: Some(token.to_owned()),
+        queued: false,
+    })
 }
 
 /// One call: for whom, in which app, until when.
@@ -79,21 +108,39 @@ impl Call {
         Ok(Call { caller, app_id: config::app_id()?, deadline })
     }
 
+    /// A call that will send nothing, because there is no app.
+    pub fn nowhere(caller: Caller) -> Self {
+        let deadline = deadline::of_this_call(config::request_timeout());
+        Call { caller, app_id: String::new(), deadline }
+    }
+
     /// Reads the user, waiting for no lock beyond the deadline.
     pub fn load(&self) -> Result<UserRow, Failure> {
         let user = self.caller.user;
         subxact::run(self.left(), move || users::load(user)).map_err(of_read)
     }
 
+    /// Reads the user once the worker, if it is at it, is done: it may be about to store the
+    /// very token that we would ask for.
+    fn settled_row(&self) -> Result<UserRow, Failure> {
+        let patience = Instant::now() + self.left().min(WAIT_FOR_WORKER);
+        loop {
+            let row = self.load()?;
+            let in_flight = row.known.as_ref().is_some_and(|known| known.in_flight);
+            if !in_flight || !wake::worker_is_up() || Instant::now() >= patience {
+                return Ok(row);
+            }
+            latch::nap(Duration::from_millis(5)).map_err(|_| Failure::Interrupted)?;
+        }
+    }
+
     /// Refuses users that do not exist, and those who were shut out here.
     pub fn check_user(&self, row: &UserRow) -> Result<(), Failure> {
-        if !row.exists {
-            return Err(Failure::InvalidInput("unknown user"));
+        match row.presence {
+            Presence::Active => Ok(()),
+            Presence::ShutOut { .. } => Err(Failure::UserDeactivated),
+            Presence::Gone => Err(Failure::InvalidInput("unknown user")),
         }
-        if row.shut_out {
-            return Err(Failure::UserDeactivated);
-        }
-        Ok(())
     }
 
     /// One call at a time for one user.
@@ -112,18 +159,16 @@ impl Call {
     /// A client that is done by the deadline, and sends no more for an untrusted user than
     /// `user_rate_limit` allows.
     pub fn client(&self) -> Result<Client, Failure> {
-        let client = crate::http::client(&self.app_id, self.deadline)?;
-        if self.caller.trusted {
-            return Ok(client);
-        }
-        let (user, limit) = (self.caller.user, config::user_rate_limit());
-        Ok(client.with_gate(Arc::new(move |_| budget::take(user, limit))))
+        let Caller { user, trusted } = self.caller;
+        let limit = config::user_rate_limit();
+        let permit = move || trusted || budget::take(user, limit);
+        crate::http::client(&self.app_id, self.deadline, permit)
     }
 
     /// The write at the end, if there is anything to write.
     pub fn finish(&self, row: &UserRow, learned: &Learned, wanted: &Wanted) -> Result<(), Failure> {
         latch::raise_held_error();
-        if *learned == self.learned_before(row) && learned.token.is_none() {
+        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() {
             return Ok(()); // nothing is known that was not
         }
         self.write(|| users::save(self.caller.user, &self.app_id, learned, wanted))
@@ -135,25 +180,23 @@ impl Call {
         self.write(|| users::forget(self.caller.user))
     }
 
-    fn write(&self, statement: impl FnOnce()) -> Result<(), Failure> {
+    /// One write, whose failure is an answer.
+    pub fn write(&self, statement: impl FnOnce()) -> Result<(), Failure> {
         // At least a moment, also when the remote work used the budget up.
         let lock_timeout = self.left().max(LAST_MOMENT);
         subxact::run(lock_timeout, AssertUnwindSafe(statement))
             .map_err(|code| Failure::Database(subxact::sqlstate(code)))
     }
 
-    /// What is stored about the user, as far as it is of this app.
-    pub fn learned_before(&self, row: &UserRow) -> Learned {
-        let known = row.known_in(&self.app_id);
-        Learned {
-            uid: row.uid.clone(),
-            mapped: row.mapping.is_some(),
-            token: row.token_in(&self.app_id).map(str::to_owned),
-            sent: known.and_then(|k| k.sent.clone()),
-            deactivated: known.is_some_and(|k| k.deactivated),
-            revoke_pending: known.is_some_and(|k| k.revoke_pending),
-            known_revision: None,
+    /// Leaves the user to the worker. `false`: not even that could be done.
+    pub fn queue(&self, failure: &Failure, wanted: &Wanted) -> bool {
+        let (user, code) = (self.caller.user, failure.code().as_str());
+        let delay = retry::first_delay(failure.retry_after());
+        let queued = self.write(|| users::queue(user, wanted, delay, code, false)).is_ok();
+        if queued {
+            wake::at_commit();
         }
+        queued
     }
 
     fn left(&self) -> Duration {
@@ -166,99 +209,5 @@ fn of_read(code: pgrx::PgSqlErrorCode) -> Failure {
     match code {
         pgrx::PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => Failure::Timeout,
         code => Failure::Database(subxact::sqlstate(code)),
-    }
-}
-
-/// The remote part, and what it learns on the way: that is written even when it fails.
-struct Work<'a> {
-    client: Client,
-    call: &'a Call,
-    row: &'a UserRow,
-    wanted: &'a Wanted,
-    learned: Learned,
-}
-
-impl<'a> Work<'a> {
-    fn new(client: Client, call: &'a Call, row: &'a UserRow, wanted: &'a Wanted) -> Self {
-        let learned = call.learned_before(row);
-        Work { client, call, row, wanted, learned }
-    }
-
-    fn run(&mut self) -> Result<(), Failure> {
-        if self.learned.sent.is_some() && self.update()? && self.token()? {
-            return Ok(());
-        }
-        // New, mapped by hand, of another app, or lost at CometChat.
-        let introduced = introduce(
-            &self.client,
-            &self.wanted.profile,
-            &mut self.learned,
-            self.row.mapped_by_hand().and_then(|m| m.token.clone()),
-            self.call.caller.trusted,
-        );
-        match introduced {
-            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
-            Err(_) if self.learned.token.is_some() => return Ok(()), // as in `update`
-            other => other?,
-        }
-        self.learned.known_revision = self.row.known.as_ref().map(|k| k.wanted_revision);
-        Ok(())
-    }
-
-    /// Sends what changed. `false`: CometChat does not know the user any more.
-    ///
-    /// A stored token outranks the profile: somebody who is logging in is not kept out because
-    /// an update could not be sent. It stays different from what is wanted, and is sent again.
-    fn update(&mut self) -> Result<bool, Failure> {
-        let profile = &self.wanted.profile;
-        let wanted = profile.as_sent();
-        let Some(sent) = self.learned.sent.clone().filter(|sent| *sent != wanted) else {
-            return Ok(true);
-        };
-        let result = if sent.metadata == wanted.metadata {
-            self.send(&profile.patch_without_metadata(&sent))
-        } else {
-            let there = self.client.get_user(&self.learned.uid);
-            there.and_then(|there| self.send(&profile.patch_for(&there, Some(&sent))))
-        };
-        match result {
-            Ok(()) => {
-                self.learned.sent = Some(wanted);
-                self.learned.known_revision = self.row.known.as_ref().map(|k| k.wanted_revision);
-                Ok(true)
-            }
-            Err(e) => match e.kind() {
-                ErrorKind::UidNotFound => self.lost(),
-                ErrorKind::Interrupted => Err(Failure::Interrupted),
-                _ if self.learned.token.is_some() => Ok(true),
-                ErrorKind::BadUser => Ok(true), // about the profile; the token is another matter
-                _ => Err(e.into()),
-            },
-        }
-    }
-
-    fn send(&self, patch: &UserPatch) -> Result<(), Error> {
-        if patch.is_empty() {
-            return Ok(());
-        }
-        self.client.update_user(&self.learned.uid, patch).map(drop)
-    }
-
-    /// Mints a token unless there is one. `false`: CometChat does not know the user any more.
-    fn token(&mut self) -> Result<bool, Failure> {
-        if self.learned.token.is_some() {
-            return Ok(true);
-        }
-        match mint(&self.client, &mut self.learned, false) {
-            Ok(()) => Ok(true),
-            Err(Failure::UserNotFound) => self.lost(),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn lost(&mut self) -> Result<bool, Failure> {
-        self.learned.sent = None;
-        self.learned.token = None;
-        Ok(false)
     }
 }

@@ -1,7 +1,9 @@
 //! How an error looks from SQL: the one place that decides codes and phrases.
 
+use std::time::Duration;
+
+use crate::converge::Trouble;
 use cometchat::{Error, ErrorKind};
-use serde::Serialize;
 
 /// Everything that can keep a call from succeeding and is answered instead of raised.
 ///
@@ -35,7 +37,7 @@ pub enum Failure {
     PlanLimit(Option<String>),
     /// 429.
     #[error("CometChat rate limit reached{}", detail(.0))]
-    RateLimited(Option<String>),
+    RateLimited(Option<String>, Option<Duration>),
     /// The caller's own limit.
     #[error("Too many requests")]
     TooManyRequests,
@@ -45,6 +47,9 @@ pub enum Failure {
     /// No connection, or it broke.
     #[error("CometChat could not be reached: {0}")]
     Network(&'static str),
+    /// CometChat's own trouble, 5xx: trying again later may help.
+    #[error("CometChat answered with an error{}", detail(.0))]
+    ServerError(Option<String>),
     /// Anything else that CometChat, or something in its place, said.
     #[error("CometChat answered with an error{}", detail(.0))]
     ApiError(Option<String>),
@@ -60,8 +65,7 @@ pub enum Failure {
 }
 
 /// The stable codes that clients act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     NotConfigured,
     Unauthorized,
@@ -79,6 +83,28 @@ pub enum ErrorCode {
     Database,
 }
 
+impl ErrorCode {
+    /// As it stands in answers and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorCode::NotConfigured => "NOT_CONFIGURED",
+            ErrorCode::Unauthorized => "UNAUTHORIZED",
+            ErrorCode::InvalidInput => "INVALID_INPUT",
+            ErrorCode::UserNotFound => "USER_NOT_FOUND",
+            ErrorCode::UserDeactivated => "USER_DEACTIVATED",
+            ErrorCode::TokenFailed => "TOKEN_FAILED",
+            ErrorCode::ApiKeyRejected => "API_KEY_REJECTED",
+            ErrorCode::PlanLimit => "PLAN_LIMIT",
+            ErrorCode::RateLimited => "RATE_LIMITED",
+            ErrorCode::Timeout => "TIMEOUT",
+            ErrorCode::Network => "NETWORK",
+            ErrorCode::ApiError => "API_ERROR",
+            ErrorCode::ReadOnly => "READ_ONLY",
+            ErrorCode::Database => "DATABASE",
+        }
+    }
+}
+
 impl Failure {
     /// The code for clients.
     pub fn code(&self) -> ErrorCode {
@@ -91,12 +117,48 @@ impl Failure {
             Failure::TokenFailed(_) => ErrorCode::TokenFailed,
             Failure::ApiKeyRejected(_) => ErrorCode::ApiKeyRejected,
             Failure::PlanLimit(_) => ErrorCode::PlanLimit,
-            Failure::RateLimited(_) | Failure::TooManyRequests => ErrorCode::RateLimited,
+            Failure::RateLimited(..) | Failure::TooManyRequests => ErrorCode::RateLimited,
             Failure::Timeout => ErrorCode::Timeout,
             Failure::Network(_) => ErrorCode::Network,
-            Failure::ApiError(_) | Failure::Interrupted => ErrorCode::ApiError,
+            Failure::ApiError(_) | Failure::ServerError(_) | Failure::Interrupted => {
+                ErrorCode::ApiError
+            }
             Failure::ReadOnly => ErrorCode::ReadOnly,
             Failure::Database(_) => ErrorCode::Database,
+        }
+    }
+
+    /// Why sending is paused for everybody, from the number that is shared; 0: it is not.
+    pub fn of_pause(number: u32) -> Option<Failure> {
+        match number {
+            0 => None,
+            1 => Some(Failure::ApiKeyRejected(None)),
+            2 => Some(Failure::PlanLimit(None)),
+            _ => Some(Failure::ApiError(Some("sending is paused".to_owned()))),
+        }
+    }
+
+    /// The number that is shared for a failure that pauses everybody.
+    pub fn pause_number(trouble: &Trouble) -> u32 {
+        match trouble {
+            Trouble::Remote(e) | Trouble::Token(e) if e.kind() == ErrorKind::KeyRejected => 1,
+            Trouble::Remote(e) | Trouble::Token(e) if e.kind() == ErrorKind::PlanLimit => 2,
+            Trouble::Remote(e) | Trouble::Token(e) if e.kind().pauses_everybody() => 3,
+            _ => 0,
+        }
+    }
+
+    /// Whether the same may succeed later by itself.
+    pub fn is_transient(&self) -> bool {
+        use Failure::{Network, RateLimited, ServerError, Timeout};
+        matches!(self, Timeout | Network(_) | RateLimited(..) | ServerError(_))
+    }
+
+    /// How long CometChat asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Failure::RateLimited(_, retry_after) => *retry_after,
+            _ => None,
         }
     }
 
@@ -115,13 +177,24 @@ impl Failure {
     }
 }
 
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Remote(error) => error.into(),
+            Trouble::Token(error) => Failure::of_token_call(error),
+            Trouble::Deactivated => Failure::UserDeactivated,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = code_of(&error);
         match error.kind() {
             ErrorKind::KeyRejected => Failure::ApiKeyRejected(code),
             ErrorKind::PlanLimit => Failure::PlanLimit(code),
-            ErrorKind::RateLimited => Failure::RateLimited(code),
+            ErrorKind::RateLimited => Failure::RateLimited(code, error.retry_after()),
+            ErrorKind::Server => Failure::ServerError(code.or_else(|| what_came_instead(&error))),
             ErrorKind::UidNotFound => Failure::UserNotFound,
             ErrorKind::Timeout => Failure::Timeout,
             ErrorKind::Network => match error {

@@ -1,42 +1,196 @@
-//! A CometChat client for this backend: its agent is kept between calls, and with it the
-//! connections that can be used again.
+//! CometChat clients: one for this backend, whose agent (and with it its connections) is kept
+//! between calls, and one for the worker's threads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use cometchat::{Client, Exchange};
+use cometchat::{ApiKey, Client, Exchange, Operation, Permit};
 use pgrx::debug1;
-use transport::{AgentOptions, BadOption};
+use transport::{AgentOptions, BadOption, Wait};
 
 use crate::config::{self, Endpoint};
 use crate::failure::Failure;
 use crate::pg::latch::LatchWait;
+use crate::pg::shared::{self, Slot};
 use crate::secret;
+use crate::sync::limiter::{Asker, Cap};
 
 /// A backend makes one request at a time; the second connection is for a change of settings.
 const KEEP_IDLE: usize = 2;
 
+/// A thread of the worker waits this long for CometChat's limit; for longer its user goes back
+/// into the queue.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 thread_local! {
+    /// Whether this thread of the worker has sent anything for its job.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
     static AGENT: RefCell<Option<(AgentOptions, ureq::Agent)>> = const { RefCell::new(None) };
 }
 
-/// A client whose requests all end by `deadline`.
+/// A client for a caller who waits; its requests all end by `deadline`, and each asks `permit`.
 ///
 /// # Errors
-/// [`Failure::NotConfigured`]; nothing has been sent then.
-pub fn client(app_id: &str, deadline: Instant) -> Result<Client, Failure> {
+/// [`Failure::NotConfigured`], or why sending is paused for everybody; nothing has been sent then.
+pub fn client(
+    app_id: &str,
+    deadline: Instant,
+    permit: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<Client, Failure> {
     let endpoint = config::endpoint(app_id.to_owned())?;
     let key = secret::api_key()?;
-    let agent = agent(&endpoint)?;
+    let slot = shared::slot();
+    if let Some(failure) = Failure::of_pause(slot.paused.load(Ordering::Acquire)) {
+        return Err(failure);
+    }
+    let options = options(&endpoint, KEEP_IDLE)?;
+    let agent = AGENT.with_borrow_mut(|slot| match slot {
+        Some((known, agent)) if *known == options => Ok(agent.clone()),
+        _ => {
+            let agent = agent(&options, Arc::new(LatchWait))?;
+            *slot = Some((options, agent.clone()));
+            Ok::<_, Failure>(agent)
+        }
+    })?;
+    let cap = Cap::from(config::rate_limit());
+    let gate = move |operation: Operation| {
+        if !permit() {
+            return Permit::Never;
+        }
+        match ask(slot, operation, Asker::Interactive, cap) {
+            Ok(()) => Permit::Go,
+            Err(wait) => Permit::Later(wait),
+        }
+    };
     Ok(Client::new(agent, &endpoint.base_url, &endpoint.app_id, key)
         .with_deadline(deadline)
+        .with_gate(Arc::new(gate))
         .with_reuse_probe(Arc::new(transport::no_new_connection))
-        .with_observer(Arc::new(log)))
+        .with_observer(Arc::new(move |exchange| {
+            log(exchange);
+            hear(slot, exchange);
+        })))
 }
 
-fn agent(endpoint: &Endpoint) -> Result<ureq::Agent, Failure> {
+/// Where and how the worker sends; read inside a transaction.
+pub struct WorkerEndpoint {
+    endpoint: Endpoint,
+    key: Arc<ApiKey>,
+    options: AgentOptions,
+    timeout: Duration,
+    cap: Cap,
+}
+
+/// # Errors
+/// [`Failure::NotConfigured`].
+pub fn worker_endpoint(app_id: &str) -> Result<WorkerEndpoint, Failure> {
+    let endpoint = config::endpoint(app_id.to_owned())?;
+    let options = options(&endpoint, config::concurrency())?;
+    Ok(WorkerEndpoint {
+        key: secret::api_key()?,
+        options,
+        endpoint,
+        timeout: config::request_timeout(),
+        cap: Cap::from(config::rate_limit()),
+    })
+}
+
+impl WorkerEndpoint {
+    /// What an agent for it depends on.
+    pub fn options(&self) -> &AgentOptions {
+        &self.options
+    }
+
+    /// An agent for the threads.
+    pub fn agent(&self, waiter: Arc<dyn Wait>) -> Result<ureq::Agent, Failure> {
+        agent(&self.options, waiter)
+    }
+
+    /// A client for one batch of jobs; a job's requests may take `request_timeout` each.
+    pub fn client(&self, agent: ureq::Agent, stopping: Arc<AtomicBool>) -> WorkerClient {
+        let (slot, cap) = (shared::slot(), self.cap);
+        let gate = move |operation: Operation| {
+            let patience = Instant::now() + PATIENCE;
+            loop {
+                match ask(slot, operation, Asker::Worker, cap) {
+                    Ok(()) => return Permit::Go,
+                    Err(wait) => {
+                        if stopping.load(Ordering::Relaxed) || Instant::now() + wait > patience {
+                            return Permit::Later(wait);
+                        }
+                        std::thread::sleep(wait.min(Duration::from_millis(20)));
+                    }
+                }
+            }
+        };
+        let client =
+            Client::new(agent, &self.endpoint.base_url, &self.endpoint.app_id, self.key.clone())
+                .with_gate(Arc::new(gate))
+                .with_reuse_probe(Arc::new(transport::no_new_connection))
+                .with_observer(Arc::new(move |exchange| {
+                    ASKED.set(true);
+                    hear(slot, exchange);
+                }));
+        WorkerClient { client, timeout: self.timeout }
+    }
+}
+
+/// A client whose clock starts with the job, not with the batch.
+#[derive(Clone)]
+pub struct WorkerClient {
+    client: Client,
+    timeout: Duration,
+}
+
+impl WorkerClient {
+    /// For one job, from now on: its requests and the waits for CometChat's limit between them.
+    pub fn start(&self) -> Client {
+        ASKED.set(false);
+        self.client.with_deadline(Instant::now() + self.timeout + PATIENCE)
+    }
+
+    /// Whether anything was sent since this thread's last `start`.
+    pub fn asked() -> bool {
+        ASKED.get()
+    }
+}
+
+/// How long the worker need not try, by what CometChat allows.
+pub fn throttled_for(slot: &Slot) -> Duration {
+    let now = unix_ms();
+    let cap = Cap::from(config::rate_limit());
+    let until = slot.limiter.with(|limiter| limiter.earliest(cap, now));
+    Duration::from_millis(until.saturating_sub(now))
+}
+
+fn ask(slot: &Slot, operation: Operation, asker: Asker, cap: Cap) -> Result<(), Duration> {
+    let now = unix_ms();
+    let taken = slot.limiter.with(|limiter| limiter.take(operation.class(), asker, cap, now));
+    taken.map_err(|until| Duration::from_millis(until.saturating_sub(now).max(1)))
+}
+
+/// Tells limiter and counters what an answer said.
+fn hear(slot: &Slot, exchange: &Exchange<'_>) {
+    let now = unix_ms();
+    slot.stats.request(exchange);
+    slot.limiter.with(|limiter| {
+        limiter.heard(exchange.operation.class(), exchange.limits, now);
+        if exchange.status == Some(429) {
+            let wait = exchange.retry_after.unwrap_or(Duration::from_secs(1));
+            limiter.refused(u64::try_from(wait.as_millis()).unwrap_or(1000), now);
+        }
+    });
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
+
+fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<AgentOptions, Failure> {
     let ca_pem = match &endpoint.ca_file {
         None => None,
         Some(path) => {
@@ -44,24 +198,19 @@ fn agent(endpoint: &Endpoint) -> Result<ureq::Agent, Failure> {
             Some(fs::read_to_string(path).map_err(unreadable)?)
         }
     };
-    let options = AgentOptions {
+    Ok(AgentOptions {
         ca_pem,
         proxy: endpoint.proxy.clone(),
         connect_timeout: config::connect_timeout(),
         https_only: endpoint.base_url.starts_with("https:"),
-        keep_idle: KEEP_IDLE,
-    };
-    AGENT.with_borrow_mut(|slot| match slot {
-        Some((known, agent)) if *known == options => Ok(agent.clone()),
-        _ => {
-            let agent =
-                transport::agent(&options, Arc::new(LatchWait)).map_err(|bad| match bad {
-                    BadOption::Ca => config::malformed("ca_file"),
-                    BadOption::Proxy => config::malformed("proxy"),
-                })?;
-            *slot = Some((options, agent.clone()));
-            Ok(agent)
-        }
+        keep_idle,
+    })
+}
+
+fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<ureq::Agent, Failure> {
+    transport::agent(options, waiter).map_err(|bad| match bad {
+        BadOption::Ca => config::malformed("ca_file"),
+        BadOption::Proxy => config::malformed("proxy"),
     })
 }
 

@@ -10,14 +10,17 @@ mod api;
 mod budget;
 mod caller;
 mod config;
+mod converge;
 mod ensure;
 mod failure;
 mod http;
 mod identity;
-mod introduce;
 mod pg;
 mod profile;
+mod remote;
 mod secret;
+mod stats;
+mod sync;
 mod token;
 mod users;
 
@@ -31,8 +34,12 @@ use pgrx::prelude::*;
 extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
 extension_sql_file!("../sql/foreign_key.sql", name = "foreign_key", requires = ["tables"]);
 extension_sql_file!("../sql/policies.sql", name = "policies", requires = ["foreign_key"]);
-extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["policies"]);
-extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["queue"]);
+extension_sql_file!("../sql/control.sql", name = "control", requires = ["policies"]);
+extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["control"]);
+extension_sql_file!("../sql/trigger.sql", name = "trigger", requires = ["queue"]);
+extension_sql_file!("../sql/operate.sql", name = "operate", requires = ["trigger"]);
+extension_sql_file!("../sql/health.sql", name = "health", requires = ["operate"]);
+extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["health"]);
 extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["functions"], finalize);
 
 /// Runs once in each process that loads the library; in the postmaster when it is preloaded.
@@ -43,6 +50,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::process::init();
     pg::shared::init();
     config::init();
+    pg::bgworker::register_launcher();
 }
 
 /// What `cargo pgrx test` asks of the crate it tests.

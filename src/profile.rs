@@ -10,6 +10,8 @@ use crate::users::{Known, Sent, UserRow};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     pub name: Option<String>,
+    /// What a nameless user is created as; never sent to somebody who exists.
+    pub fallback_name: String,
     pub avatar: Option<String>,
     pub link: Option<String>,
     pub role: Option<String>,
@@ -96,6 +98,7 @@ pub fn wanted(row: &UserRow, given: Given<'_>) -> Wanted {
         }
     }
     let profile = Profile {
+        fallback_name: format!("User {}", row.user_id.chars().take(8).collect::<String>()),
         name: text("name")
             .and_then(|raw| clean(&raw))
             .or_else(|| name.or_basis(&from_metadata).cloned()),
@@ -117,7 +120,7 @@ impl Profile {
         let metadata = (!self.metadata.is_empty()).then(|| Value::Object(self.metadata.clone()));
         NewUser {
             uid: uid.to_owned(),
-            name: self.name.clone().unwrap_or_else(|| fallback_name(uid)),
+            name: self.name.clone().unwrap_or_else(|| self.fallback_name.clone()),
             avatar: self.avatar.clone(),
             link: self.link.clone(),
             role: self.role.clone(),
@@ -181,11 +184,6 @@ impl Profile {
             keys: keys.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| (*k).to_owned()).collect(),
         }
     }
-}
-
-/// `User ` and the first eight characters of the uid.
-fn fallback_name(uid: &str) -> String {
-    format!("User {}", uid.chars().take(8).collect::<String>())
 }
 
 /// Objects are merged, everything else is replaced; ours wins.

@@ -5,11 +5,11 @@ use pgrx::Uuid;
 
 use crate::answer::{Refusal, Success};
 use crate::caller;
+use crate::converge::{Convergence, Trouble};
 use crate::ensure::Call;
 use crate::failure::Failure;
-use crate::introduce::{flush, mint};
-use crate::profile::{self, Given};
-use crate::users::{Learned, UserRow};
+use crate::profile::{self, Given, Profile};
+use crate::users::{self, Learned, Presence, UserRow};
 
 /// Carries out `cometchat_refresh_token`: mints a token whatever is stored. Never queued: a
 /// token that is made later is of no use to somebody who waits for one now.
@@ -19,28 +19,55 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Refusal> {
     call.lock()?;
     let row = call.load()?;
     call.check_user(&row)?;
-    let client = call.client()?;
-    let mut learned = call.learned_before(&row);
-    let result = mint(&client, &mut learned, true);
+    let learned = row.learned_in(&call.app_id);
+    let (learned, result) = with_tokens(&call.client()?, learned, |tokens| tokens.mint(true));
     settle(&call, &row, learned, result, false)
 }
 
 /// Carries out `cometchat_revoke_tokens`. The stored token is forgotten whatever CometChat says;
-/// what could not be flushed there is flushed before any new token is minted.
+/// what could not be flushed there is flushed before any new token is minted, and by the worker.
 pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Refusal> {
-    let call = Call::begin(caller::identify(user_id)?)?;
-    let row = call.load()?;
-    if !row.exists {
+    let caller = caller::identify(user_id)?;
+    let call = match Call::begin(caller) {
+        Ok(call) => call,
+        Err(failure) => {
+            // Without an app id nothing can be sent, and yet the token must go.
+            Call::nowhere(caller).write(|| users::forget_token(caller.user))?;
+            return Err(failure.into());
+        }
+    };
+    if call.load()?.presence == Presence::Gone {
         return Err(Failure::InvalidInput("unknown user").into());
     }
     call.lock()?;
     let row = call.load()?;
-    let client = call.client();
-    let mut learned = call.learned_before(&row);
+    let mut learned = row.learned_in(&call.app_id);
     learned.token = None;
     learned.revoke_pending = true;
-    let result = client.and_then(|client: Client| Ok(flush(&client, &mut learned)?));
+    let (learned, result) = match call.client() {
+        Ok(client) => with_tokens(&client, learned, |tokens| tokens.flush()),
+        Err(failure) => (learned, Err(failure)),
+    };
     settle(&call, &row, learned, result, true)
+}
+
+/// The part of the way to agreement that is about tokens only.
+fn with_tokens(
+    client: &Client,
+    learned: Learned,
+    step: impl FnOnce(&mut Convergence) -> Result<(), Trouble>,
+) -> (Learned, Result<(), Failure>) {
+    let mut tokens = Convergence {
+        client,
+        profile: &Profile::default(),
+        token_by_hand: None,
+        may_reactivate: false,
+        for_login: true,
+        learned,
+        not_updated: None,
+    };
+    let result = step(&mut tokens).map_err(Failure::from);
+    (tokens.learned, result)
 }
 
 /// Writes what was learned and makes the answer. `pending`: whether what failed will be done
@@ -56,7 +83,7 @@ fn settle(
     match result {
         Ok(()) => {
             call.finish(row, &learned, &arguments)?;
-            Ok(Success { uid: learned.uid, token: learned.token })
+            Ok(Success { uid: learned.uid, token: learned.token, queued: false })
         }
         Err(Failure::Interrupted) => Err(Failure::Interrupted.into()),
         Err(Failure::UserNotFound) => {
@@ -65,7 +92,10 @@ fn settle(
         }
         Err(failure) => {
             call.finish(row, &learned, &arguments)?;
-            Err(Refusal { failure, queued: pending })
+            // The state says that a flush is due; the worker, if there is one, need not wait for
+            // the next login.
+            let queued = pending && call.queue(&failure, &arguments);
+            Err(Refusal { failure, queued })
         }
     }
 }

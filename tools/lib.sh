@@ -20,11 +20,14 @@ as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid=postgres --regid=
 
 # PostgreSQL's private copies lie under target/, unless that is out of the postgres user's reach
 # (a clone in /root, say).
+# The prefix of a major: 15 is a copy of Debian 12's own, the others are unpacked with their usr/.
 pg_prefix() {
+  local usr=
+  [ "$1" = 15 ] || usr=/usr
   if [ "$(id -u)" = 0 ] && id postgres >/dev/null 2>&1 && ! as_pg test -x "$ROOT"; then
-    printf '/var/cache/cometchat_ext/%s/pg/%s' "$(cksum <<<"$ROOT" | cut -d' ' -f1)" "$1"
+    printf '/var/cache/cometchat_ext/%s/pg/%s%s' "$(cksum <<<"$ROOT" | cut -d' ' -f1)" "$1" "$usr"
   else
-    printf '%s/pg/%s' "$CARGO_TARGET_DIR" "$1"
+    printf '%s/pg/%s%s' "$CARGO_TARGET_DIR" "$1" "$usr"
   fi
 }
 pg_bin() { printf '%s/lib/postgresql/%s/bin' "$(pg_prefix "$1")" "$1"; }

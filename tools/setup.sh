@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts on a Debian 12 machine what building and testing need, and says what it does.
 #
-#   tools/setup.sh [MAJOR]       default 15; prints nothing when there is nothing to do
+#   tools/setup.sh [MAJOR]       15 (default), 17 or 18; prints nothing when there is nothing to do
 #   tools/setup.sh tools         only the tools to build with, no PostgreSQL
 #
 # PostgreSQL is copied into target/pg/MAJOR, so nothing here ever writes into the system's own
@@ -16,6 +16,7 @@ major=${1:-15}
 # ---- Debian packages ------------------------------------------------------------------------
 wanted=(libclang-dev build-essential pkg-config)
 [ "$major" = tools ] || wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
+case $major in 17 | 18) wanted+=(patchelf) ;; esac
 missing=()
 if command -v dpkg-query >/dev/null; then
   for package in "${wanted[@]}"; do
@@ -60,7 +61,12 @@ if [ ! -x "$(pg_bin "$major")/postgres" ]; then
       ln -s /usr/include "$prefix.new/include"   # pg_config finds the headers beside its own prefix
       rm -rf "$prefix"; mv "$prefix.new" "$prefix"
       ;;
-    *) die "PostgreSQL $major: tools/getpg.sh fetches it" ;;
+    17 | 18)
+      suite=trixie; [ "$major" = 17 ] || suite=forky
+      progress "fetching PostgreSQL $major (Debian $suite)" timeout 900 \
+        tools/getpg.sh "$suite" "$major" "${prefix%/usr}"
+      ;;
+    *) die "there is no PostgreSQL $major to be had here" ;;
   esac
   # Postgres runs as another user when this is root, and must be able to read its way here.
   if [ "$(id -u)" = 0 ]; then chmod -R a+rX "$prefix"; fi

@@ -16,7 +16,18 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
 /// See [`Client::with_gate`].
-pub type Gate = Arc<dyn Fn(Operation) -> bool + Send + Sync>;
+pub type Gate = Arc<dyn Fn(Operation) -> Permit + Send + Sync>;
+
+/// What a gate says about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Send it.
+    Go,
+    /// CometChat's limit is used up for this long: as if it had answered 429.
+    Later(Duration),
+    /// The caller has had enough.
+    Never,
+}
 
 /// See [`Client::with_reuse_probe`].
 pub type ReuseProbe = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -66,8 +77,8 @@ impl Client {
         Client { observer: Some(o), ..self.clone() }
     }
 
-    /// A clone that asks `gate` before every attempt of a request. Where it says no, nothing is
-    /// sent and the request ends as [`crate::Error::Refused`].
+    /// A clone that asks `gate` before every attempt of a request, and sends nothing unless it
+    /// says [`Permit::Go`].
     pub fn with_gate(&self, gate: Gate) -> Client {
         Client { gate: Some(gate), ..self.clone() }
     }

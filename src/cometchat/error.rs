@@ -110,6 +110,17 @@ impl Error {
         }
     }
 
+    /// What CometChat would have answered before its limit allows another request.
+    pub(crate) fn refused_for(wait: Duration) -> Error {
+        Error::Api {
+            status: 429,
+            code: None,
+            message: None,
+            details: vec![],
+            retry_after: Some(wait),
+        }
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {

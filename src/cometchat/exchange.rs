@@ -10,7 +10,7 @@ use ureq::typestate::WithBody;
 use ureq::{Body, RequestBuilder};
 
 use crate::answer::Answer;
-use crate::client::{Client, DEFAULT_TIMEOUT};
+use crate::client::{Client, Permit, DEFAULT_TIMEOUT};
 use crate::error::Error;
 use crate::observe::{limits, retry_after, Exchange, Limits, Operation};
 use crate::transport_error::{looks_stale, translate, Phase};
@@ -95,8 +95,10 @@ impl Client {
             if remaining.is_zero() {
                 return Err(Error::Timeout);
             }
-            if self.gate.as_ref().is_some_and(|gate| !gate(request.operation)) {
-                return Err(Error::Refused);
+            match self.gate.as_ref().map(|gate| gate(request.operation)) {
+                None | Some(Permit::Go) => {}
+                Some(Permit::Never) => return Err(Error::Refused),
+                Some(Permit::Later(wait)) => return Err(Error::refused_for(wait)),
             }
             let mut head = Head::default();
             self.was_reused();

@@ -27,7 +27,7 @@ mod users; // create, get, update, delete one user
 mod value; // lenient reading of JSON values
 
 pub use bulk::{BulkOutcome, ImportRow, RowOutcome, MAX_BULK_UIDS, MAX_IMPORT_USERS};
-pub use client::{Client, Gate, Observer, ReuseProbe, DEFAULT_TIMEOUT};
+pub use client::{Client, Gate, Observer, Permit, ReuseProbe, DEFAULT_TIMEOUT};
 pub use error::{Error, FieldError};
 pub use key::{ApiKey, BadKey};
 pub use kind::ErrorKind;

@@ -1,5 +1,6 @@
 //! Everything unsafe, each piece small and alone: what Postgres offers only through its C API.
 
+pub mod bgworker;
 pub mod deadline;
 pub mod latch;
 pub mod lock;
@@ -7,3 +8,5 @@ pub mod process;
 pub mod session;
 pub mod shared;
 pub mod subxact;
+pub mod transaction;
+pub mod wake;

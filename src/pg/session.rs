@@ -41,20 +41,37 @@ pub fn read_only() -> bool {
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
-/// Whether `schema.name` is a table that can be read without running anybody's code.
+/// The role that owns `auth.users` on Supabase.
+const AUTH_SERVER: &CStr = c"supabase_auth_admin";
+
+/// Whether `schema.name` is a table that can be read without running code of somebody who would
+/// gain by that.
 ///
-/// SECURITY: our definers read it with the extension owner's rights. Reading a plain table runs
-/// nothing; a view would call its functions, so one that an unprivileged role could have put
-/// there is not looked at.
+/// SECURITY: our definers read it with the extension owner's rights. A view would call its
+/// functions; a plain table runs, when the columns' types have casts or its indexes have
+/// expressions with constants, code of its owner's. So it must be a superuser's, or the Auth
+/// server's. The same rule as `cometchat.auth_users_is_there()`.
 pub fn is_plain_table(schema: &CStr, name: &CStr) -> bool {
-    // SAFETY: syscache look-ups by NUL-terminated names, inside a transaction.
+    // SAFETY: syscache look-ups by NUL-terminated names, inside a transaction; the tuple is read
+    // before it is released.
     unsafe {
         let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         if namespace == pg_sys::InvalidOid {
             return false;
         }
         let relation = pg_sys::get_relname_relid(name.as_ptr(), namespace);
-        relation != pg_sys::InvalidOid
-            && matches!(pg_sys::get_rel_relkind(relation) as u8, b'r' | b'p')
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(relation),
+        );
+        if tuple.is_null() {
+            return false;
+        }
+        let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+        let (kind, owner) = ((*class).relkind as u8, (*class).relowner);
+        pg_sys::ReleaseSysCache(tuple);
+        matches!(kind, b'r' | b'p')
+            && (pg_sys::superuser_arg(owner)
+                || owner == pg_sys::get_role_oid(AUTH_SERVER.as_ptr(), true))
     }
 }

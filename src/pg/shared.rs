@@ -1,25 +1,124 @@
-//! Shared memory: what all sessions of the server know together.
+//! Shared memory: what all sessions of the server, the launcher and the workers know together.
 //!
-//! There only with `shared_preload_libraries`; without it each session has its own.
+//! There only with `shared_preload_libraries`; without it each session has its own. Everything in
+//! it is an atomic or stands behind a spinlock of ours: threads of the worker use it too, and may
+//! not touch Postgres's locks.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use pgrx::shmem::AssertPGRXSharedMemory;
-use pgrx::{pg_guard, pg_shmem_init, pg_sys, PgAtomic};
+use pgrx::{pg_guard, pg_shmem_init, pg_sys, PGRXSharedMemory, PgAtomic};
+
+use crate::stats::Stats;
+use crate::sync::limiter::Limiter;
 
 /// Users whose budgets are known at the same time: 128 KB of cells.
 const BUDGETS: usize = 16 * 1024;
 
-type Budgets = AssertPGRXSharedMemory<[AtomicU64; BUDGETS]>;
+/// Databases that can have a worker.
+const SLOTS: usize = 64;
 
-// SAFETY: the name is unique in this library; the contents are atomics, which processes may share.
-static BUDGET_CELLS: PgAtomic<Budgets> = unsafe { PgAtomic::new(c"cometchat_ext budgets") };
+/// What is shared.
+pub struct Shared {
+    /// The launcher's latch; null while there is none.
+    pub launcher: AtomicPtr<pg_sys::Latch>,
+    slots: [Slot; SLOTS],
+    budgets: [AtomicU64; BUDGETS],
+}
+
+/// What is shared about one database.
+pub struct Slot {
+    /// Its oid; 0 while the slot is free.
+    database: AtomicU32,
+    /// The worker's latch; null while there is none.
+    pub latch: AtomicPtr<pg_sys::Latch>,
+    /// The worker's process id; 0 while there is none.
+    pub pid: AtomicI32,
+    /// Somebody has work and there is no worker.
+    pub wanted: AtomicBool,
+    /// An operator has paused the worker: it is gone, and nobody starts it.
+    pub asleep: AtomicBool,
+    /// Why sending is paused: an index into the failure codes, 0 when it is not.
+    pub paused: AtomicU32,
+    /// Requests that CometChat allows.
+    pub limiter: Spin<Limiter>,
+    /// Counters since start.
+    pub stats: Stats,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Slot {
+            database: AtomicU32::new(0),
+            latch: AtomicPtr::new(std::ptr::null_mut()),
+            pid: AtomicI32::new(0),
+            wanted: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            paused: AtomicU32::new(0),
+            limiter: Spin::new(Limiter::new()),
+            stats: Stats::new(),
+        }
+    }
+
+    fn clear(&self) {
+        self.wanted.store(false, Ordering::Release);
+        self.asleep.store(false, Ordering::Release);
+        self.paused.store(0, Ordering::Release);
+        self.limiter.with(|limiter| *limiter = Limiter::new());
+        self.stats.clear();
+        self.database.store(0, Ordering::Release);
+    }
+
+    /// The database that the slot is about.
+    pub fn database(&self) -> u32 {
+        self.database.load(Ordering::Acquire)
+    }
+}
+
+/// A value behind a spinlock that processes and threads may share. Hold it for moments only, and
+/// call nothing of Postgres meanwhile.
+pub struct Spin<T> {
+    locked: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is only reached through `with`, by one at a time.
+unsafe impl<T: Send> Sync for Spin<T> {}
+
+impl<T> Spin<T> {
+    const fn new(value: T) -> Self {
+        Spin { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    /// Runs `f` on the value. `f` must not panic.
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        while self
+            .locked
+            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            std::hint::spin_loop();
+            std::thread::yield_now();
+        }
+        // SAFETY: the flag is ours until it is cleared below.
+        let result = f(unsafe { &mut *self.value.get() });
+        self.locked.store(false, Ordering::Release);
+        result
+    }
+}
+
+// SAFETY: plain data, atomics and pointers into shared memory that are the same in all processes.
+unsafe impl PGRXSharedMemory for Shared {}
+
+// SAFETY: the name is unique in this library.
+static SHARED: PgAtomic<Shared> = unsafe { PgAtomic::new(c"cometchat_ext") };
 
 /// Set in the postmaster, before any session is forked.
 static PRELOADED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static OWN_BUDGETS: Vec<AtomicU64> = (0..1024).map(|_| AtomicU64::new(0)).collect();
+    static OWN_SLOT: &'static Slot = Box::leak(Box::new(Slot::new()));
 }
 
 /// Asks the postmaster for our share. Call from `_PG_init`.
@@ -27,10 +126,12 @@ pub fn init() {
     // SAFETY: a plain global of the server, read on its main thread.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         PRELOADED.store(true, Ordering::Relaxed);
-        // SAFETY: zeroed atomics are empty cells.
         pg_shmem_init!(
-            BUDGET_CELLS =
-                unsafe { AssertPGRXSharedMemory::new([const { AtomicU64::new(0) }; BUDGETS]) }
+            SHARED = Shared {
+                launcher: AtomicPtr::new(std::ptr::null_mut()),
+                slots: [const { Slot::new() }; SLOTS],
+                budgets: [const { AtomicU64::new(0) }; BUDGETS],
+            }
         );
     }
 }
@@ -40,11 +141,58 @@ pub fn preloaded() -> bool {
     PRELOADED.load(Ordering::Relaxed)
 }
 
+/// What is shared; `None` unless preloaded.
+pub fn get() -> Option<&'static Shared> {
+    preloaded().then(|| SHARED.get())
+}
+
 /// The cells of the users' budgets.
 pub fn with_budgets<T>(f: impl FnOnce(&[AtomicU64]) -> T) -> T {
-    if preloaded() {
-        f(&BUDGET_CELLS.get()[..])
-    } else {
-        OWN_BUDGETS.with(|own| f(own))
+    match get() {
+        Some(shared) => f(&shared.budgets),
+        None => OWN_BUDGETS.with(|own| f(own)),
+    }
+}
+
+/// The slot of the database that this process is connected to: the shared one, or the session's
+/// own where there is none.
+pub fn slot() -> &'static Slot {
+    // SAFETY: a global that is set for good when the backend connects.
+    let database: u32 = unsafe { pg_sys::MyDatabaseId }.into();
+    get().and_then(|shared| shared.slot(database)).unwrap_or_else(|| OWN_SLOT.with(|own| *own))
+}
+
+impl Shared {
+    /// The database's slot, taken if it has none; `None` when all are taken.
+    pub fn slot(&self, database: u32) -> Option<&Slot> {
+        if let Some(known) = self.slots.iter().find(|slot| slot.database() == database) {
+            return Some(known);
+        }
+        self.slots.iter().find(|slot| {
+            let taken =
+                slot.database.compare_exchange(0, database, Ordering::AcqRel, Ordering::Acquire);
+            taken.is_ok() || taken == Err(database)
+        })
+    }
+
+    /// Gives back the slots of databases that are gone. Call with the slots' databases read before
+    /// `there`, the list of those that exist: a database whose slot is older than the list, and
+    /// which is not in it, was dropped, and nobody can be connected to it.
+    pub fn free_slots_but(&self, seen: &[u32], there: &[u32]) {
+        for slot in self.slots().filter(|slot| seen.contains(&slot.database())) {
+            if !there.contains(&slot.database()) && slot.pid.load(Ordering::Acquire) == 0 {
+                slot.clear();
+            }
+        }
+    }
+
+    /// Whether every slot is taken.
+    pub fn is_full(&self) -> bool {
+        self.slots.iter().all(|slot| slot.database() != 0)
+    }
+
+    /// Slots in use.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.database() != 0)
     }
 }

@@ -32,8 +32,8 @@ pub fn run<T>(
             pg_sys::PopActiveSnapshot();
             Ok(value)
         }))
-        .catch_rust_panic(Err)
-        .catch_others(Err)
+        .catch_rust_panic(|error| Err(Box::new(error)))
+        .catch_others(|error| Err(Box::new(error)))
         .execute();
         match &result {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
@@ -41,8 +41,8 @@ pub fn run<T>(
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        result.map_err(|error| match &error {
-            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+        result.map_err(|error| match *error {
+            CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report) => {
                 let code = report.sql_error_code();
                 if must_be_raised(code) {
                     error.rethrow();

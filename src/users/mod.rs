@@ -1,11 +1,12 @@
 //! Reads and writes of our tables: all SQL that Rust runs is in this module.
 //!
-//! SECURITY: it runs with the rights of the extension's owner and an empty search_path, so every
+//! SECURITY: it runs with the rights of the extension's owner and a fixed search_path, so every
 //! name is qualified, and tokens travel as parameters only, never in the text of a statement.
 
 mod load;
 mod save;
-mod statement;
+pub mod statement;
+mod worker;
 
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
@@ -13,18 +14,25 @@ use serde_json::{Map, Value};
 use crate::profile::Argument;
 use statement::Statement;
 
-pub use load::load;
-pub use save::{forget, save, Learned};
+pub use load::{auth_users_is_there, load, load_many};
+pub use save::{forget, forget_token, queue, save, Learned};
+pub use worker::{
+    database_name, database_settings, extension_version, fresh_claim, paused, prepare_session,
+    random,
+};
 
 /// Everything the database says about one user.
 #[derive(Clone, Debug, Default)]
 pub struct UserRow {
+    /// The user id as text.
+    pub user_id: String,
     /// The uid in CometChat: the mapped one, else the user id.
     pub uid: String,
-    /// In `auth.users`, or there is no such table.
-    pub exists: bool,
-    /// Banned now, or softly deleted.
-    pub shut_out: bool,
+    pub presence: Presence,
+    /// Neither e-mail nor phone is confirmed.
+    pub unconfirmed: bool,
+    /// An anonymous sign-in.
+    pub anonymous: bool,
     pub email: Option<String>,
     /// The metadata's candidates for the name, in the order of `display_name_fields`.
     pub names: Vec<Option<String>>,
@@ -36,6 +44,21 @@ pub struct UserRow {
     pub known: Option<Known>,
 }
 
+/// Whether the user is to be in CometChat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Not in `auth.users`.
+    #[default]
+    Gone,
+    /// Banned now, or softly deleted.
+    ShutOut {
+        /// Milliseconds until the ban ends, if it does.
+        back_in_ms: Option<i64>,
+    },
+    /// In `auth.users`, or there is no such table.
+    Active,
+}
+
 /// A user's row in `public.cometchat_users`.
 #[derive(Clone, Debug)]
 pub struct Mapping {
@@ -45,20 +68,26 @@ pub struct Mapping {
 /// A user's row in `cometchat.sync_state`.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The uid there that the state is about.
-    pub uid: Option<String>,
     pub overrides: Option<Map<String, Value>>,
     pub name: Argument,
     pub email: Argument,
     /// The app that the rest, and the stored token, belong to.
     pub app_id: Option<String>,
+    /// The uid there that the state is about; outlives the mapping.
+    pub uid: Option<String>,
     /// What CometChat has; `None` when that is not known.
     pub sent: Option<Sent>,
     /// We deactivated the user there.
     pub deactivated: bool,
     /// Tokens must be flushed before a new one is minted.
     pub revoke_pending: bool,
+    /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
+    pub explicit: bool,
+    /// The worker is at it.
+    pub in_flight: bool,
     pub wanted_revision: i64,
+    /// Failed attempts since the last success.
+    pub attempts: i32,
 }
 
 /// What is remembered of a profile that CometChat has.
@@ -80,16 +109,36 @@ impl UserRow {
         })
     }
 
-    /// The mapping, if somebody made or changed it by hand since we wrote it.
-    pub fn mapped_by_hand(&self) -> Option<&Mapping> {
-        let ours = |known: &Known| known.uid.as_deref() == Some(&self.uid);
-        self.mapping.as_ref().filter(|_| !self.known.as_ref().is_some_and(ours))
-    }
-
     /// The stored token, if it belongs to this app and was not revoked.
     pub fn token_in(&self, app_id: &str) -> Option<&str> {
         let known = self.known_in(app_id)?;
         self.mapping.as_ref()?.token.as_deref().filter(|_| !known.revoke_pending)
+    }
+
+    /// What is stored about the user's existence there, as far as it is of this app.
+    pub fn learned_in(&self, app_id: &str) -> Learned {
+        let known = self.known_in(app_id);
+        Learned {
+            uid: self.uid.clone(),
+            mapped: self.mapping.is_some(),
+            token: self.token_in(app_id).map(str::to_owned),
+            sent: known.and_then(|k| k.sent.clone()),
+            deactivated: known.is_some_and(|k| k.deactivated),
+            revoke_pending: known.is_some_and(|k| k.revoke_pending),
+            known_revision: None,
+        }
+    }
+
+    /// The token of a mapping that somebody made or changed by hand since we wrote it.
+    pub fn token_by_hand(&self) -> Option<String> {
+        let ours = |known: &Known| known.uid.as_deref() == Some(&self.uid);
+        let by_hand = !self.known.as_ref().is_some_and(ours);
+        self.mapping.as_ref().filter(|_| by_hand)?.token.clone()
+    }
+
+    /// The revision that a successful sync now brings CometChat to.
+    pub fn wanted_revision(&self) -> Option<i64> {
+        self.known.as_ref().map(|known| known.wanted_revision)
     }
 }
 

@@ -53,7 +53,12 @@ static SAVE: Statement = Statement::new(
          name_basis = EXCLUDED.name_basis,
          email_argument = EXCLUDED.email_argument,
          email_basis = EXCLUDED.email_basis,
-         known_revision = COALESCE($14, s.known_revision)",
+         known_revision = COALESCE($14, s.known_revision),
+         -- done by hand: whoever has the user in flight need not write it any more
+         next_attempt_at = CASE WHEN $14 = s.wanted_revision THEN NULL ELSE s.next_attempt_at END,
+         attempts = CASE WHEN $14 IS NULL THEN s.attempts ELSE 0 END,
+         failed_at = CASE WHEN $14 IS NULL THEN s.failed_at END,
+         claim = NULL, claimed_at = NULL",
     &[
         pg_sys::UUIDOID,
         pg_sys::TEXTOID,
@@ -93,6 +98,58 @@ pub fn save(user: Uuid, app_id: &str, learned: &Learned, wanted: &Wanted) {
         learned.known_revision.into(),
         learned.mapped.into(),
     ]);
+}
+
+static QUEUE: Statement = Statement::new(
+    "INSERT INTO cometchat.sync_state AS s
+       (user_id, name_argument, name_basis, email_argument, email_basis, explicit,
+        revoke_pending, wanted_revision, next_attempt_at, attempts, error_code)
+     VALUES ($1, $2, $3, $4, $5, true, $8, 1, now() + $6 * interval '1 ms', 1, $7)
+     ON CONFLICT (user_id) DO UPDATE
+     SET name_argument = EXCLUDED.name_argument, name_basis = EXCLUDED.name_basis,
+         email_argument = EXCLUDED.email_argument, email_basis = EXCLUDED.email_basis,
+         explicit = true, revoke_pending = s.revoke_pending OR EXCLUDED.revoke_pending,
+         wanted_revision = s.wanted_revision + 1,
+         next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at),
+         attempts = GREATEST(s.attempts, 1), failed_at = NULL, error_code = EXCLUDED.error_code",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::INT8OID,
+        pg_sys::TEXTOID,
+        pg_sys::BOOLOID,
+    ],
+);
+
+/// Leaves `user` to the worker, to be tried `delay_ms` milliseconds from now.
+pub fn queue(user: Uuid, wanted: &Wanted, delay_ms: i64, code: &str, revoke: bool) {
+    QUEUE.write(&[
+        user.into(),
+        wanted.name.value.as_deref().into(),
+        wanted.name.basis.as_deref().into(),
+        wanted.email.value.as_deref().into(),
+        wanted.email.basis.as_deref().into(),
+        delay_ms.into(),
+        code.into(),
+        revoke.into(),
+    ]);
+}
+
+static FORGET_TOKEN: Statement = Statement::new(
+    "WITH state AS (
+       UPDATE cometchat.sync_state AS s SET revoke_pending = true WHERE s.user_id = $1
+     )
+     UPDATE public.cometchat_users AS u SET cometchat_auth_token = NULL, updated_at = now()
+     WHERE u.user_id = $1 AND u.cometchat_auth_token IS NOT NULL",
+    &[pg_sys::UUIDOID],
+);
+
+/// Forgets the user's token, whatever app it is of; it is to be flushed before the next is minted.
+pub fn forget_token(user: Uuid) {
+    FORGET_TOKEN.write(&[user.into()]);
 }
 
 // A mapping to another uid than the user's own was somebody's decision and stays.

@@ -44,6 +44,36 @@ impl Statement {
         })
     }
 
+    /// Reads all its rows.
+    pub fn all<T>(
+        &self,
+        args: &[DatumWithOid<'_>],
+        read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
+    ) -> Vec<T> {
+        Spi::connect_mut(|client| {
+            let rows = match self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep())) {
+                Ok(plan) => client.select(plan, None, args),
+                Err(e) => Err(e),
+            };
+            each(ours(rows), read)
+        })
+    }
+
+    /// Writes with it, and reads what it returns.
+    pub fn returning<T>(
+        &self,
+        args: &[DatumWithOid<'_>],
+        read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
+    ) -> Vec<T> {
+        Spi::connect_mut(|client| {
+            let rows = match self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep())) {
+                Ok(plan) => client.update(plan, None, args),
+                Err(e) => Err(e),
+            };
+            each(ours(rows), read)
+        })
+    }
+
     /// Writes with it. Returns the number of rows.
     pub fn write(&self, args: &[DatumWithOid<'_>]) -> usize {
         Spi::connect_mut(|client| {
@@ -68,6 +98,17 @@ impl Statement {
         PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
         Ok(plan)
     }
+}
+
+fn each<T>(
+    mut rows: SpiTupleTable<'_>,
+    read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(rows.len());
+    while rows.next().is_some() {
+        all.push(ours(read(&rows)));
+    }
+    all
 }
 
 /// Postgres raises what is wrong with the data; what SPI returns is a mistake of this module.

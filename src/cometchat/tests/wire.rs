@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cometchat::{Error, ErrorKind, ListUsers, NewUser, Operation, RateClass};
+use cometchat::{Error, ErrorKind, ListUsers, NewUser, Operation, Permit, RateClass};
 use stub::memory::{Script, Step};
 use stub::{client, reply, Act, Stub, KEY};
 
@@ -207,9 +207,13 @@ fn a_closed_gate_lets_nothing_out() {
     let script = Script::new(vec![]);
     let client = script.client().with_gate(Arc::new(|operation| {
         assert_eq!(operation, Operation::GetUser);
-        false
+        Permit::Never
     }));
     assert_eq!(client.get_user("ada").unwrap_err().kind(), ErrorKind::Refused);
+    let wait = Duration::from_secs(7);
+    let client = script.client().with_gate(Arc::new(move |_| Permit::Later(wait)));
+    let error = client.get_user("ada").unwrap_err();
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(wait)));
     assert_eq!(script.connections(), 0);
 }
 

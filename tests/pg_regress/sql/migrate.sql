@@ -43,5 +43,5 @@ SELECT cometchat_auth_token AS known FROM public.cometchat_users WHERE cometchat
 SELECT cometchat_ensure_user('00000000-0000-4000-8000-0000000a0002') ->> 'authToken' = :'known' AS token_kept;
 
 \connect spec
-DROP DATABASE app;
+DROP DATABASE app WITH (FORCE);
 SELECT spec.asked();

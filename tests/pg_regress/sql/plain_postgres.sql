@@ -42,5 +42,5 @@ SELECT confrelid::regclass AS refers_to, confdeltype = 'c' AS cascades
 FROM pg_constraint WHERE conrelid = 'cometchat_users'::regclass AND contype = 'f';
 
 \connect spec
-DROP DATABASE plain;
+DROP DATABASE plain WITH (FORCE);
 SELECT spec.asked();

@@ -1,6 +1,8 @@
 -- The stage for all other files: a database with Supabase's roles and auth schema (the runner has
 -- loaded tests/supabase/fixture.sql), the extension, and a local CometChat (tests/simulator).
 CREATE EXTENSION cometchat_ext;
+-- The worker sleeps: what is asked is then what the call itself asked for.
+SELECT cometchat.pause();
 
 -- What an operator sets once. The key is in a file of the server's user, mode 0600.
 \getenv url COMETCHAT_URL

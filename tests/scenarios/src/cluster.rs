@@ -50,6 +50,25 @@ impl Cluster {
         cluster
     }
 
+    /// A running standby of it.
+    pub fn standby(&self) -> Cluster {
+        let mut dir = self.dir.clone().into_os_string();
+        dir.push("s");
+        let standby = Cluster { dir: dir.into(), ours: true };
+        fs::create_dir_all(&standby.dir).expect("a directory");
+        let owner = fs::metadata(self.dir.join("data")).expect("the data directory");
+        chown(&standby.dir, Some(owner.uid()), Some(owner.gid())).expect("chown");
+        let mut copy = self.program("pg_basebackup");
+        copy.arg("-h").arg(&self.dir).args(["-U", "supabase_admin", "-R", "-c", "fast", "-N"]);
+        run(copy.arg("-D").arg(standby.dir.join("data")));
+        let conf = standby.dir.join("data/postgresql.conf");
+        let mut lines = fs::read_to_string(&conf).expect("its settings");
+        lines.push_str(&format!("unix_socket_directories = '{}'\n", standby.dir.display()));
+        fs::write(&conf, lines).expect("its settings");
+        standby.pg_ctl(&["start"]);
+        standby
+    }
+
     /// Where its socket and files are.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -24,6 +24,13 @@ impl Stack {
         Stack::on(Database::like_supabase(Cluster::shared()), Simulator::start())
     }
 
+    /// With the trigger on `auth.users` attached and the worker at work.
+    pub fn syncing() -> Stack {
+        let stack = Stack::new();
+        stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+        stack
+    }
+
     /// Without `auth.users` and Supabase's default privileges.
     pub fn plain() -> Stack {
         Stack::on(Database::plain(Cluster::shared()), Simulator::start())
@@ -34,11 +41,14 @@ impl Stack {
         let key =
             db.cluster().secret_file(&format!("key-{}", db.name()), format!("{DEV_API_KEY}\n"));
         db.admin().batch_execute("CREATE EXTENSION cometchat_ext").expect("create the extension");
+        // The worker sleeps, unless a test is about it: what is asked is then the call's own doing.
+        db.admin().batch_execute("SELECT cometchat.pause()").expect("pause the worker");
         db.set("cometchat.app_id", Some(APP));
         db.set("cometchat.region", Some("us"));
         db.set("cometchat.api_key_file", key.to_str());
         // A test is one user in a hurry; those about the limit set their own.
         db.set("cometchat.user_rate_limit", Some("-1"));
+        db.set("cometchat.rate_limit", Some("-1"));
         db.set("cometchat.api_base_url", Some(&chat.base_url()));
         if let Some(ca) = chat.ca_pem() {
             let ca = db.cluster().secret_file(&format!("ca-{}", db.name()), ca);

@@ -73,7 +73,8 @@ fn a_used_up_plan_is_plan_limit() {
 #[test]
 fn a_used_up_rate_is_rate_limited() {
     let answer = login_under(|settings| {
-        settings.limits = Limits { core: Some(0), ..Limits::default() };
+        let retry_after = Some("0".to_owned());
+        settings.limits = Limits { core: Some(0), retry_after, ..Limits::default() };
     });
 
     let error = "CometChat rate limit reached: ERR_TOO_MANY_REQUESTS";

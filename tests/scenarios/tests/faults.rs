@@ -103,7 +103,7 @@ fn no_way_to_fail_an_adoption_leaves_half_of_it_behind() {
             status: 429,
             code: "ERR_TOO_MANY_REQUESTS".into(),
             message: None,
-            headers: Default::default(),
+            headers: [("Retry-After".to_owned(), "0".to_owned())].into(),
         },
     ];
     for operation in ["create_user", "get_user", "update_user", "create_token"] {
@@ -162,7 +162,8 @@ fn only_a_kept_connection_that_broke_is_replaced_and_only_once() {
         stack.chat.clear_faults();
     }
     for status in [429, 500, 503] {
-        stack.chat.set_fault(Fault::status(status, "ERR_OPERATION_FAILED"));
+        let fault = Fault::status(status, "ERR_OPERATION_FAILED").header("Retry-After", "0");
+        stack.chat.set_fault(fault);
         assert!(!session.refresh(None).success());
         assert_eq!(stack.asked(), ["create_token"], "{status}: an answer is never asked for again");
         stack.chat.clear_faults();

@@ -68,7 +68,7 @@ fn a_thousand_malformed_answers_are_a_thousand_answers() {
             format_args!("{:<64}", format!(r#"a":{{"authToken":"{uid}"}}}}"#))
         )
         .into_bytes(),
-        b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
+        b"HTTP/1.1 503 Too Busy\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
     ];
     let mutator = Mutex::new(Mutator::new(seed, real));
     // It closes after each answer: what is short of its length must not take its whole budget.

@@ -1,0 +1,50 @@
+-- The operator's switch, and the count of what the trigger had to swallow.
+
+CREATE TABLE cometchat.control (
+  only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  paused    boolean NOT NULL DEFAULT false,
+  paused_at timestamptz
+);
+COMMENT ON TABLE cometchat.control IS 'One row: whether the worker''s sending is stopped.';
+COMMENT ON COLUMN cometchat.control.paused IS 'Set by cometchat.pause(), cleared by resume().';
+INSERT INTO cometchat.control DEFAULT VALUES;
+
+CREATE SEQUENCE cometchat.trigger_failures;
+COMMENT ON SEQUENCE cometchat.trigger_failures IS
+  'Counts the times that the trigger on auth.users could not queue a user; nothing to do with ids.';
+
+CREATE FUNCTION cometchat.wake() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_wake_wrapper';
+COMMENT ON FUNCTION cometchat.wake() IS
+  'Wakes this database''s worker when the transaction commits, once however often it is called.';
+
+CREATE FUNCTION cometchat.rouse() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_rouse_wrapper';
+COMMENT ON FUNCTION cometchat.rouse() IS 'Has a paused worker started when the transaction commits.';
+
+-- Whoever creates the extension has a worker look at this database.
+SELECT cometchat.rouse();
+
+CREATE FUNCTION cometchat.pause() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+  UPDATE cometchat.control SET paused = true, paused_at = pg_catalog.now()
+  WHERE only_row AND NOT paused;
+  PERFORM cometchat.wake();
+END
+$function$;
+COMMENT ON FUNCTION cometchat.pause() IS
+  'Stops the worker''s sending. What is queued stays; interactive calls go on.';
+
+CREATE FUNCTION cometchat.resume() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+  UPDATE cometchat.control SET paused = false, paused_at = NULL WHERE only_row AND paused;
+  PERFORM cometchat.rouse();
+END
+$function$;
+COMMENT ON FUNCTION cometchat.resume() IS 'Lets the worker send again after cometchat.pause().';

@@ -1,0 +1,190 @@
+-- Is it well, and does CometChat agree with us.
+
+CREATE FUNCTION cometchat.configuration() RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cometchat_configuration_wrapper';
+COMMENT ON FUNCTION cometchat.configuration() IS
+  'Where requests go and where the key comes from, or what is missing. Never the key.';
+
+CREATE FUNCTION cometchat.remote_users(page integer, per_page integer) RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cometchat_remote_users_wrapper';
+COMMENT ON FUNCTION cometchat.remote_users(integer, integer) IS
+  'One page of CometChat''s own list of users.';
+
+CREATE FUNCTION cometchat.health()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  conf jsonb := cometchat.configuration();
+  facts jsonb := cometchat.worker_facts();
+  answer jsonb;
+  number bigint;
+  moment interval;
+BEGIN
+  check_name := 'configured';
+  ok := NOT conf ? 'error';
+  detail := COALESCE(conf ->> 'error', conf #>> '{value,base_url}');
+  hint := CASE WHEN NOT ok THEN 'Set cometchat.app_id, cometchat.region and cometchat.api_key_file, '
+    'or the Vault secrets cometchat_app_id, cometchat_region and cometchat_api_key.' END;
+  RETURN NEXT;
+
+  check_name := 'key storage';
+  ok := COALESCE(conf #>> '{value,key_source}', 'file') <> 'setting';
+  detail := conf #>> '{value,key_source}';
+  hint := CASE WHEN NOT ok THEN 'cometchat.api_key is for development; use api_key_file or Vault.' END;
+  RETURN NEXT;
+
+  check_name := 'key accepted';
+  answer := CASE WHEN conf ? 'error' THEN conf ELSE cometchat.remote_users(1, 1) END;
+  ok := NOT answer ? 'error';
+  detail := COALESCE(answer ->> 'error', 'CometChat answered');
+  hint := CASE WHEN NOT ok THEN CASE answer ->> 'errorCode'
+      WHEN 'API_KEY_REJECTED' THEN 'Use a REST API key (full access) of this app and region.'
+      WHEN 'NETWORK' THEN 'Can the database server reach CometChat? See cometchat.proxy.'
+      ELSE 'See the README, "What each error means".' END END;
+  RETURN NEXT;
+
+  check_name := 'worker running';
+  ok := facts ->> 'worker_pid' IS NOT NULL;
+  detail := COALESCE('process ' || (facts ->> 'worker_pid'), 'no worker in this database');
+  hint := CASE WHEN ok THEN NULL WHEN (facts ->> 'preloaded')::boolean
+      THEN 'It starts with the next queued user; see the server''s log.'
+      ELSE 'Add cometchat_ext to shared_preload_libraries and restart, or have pg_cron call '
+           'cometchat.process_queue().' END;
+  RETURN NEXT;
+
+  check_name := 'not paused';
+  SELECT NOT c.paused AND facts ->> 'paused_code' IS NULL,
+         CASE WHEN c.paused THEN 'paused by an operator' ELSE facts ->> 'paused_code' END,
+         CASE WHEN c.paused THEN 'SELECT cometchat.resume();'
+              WHEN facts ->> 'paused_code' IS NOT NULL
+                THEN 'Sending goes on by itself once CometChat accepts requests again.' END
+    INTO ok, detail, hint FROM cometchat.control AS c;
+  RETURN NEXT;
+
+  check_name := 'trigger attached';
+  SELECT count(*) INTO number FROM pg_catalog.pg_trigger AS t
+  WHERE t.tgrelid = pg_catalog.to_regclass('auth.users') AND t.tgname LIKE 'cometchat\_%'
+    AND t.tgenabled <> 'D';
+  ok := number >= 2 OR pg_catalog.to_regclass('auth.users') IS NULL;
+  detail := CASE WHEN ok AND number = 0 THEN 'there is no auth.users'
+                 WHEN NOT cometchat.auth_users_is_there()
+                   THEN 'auth.users belongs to a role that is no superuser, so it is not read'
+                 ELSE number || ' triggers on auth.users' END;
+  hint := CASE WHEN ok THEN NULL
+               WHEN NOT cometchat.auth_users_is_there() THEN 'ALTER TABLE auth.users OWNER TO a superuser.'
+               ELSE 'SELECT cometchat.enable_auth_trigger();' END;
+  RETURN NEXT;
+
+  check_name := 'foreign key';
+  SELECT count(*) INTO number FROM pg_catalog.pg_constraint AS c
+  WHERE c.conrelid = 'public.cometchat_users'::pg_catalog.regclass AND c.contype = 'f';
+  ok := number > 0 OR NOT cometchat.auth_users_is_there();
+  detail := CASE WHEN number > 0 THEN 'cometchat_users references auth.users' ELSE 'none' END;
+  hint := CASE WHEN NOT ok THEN 'SELECT cometchat.enable_auth_trigger(); adds it.' END;
+  RETURN NEXT;
+
+  check_name := 'nothing swallowed';
+  SELECT CASE WHEN q.is_called THEN q.last_value ELSE 0 END INTO number
+  FROM cometchat.trigger_failures AS q;
+  ok := number = 0;
+  detail := number || ' failures of the trigger';
+  hint := CASE WHEN NOT ok THEN 'SELECT cometchat.backfill(); then '
+    'SELECT setval(''cometchat.trigger_failures'', 1, false);' END;
+  RETURN NEXT;
+
+  check_name := 'queue moving';
+  SELECT pg_catalog.now() - min(s.next_attempt_at) INTO moment FROM cometchat.sync_state AS s
+  WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL;
+  ok := COALESCE(moment, '0') < interval '5 minutes';
+  detail := CASE WHEN moment IS NULL OR moment < '0' THEN 'nothing is overdue'
+                 ELSE 'the oldest has waited ' || pg_catalog.date_trunc('second', moment) END;
+  hint := CASE WHEN NOT ok THEN 'See the checks above, and cometchat.progress.' END;
+  RETURN NEXT;
+
+  check_name := 'no failed users';
+  SELECT count(*) INTO number FROM cometchat.failed_users;
+  ok := number = 0;
+  detail := number || ' users';
+  hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.failed_users; then cometchat.retry_failed().' END;
+  RETURN NEXT;
+
+  check_name := 'versions match';
+  SELECT e.extversion = facts ->> 'library_version',
+         pg_catalog.format('extension %s, library %s', e.extversion, facts ->> 'library_version')
+    INTO ok, detail FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext';
+  hint := CASE WHEN NOT ok THEN 'ALTER EXTENSION cometchat_ext UPDATE;' END;
+  RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.health() IS
+  'One row for each thing that must be well; each failing one says the fix. Sends one request.';
+
+CREATE FUNCTION cometchat.reconcile(repair boolean DEFAULT false)
+RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+DECLARE
+  answer jsonb;
+  page integer := 1;
+  there jsonb := '{}';
+  -- The role in force outside this definer.
+  caller text := COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user);
+BEGIN
+  IF repair AND NOT pg_catalog.has_function_privilege(caller, 'cometchat.pause()', 'EXECUTE') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied to repair',
+      HINT = 'cometchat.reconcile() without repair only looks.';
+  END IF;
+  LOOP
+    answer := cometchat.remote_users(page, 1000);
+    IF answer ? 'error' THEN
+      RAISE object_not_in_prerequisite_state USING MESSAGE = answer ->> 'error',
+        HINT = 'SELECT * FROM cometchat.health() says what to do.';
+    END IF;
+    there := there || COALESCE((SELECT pg_catalog.jsonb_object_agg(u ->> 'uid', u)
+      FROM pg_catalog.jsonb_array_elements(answer #> '{value,users}') AS u), '{}');
+    EXIT WHEN NOT (answer #>> '{value,more}')::boolean;
+    page := page + 1;
+  END LOOP;
+
+  RETURN QUERY
+    WITH remote AS MATERIALIZED (
+      SELECT e.key AS uid, e.value ->> 'name' AS name, (e.value ->> 'deactivated')::boolean AS gone
+      FROM pg_catalog.jsonb_each(there) AS e
+    )
+    SELECT 'missing', s.user_id, u.cometchat_uid,
+           CASE WHEN r.uid IS NULL THEN 'not in CometChat' ELSE 'deactivated in CometChat' END
+    FROM cometchat.sync_state AS s JOIN public.cometchat_users AS u ON u.user_id = s.user_id
+    LEFT JOIN remote AS r ON r.uid = u.cometchat_uid
+    WHERE s.sent_profile IS NOT NULL AND (r.uid IS NULL OR r.gone)
+    UNION ALL
+    SELECT 'orphan', NULL, r.uid, 'in CometChat, unknown here'
+    FROM remote AS r
+    WHERE NOT r.gone
+      AND NOT EXISTS (SELECT FROM public.cometchat_users AS u WHERE u.cometchat_uid = r.uid)
+      AND NOT EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.user_id::text = r.uid)
+    UNION ALL
+    SELECT 'drifted', s.user_id, u.cometchat_uid, 'the name differs'
+    FROM cometchat.sync_state AS s JOIN public.cometchat_users AS u ON u.user_id = s.user_id
+    JOIN remote AS r ON r.uid = u.cometchat_uid AND NOT r.gone
+    WHERE s.sent_profile IS NOT NULL AND s.next_attempt_at IS NULL
+      AND r.name IS DISTINCT FROM COALESCE(s.overrides ->> 'name', s.name_argument, r.name);
+
+  IF repair THEN
+    UPDATE cometchat.sync_state AS s
+    SET sent_profile = NULL, sent_metadata = NULL, next_attempt_at = pg_catalog.now(),
+        wanted_revision = s.wanted_revision + 1, attempts = 0, failed_at = NULL
+    FROM public.cometchat_users AS u
+    WHERE u.user_id = s.user_id AND s.sent_profile IS NOT NULL
+      AND (NOT there ? u.cometchat_uid
+           OR there #>> ARRAY[u.cometchat_uid, 'name'] IS DISTINCT FROM
+              COALESCE(s.overrides ->> 'name', s.name_argument, there #>> ARRAY[u.cometchat_uid, 'name']));
+    PERFORM cometchat.wake();
+  END IF;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.reconcile(boolean) IS
+  'Compares with CometChat''s own list: missing, orphan, drifted; with repair it queues the fixes.';

@@ -1,0 +1,201 @@
+-- The trigger on auth.users: one cheap write, and nothing that goes wrong here reaches the sign-up.
+--
+-- plpgsql, so that a missing library cannot break it. Queueing and waking are separate blocks: what
+-- fails in one does not undo the other. SECURITY: definers with a fixed search_path; EXECUTE on a
+-- trigger function is checked when the trigger is created, not when it fires.
+
+CREATE INDEX sync_state_due ON cometchat.sync_state (next_attempt_at)
+  WHERE next_attempt_at IS NOT NULL AND claim IS NULL;
+CREATE INDEX sync_state_claimed ON cometchat.sync_state (claim) WHERE claim IS NOT NULL;
+CREATE INDEX sync_state_failed ON cometchat.sync_state (failed_at) WHERE failed_at IS NOT NULL;
+ALTER TABLE cometchat.sync_state SET (
+  autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+  autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1
+);
+
+CREATE FUNCTION cometchat.on_auth_user_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+AS $function$
+BEGIN
+  BEGIN
+    INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
+    VALUES (NEW.id, 1, pg_catalog.now())
+    ON CONFLICT (user_id) DO UPDATE
+    SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
+        attempts = 0, failed_at = NULL;
+  EXCEPTION WHEN OTHERS THEN
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+  END;
+  BEGIN
+    PERFORM cometchat.wake();
+  EXCEPTION WHEN OTHERS THEN
+    NULL; -- no library: the row is there, and whoever looks next finds it
+  END;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.on_auth_user_change() IS
+  'Queues a user who signed up or changed. Never raises: it warns and counts.';
+
+-- BEFORE DELETE: the cascade removes the mapping before an AFTER trigger could read it.
+CREATE FUNCTION cometchat.on_auth_user_delete() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+AS $function$
+BEGIN
+  BEGIN
+    INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
+    VALUES (OLD.id, (SELECT u.cometchat_uid FROM public.cometchat_users AS u
+                     WHERE u.user_id = OLD.id), 1, pg_catalog.now())
+    ON CONFLICT (user_id) DO UPDATE
+    SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
+        -- names and e-mail addresses do not outlive the user
+        overrides = NULL, name_argument = NULL, name_basis = NULL,
+        email_argument = NULL, email_basis = NULL, error_message = NULL,
+        wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
+        attempts = 0, failed_at = NULL;
+  EXCEPTION WHEN OTHERS THEN
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+  END;
+  BEGIN
+    PERFORM cometchat.wake();
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  RETURN OLD;
+EXCEPTION WHEN OTHERS THEN
+  RETURN OLD;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.on_auth_user_delete() IS
+  'Queues the farewell of a user who is being deleted and wipes name and e-mail. Never raises.';
+
+CREATE FUNCTION cometchat.swallow(code text, message text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+  BEGIN
+    PERFORM pg_catalog.nextval('cometchat.trigger_failures');
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  RAISE WARNING 'a user could not be queued for CometChat'
+    USING DETAIL = pg_catalog.format('%s: %s', code, message),
+          HINT = 'cometchat.backfill() finds the user later.';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.swallow(text, text) IS
+  'Warns of, and counts, what the trigger must not raise.';
+
+-- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE … FOR EACH ROW
+-- EXECUTE FUNCTION cometchat.enqueue_row('user_id').
+CREATE FUNCTION cometchat.enqueue_row() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+AS $function$
+DECLARE
+  changed uuid;
+BEGIN
+  BEGIN
+    changed := pg_catalog.to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END)
+               ->> COALESCE(TG_ARGV[0], 'id');
+    IF changed IS NOT NULL THEN
+      INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
+      VALUES (changed, 1, pg_catalog.now())
+      ON CONFLICT (user_id) DO UPDATE
+      SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
+          attempts = 0, failed_at = NULL;
+    END IF;
+  EXCEPTION WHEN OTHERS THEN
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+  END;
+  BEGIN
+    PERFORM cometchat.wake();
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
+  RETURN CASE WHEN TG_WHEN = 'AFTER' THEN NULL WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+EXCEPTION WHEN OTHERS THEN
+  RETURN CASE WHEN TG_WHEN = 'AFTER' THEN NULL WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.enqueue_row() IS
+  'Trigger function for an app''s own table: queues the user whose id is in the column named by '
+  'the argument (default id). Never raises.';
+
+CREATE FUNCTION cometchat.enable_auth_trigger() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+DECLARE
+  columns text[];
+BEGIN
+  IF NOT cometchat.auth_users_is_there() THEN
+    RAISE undefined_table USING MESSAGE = 'there is no table auth.users of a superuser''s or the Auth server''s',
+      HINT = 'For a table of your own use a trigger with cometchat.enqueue_row().';
+  END IF;
+  columns := ARRAY(
+    SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = 'auth.users'::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
+      AND a.attname IN ('email', 'phone', 'raw_user_meta_data', 'email_confirmed_at',
+                        'phone_confirmed_at', 'banned_until', 'deleted_at', 'is_anonymous')
+    ORDER BY a.attnum);
+  PERFORM cometchat.drop_auth_triggers();
+  CREATE TRIGGER cometchat_insert AFTER INSERT ON auth.users
+    FOR EACH ROW EXECUTE FUNCTION cometchat.on_auth_user_change();
+  -- Only real changes: a login, which updates last_sign_in_at alone, costs nothing.
+  IF pg_catalog.cardinality(columns) > 0 THEN
+    EXECUTE pg_catalog.format(
+      'CREATE TRIGGER cometchat_update AFTER UPDATE OF %s ON auth.users FOR EACH ROW WHEN (%s) '
+      'EXECUTE FUNCTION cometchat.on_auth_user_change()',
+      (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ')
+       FROM pg_catalog.unnest(columns) AS c),
+      (SELECT pg_catalog.string_agg(pg_catalog.format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', c), ' OR ')
+       FROM pg_catalog.unnest(columns) AS c));
+    ALTER TRIGGER cometchat_update ON auth.users DEPENDS ON EXTENSION cometchat_ext;
+  END IF;
+  CREATE TRIGGER cometchat_delete BEFORE DELETE ON auth.users
+    FOR EACH ROW EXECUTE FUNCTION cometchat.on_auth_user_delete();
+  -- So that DROP EXTENSION takes them along instead of refusing.
+  ALTER TRIGGER cometchat_insert ON auth.users DEPENDS ON EXTENSION cometchat_ext;
+  ALTER TRIGGER cometchat_delete ON auth.users DEPENDS ON EXTENSION cometchat_ext;
+  PERFORM cometchat.add_foreign_key();
+EXCEPTION WHEN lock_not_available THEN
+  RAISE lock_not_available USING MESSAGE = 'auth.users is locked by another session',
+    HINT = 'Nothing was changed. Try again in a moment.';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.enable_auth_trigger() IS
+  'From now on sign-ups, profile changes and deletions in auth.users reach CometChat by themselves.';
+
+CREATE FUNCTION cometchat.disable_auth_trigger() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+BEGIN
+  PERFORM cometchat.drop_auth_triggers();
+EXCEPTION WHEN lock_not_available THEN
+  RAISE lock_not_available USING MESSAGE = 'auth.users is locked by another session',
+    HINT = 'Nothing was changed. Try again in a moment.';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.disable_auth_trigger() IS
+  'Detaches the extension from auth.users; what is queued is still sent.';
+
+CREATE FUNCTION cometchat.drop_auth_triggers() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  name text;
+BEGIN
+  FOR name IN SELECT t.tgname FROM pg_catalog.pg_trigger AS t
+              WHERE t.tgrelid = pg_catalog.to_regclass('auth.users')
+                AND t.tgname IN ('cometchat_insert', 'cometchat_update', 'cometchat_delete') LOOP
+    EXECUTE pg_catalog.format('DROP TRIGGER %I ON auth.users', name);
+  END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.drop_auth_triggers() IS 'Removes our triggers from auth.users.';

@@ -1,0 +1,210 @@
+//! Makes CometChat agree with what is wanted of one user. Knows the API, not Postgres: a backend
+//! runs it for a caller who waits, a thread of the worker for everybody else.
+//!
+//! Keyed on CometChat's codes and safe to repeat at any point: whatever was interrupted is mended
+//! by going again.
+
+use cometchat::{Client, Error, ErrorKind, UserPatch};
+
+use crate::profile::Profile;
+use crate::users::Learned;
+
+/// Why CometChat and we do not agree yet.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A request failed.
+    Remote(Error),
+    /// The token call failed, for a user who exists.
+    Token(Error),
+    /// Deactivated there, and not ours to undo.
+    Deactivated,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Trouble::Remote(error)
+    }
+}
+
+/// One user's way to agreement, and what is learned on it: that holds even if the way ends early.
+pub struct Convergence<'a> {
+    pub client: &'a Client,
+    pub profile: &'a Profile,
+    /// The token of a mapping that somebody inserted by hand: kept if CometChat knows it.
+    pub token_by_hand: Option<String>,
+    /// May bring back somebody whom others deactivated.
+    pub may_reactivate: bool,
+    /// A token is wanted now, and outranks the profile: somebody is logging in.
+    pub for_login: bool,
+    pub learned: Learned,
+    /// The update that could not be sent, where that was not the end.
+    pub not_updated: Option<Error>,
+}
+
+/// CometChat says that there is no such (active) user.
+struct Missing;
+
+impl Convergence<'_> {
+    /// The user exists there with the wanted profile, and has a token if one is wanted.
+    pub fn run(&mut self) -> Result<(), Trouble> {
+        if self.learned.deactivated {
+            // By us, and the reason is gone.
+            self.client.reactivate_users(&[&self.learned.uid])?;
+            self.learned.deactivated = false;
+            return self.introduce(true);
+        }
+        if self.learned.sent.is_some() {
+            match self.update()? {
+                Ok(()) if !self.for_login => return Ok(()),
+                Ok(()) => match self.mint(false) {
+                    Err(Trouble::Remote(e) | Trouble::Token(e))
+                        if e.kind() == ErrorKind::UidNotFound => {}
+                    result => return result,
+                },
+                Err(Missing) => {}
+            }
+            self.learned.sent = None;
+            self.learned.token = None;
+        }
+        // Whoever has a token is most likely there.
+        let likely_there = self.token_by_hand.is_some() || self.learned.token.is_some();
+        match self.introduce(likely_there) {
+            Err(Trouble::Remote(e) | Trouble::Token(e))
+                if self.for_login
+                    && self.learned.token.is_some()
+                    && e.kind() != ErrorKind::Interrupted =>
+            {
+                self.not_updated = Some(e); // as in `update`
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Sends what changed.
+    fn update(&mut self) -> Result<Result<(), Missing>, Trouble> {
+        let wanted = self.profile.as_sent();
+        let Some(sent) = self.learned.sent.clone().filter(|sent| *sent != wanted) else {
+            return Ok(Ok(()));
+        };
+        let result = if sent.metadata == wanted.metadata {
+            self.send(&self.profile.patch_without_metadata(&sent))
+        } else {
+            let there = self.client.get_user(&self.learned.uid);
+            there.and_then(|there| self.send(&self.profile.patch_for(&there, Some(&sent))))
+        };
+        match result {
+            Ok(()) => {
+                self.learned.sent = Some(wanted);
+                Ok(Ok(()))
+            }
+            Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(Err(Missing)),
+            Err(e) if e.kind() == ErrorKind::Interrupted => Err(e.into()),
+            // Somebody who is logging in is not kept out because an update could not be sent, nor
+            // because CometChat refuses what their profile says.
+            Err(e)
+                if self.for_login
+                    && (self.learned.token.is_some() || e.kind() == ErrorKind::BadUser) =>
+            {
+                self.not_updated = Some(e);
+                Ok(Ok(()))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn send(&self, patch: &UserPatch) -> Result<(), Error> {
+        if patch.is_empty() {
+            return Ok(());
+        }
+        self.client.update_user(&self.learned.uid, patch).map(drop)
+    }
+
+    /// Nothing is known for sure: create, or adopt who is there.
+    fn introduce(&mut self, likely_there: bool) -> Result<(), Trouble> {
+        let adopted = if likely_there { self.adopt()? } else { Err(Missing) };
+        if adopted.is_err() {
+            self.learned.token = None; // of somebody who is gone or deactivated
+            self.create()?;
+        }
+        if self.learned.token.is_none() {
+            if let Some(token) = self.token_by_hand.take() {
+                match self.client.get_token(&self.learned.uid, &token) {
+                    Ok(_) => self.learned.token = Some(token),
+                    Err(e) if e.kind() == ErrorKind::TokenNotFound => {}
+                    Err(e) => return Err(Trouble::Token(e)),
+                }
+            }
+        }
+        self.mint(false)
+    }
+
+    fn create(&mut self) -> Result<(), Trouble> {
+        match self.client.create_user(&self.profile.to_create(&self.learned.uid), true) {
+            Ok(created) => {
+                self.learned.uid = created.user.uid;
+                self.learned.mapped = true;
+                self.learned.token = created.auth_token;
+                self.learned.sent = Some(self.profile.as_sent());
+                self.learned.revoke_pending = false; // a new user has no older tokens
+                return Ok(());
+            }
+            Err(e) if e.kind() == ErrorKind::UidExists => {}
+            Err(e) => return Err(e.into()),
+        }
+        if self.adopt()?.is_ok() {
+            return Ok(());
+        }
+        // Taken and yet not found: deactivated, by others. Nobody gets around a moderator's
+        // decision by logging in.
+        if !self.may_reactivate {
+            return Err(Trouble::Deactivated);
+        }
+        self.client.reactivate_users(&[&self.learned.uid])?;
+        self.adopt()?.map_err(|Missing| Trouble::Deactivated)
+    }
+
+    /// Reads who is there and sends the fields that differ.
+    fn adopt(&mut self) -> Result<Result<(), Missing>, Trouble> {
+        let there = match self.client.get_user(&self.learned.uid) {
+            Ok(user) if user.is_deactivated() => return Ok(Err(Missing)),
+            Ok(user) => user,
+            Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
+            Err(e) => return Err(e.into()),
+        };
+        let patch = self.profile.patch_for(&there, self.learned.sent.as_ref());
+        self.learned.uid = there.uid;
+        self.learned.mapped = true;
+        match self.send(&patch) {
+            Ok(()) => self.learned.sent = Some(self.profile.as_sent()),
+            Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
+            Err(e) if self.for_login && e.kind() == ErrorKind::BadUser => {
+                self.not_updated = Some(e);
+            }
+            Err(e) => return Err(e.into()),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Mints a token unless there is one (or always, with `force`), after the revocation that may
+    /// be due before it.
+    pub fn mint(&mut self, force: bool) -> Result<(), Trouble> {
+        if self.learned.token.is_some() && !force {
+            return Ok(());
+        }
+        if self.learned.revoke_pending {
+            self.flush()?;
+        }
+        let token = self.client.create_token(&self.learned.uid, force).map_err(Trouble::Token)?;
+        self.learned.token = Some(token.auth_token);
+        self.learned.mapped = true;
+        Ok(())
+    }
+
+    /// Ends every session of the user.
+    pub fn flush(&mut self) -> Result<(), Trouble> {
+        self.client.flush_tokens(&self.learned.uid)?;
+        self.learned.revoke_pending = false;
+        Ok(())
+    }
+}

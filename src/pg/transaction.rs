@@ -1,0 +1,81 @@
+//! Transactions of a background worker, whose failure is a value.
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, UnwindSafe};
+
+use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
+
+/// What is left of an error: enough to log it, nothing that could hold a row.
+#[derive(Debug)]
+pub struct Failed {
+    pub sqlstate: String,
+    pub message: String,
+}
+
+/// Runs `f` in a transaction of its own.
+///
+/// # Errors
+/// [`Failed`]; the transaction is rolled back. An ERROR is not logged: its DETAIL may show a row.
+pub fn run<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, Failed> {
+    // SAFETY: the usual frame of a background worker's transaction; on an error everything that
+    // was begun is undone by AbortCurrentTransaction.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        PgTryBuilder::new(AssertUnwindSafe(|| {
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            let value = f();
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+            Ok(value)
+        }))
+        .catch_rust_panic(|error| Err(abort(&error)))
+        .catch_others(|error| Err(abort(&error)))
+        .execute()
+    }
+}
+
+fn abort(error: &CaughtError) -> Failed {
+    // SAFETY: undoes the transaction that `run` began.
+    unsafe { pg_sys::AbortCurrentTransaction() };
+    match error {
+        CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. } => Failed {
+            sqlstate: super::subxact::sqlstate(report.sql_error_code()),
+            message: report.message().to_owned(),
+        },
+    }
+}
+
+/// Makes this transaction's commit not wait for the disk: what is lost in a crash is a claim, and
+/// its user is due again.
+pub fn commit_without_waiting() {
+    set_local(c"synchronous_commit", c"off");
+}
+
+/// `SET LOCAL`.
+fn set_local(name: &CStr, value: &CStr) {
+    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+}
+
+/// `SET`.
+pub fn set_session(name: &CStr, value: &CStr) {
+    set(name, value, pg_sys::GucAction::GUC_ACTION_SET);
+}
+
+fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
+    // SAFETY: NUL-terminated strings, inside a transaction.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            action,
+            true,
+            0,
+            false,
+        );
+    }
+}

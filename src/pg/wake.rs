@@ -1,0 +1,93 @@
+//! Wakes the database's worker when, and only if, the transaction commits.
+//!
+//! One callback for the process's whole life, and a flag: arming it costs nothing, and thousands
+//! of waking transactions in a session leave nothing behind.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::atomic::Ordering;
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::shared;
+
+thread_local! {
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+    static ARMED: Cell<bool> = const { Cell::new(false) };
+    static ROUSE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The worker of this database is to look at its queue once this transaction has committed.
+///
+/// A prepared transaction, or one that commits where the library is not preloaded, wakes nobody:
+/// the worker's probe once a minute, or `process_queue`, finds its rows.
+pub fn at_commit() {
+    if shared::get().is_none() {
+        return;
+    }
+    if !REGISTERED.replace(true) {
+        // SAFETY: registered once; the callback stays valid, since libraries are never unloaded.
+        unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
+    }
+    ARMED.set(true);
+}
+
+/// The same, and a paused worker comes back.
+pub fn rouse_at_commit() {
+    ROUSE.set(true);
+    at_commit();
+}
+
+/// Whether this database has a worker now.
+pub fn worker_is_up() -> bool {
+    shared::get().is_some() && shared::slot().pid.load(Ordering::Acquire) != 0
+}
+
+/// After the commit record is written an error would be a crash: this only reads atomics and sets
+/// a latch, neither of which can fail.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    if !ARMED.get() {
+        return;
+    }
+    match event {
+        pg_sys::XactEvent::XACT_EVENT_COMMIT => {
+            ARMED.set(false);
+            if ROUSE.replace(false) {
+                shared::slot().asleep.store(false, Ordering::Release);
+            }
+            worker();
+        }
+        pg_sys::XactEvent::XACT_EVENT_ABORT | pg_sys::XactEvent::XACT_EVENT_PREPARE => {
+            ARMED.set(false);
+            ROUSE.set(false);
+        }
+        _ => {}
+    }
+}
+
+/// Wakes this database's worker now, or has the launcher start it.
+pub fn worker() {
+    let Some(shared) = shared::get() else { return };
+    let slot = shared::slot();
+    let latch = slot.latch.load(Ordering::Acquire);
+    if !latch.is_null() {
+        set(latch);
+        return;
+    }
+    if slot.asleep.load(Ordering::Acquire) {
+        return;
+    }
+    slot.wanted.store(true, Ordering::Release);
+    let launcher = shared.launcher.load(Ordering::Acquire);
+    if !launcher.is_null() {
+        set(launcher);
+    }
+}
+
+/// A process's latch lives in shared memory as long as the server; setting one whose owner has
+/// just gone wakes, at worst, somebody else once for nothing.
+fn set(latch: *mut pg_sys::Latch) {
+    // SAFETY: as said.
+    unsafe { pg_sys::SetLatch(latch) };
+}

@@ -1,0 +1,341 @@
+//! How many requests CometChat allows, followed from what its answers announce.
+//!
+//! Pure arithmetic on milliseconds that the caller gives; it is shared by the worker's threads and
+//! all sessions. Per class of operation: while nothing was announced, `FIRST_LIMIT` in any minute;
+//! once answers carry the limit's headers, what they say is left, less what is under way. When the
+//! window should be over, one request goes ahead and its answer says whether it is: the last
+//! percents of a window are never used up by the worker, so that this request is not refused.
+
+use cometchat::{Limits, RateClass};
+
+/// The smallest plan's limit, per minute ("Rate limits", REST API).
+const FIRST_LIMIT: u32 = 500;
+
+/// Of 100 requests, those that the worker leaves to callers who wait, and to look ahead.
+const RESERVE_PERCENT: u32 = 3;
+
+/// Between two looks at whether the window is over.
+const LOOK_AGAIN_MS: u64 = 100;
+
+/// Never wait longer than this for a window, whatever was announced.
+const LONGEST_WINDOW_MS: u64 = 120_000;
+
+const BUCKETS: usize = 60;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody waits for the answer.
+    Interactive,
+    /// The queue.
+    Worker,
+}
+
+/// `cometchat.rate_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// Follow what is announced.
+    Follow,
+    /// A hard cap per minute on top.
+    Hard(u32),
+    /// None at all, but for `Retry-After`.
+    Unlimited,
+}
+
+impl From<i32> for Cap {
+    fn from(setting: i32) -> Self {
+        match u32::try_from(setting) {
+            Ok(0) => Cap::Follow,
+            Ok(cap) => Cap::Hard(cap),
+            Err(_) => Cap::Unlimited,
+        }
+    }
+}
+
+/// The limiter of one database.
+pub struct Limiter {
+    /// Nothing is sent before this, by anybody.
+    not_before: u64,
+    core: Window,
+    standard: Window,
+    import: Window,
+}
+
+/// One class of operations.
+struct Window {
+    announced: bool,
+    limit: u32,
+    /// The least that an answer of this window said is left. Answers overtake each other: what is
+    /// left for sure is this, less all that is under way.
+    lowest: i64,
+    /// When the window ends, by our clock.
+    ends: u64,
+    /// The announced end, to tell older answers from newer ones.
+    announced_end: u64,
+    /// A request is under way that looks whether the window is over.
+    looking: bool,
+    in_flight: u32,
+    /// Requests per second of the last minute.
+    sent: [u32; BUCKETS],
+    /// The second of the newest bucket.
+    second: u64,
+}
+
+impl Limiter {
+    pub const fn new() -> Self {
+        const WINDOW: Window = Window {
+            announced: false,
+            limit: FIRST_LIMIT,
+            lowest: 0,
+            ends: 0,
+            announced_end: 0,
+            looking: false,
+            in_flight: 0,
+            sent: [0; BUCKETS],
+            second: 0,
+        };
+        Limiter { not_before: 0, core: WINDOW, standard: WINDOW, import: WINDOW }
+    }
+
+    /// Takes one request, or says when to ask again.
+    pub fn take(&mut self, class: RateClass, asker: Asker, cap: Cap, now: u64) -> Result<(), u64> {
+        if now < self.not_before {
+            return Err(self.not_before);
+        }
+        let window = self.window(class);
+        match cap {
+            Cap::Unlimited => {}
+            Cap::Hard(cap) => window.sliding(cap, now)?,
+            Cap::Follow if !window.announced => window.sliding(window.limit, now)?,
+            Cap::Follow => window.following(asker, now)?,
+        }
+        window.count(now);
+        window.in_flight += 1;
+        Ok(())
+    }
+
+    /// When the worker may create the next user, as far as can be told; `now` if it may now.
+    pub fn earliest(&mut self, cap: Cap, now: u64) -> u64 {
+        if now < self.not_before {
+            return self.not_before;
+        }
+        let window = self.window(RateClass::Core);
+        let may = match cap {
+            Cap::Unlimited => Ok(()),
+            Cap::Hard(cap) => window.sliding(cap, now),
+            Cap::Follow if !window.announced => window.sliding(window.limit, now),
+            Cap::Follow if now >= window.ends || window.left() > window.reserve(Asker::Worker) => {
+                Ok(())
+            }
+            Cap::Follow => Err(window.ends),
+        };
+        may.err().unwrap_or(now)
+    }
+
+    /// Hears of a request that ended, however it did.
+    pub fn heard(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
+        let window = self.window(class);
+        window.in_flight = window.in_flight.saturating_sub(1);
+        let announced = limits.and_then(|l| Some((l.limit?, l.remaining?, l.reset_unix)));
+        let Some((limit, left, end)) = announced else {
+            window.lowest -= 1; // CometChat may have counted it
+            return;
+        };
+        let end = end.unwrap_or(0);
+        if window.announced && end < window.announced_end {
+            return; // an answer from the window before
+        }
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        // Rounding may move the announced end of one and the same window by a second.
+        let is_new = !window.announced
+            || end > window.announced_end + 1
+            || (window.looking && (end > window.announced_end || end == 0));
+        window.limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        window.lowest = if is_new { left } else { window.lowest.min(left) };
+        if is_new || window.ends <= now {
+            window.announced = true;
+            window.looking = false;
+            window.announced_end = end;
+            window.ends = match end.saturating_mul(1000) {
+                0 => now + LONGEST_WINDOW_MS / 2,
+                end => end.clamp(now + LOOK_AGAIN_MS, now + LONGEST_WINDOW_MS),
+            };
+        }
+    }
+
+    /// CometChat refused: nothing is sent for `wait` milliseconds.
+    pub fn refused(&mut self, wait: u64, now: u64) {
+        self.not_before = self.not_before.max(now + wait.min(24 * 3_600_000));
+    }
+
+    /// The limit in force, per window.
+    pub fn limit(&self, cap: Cap) -> Option<u32> {
+        match cap {
+            Cap::Unlimited => None,
+            Cap::Hard(cap) => Some(cap),
+            Cap::Follow => Some(self.core.limit),
+        }
+    }
+
+    fn window(&mut self, class: RateClass) -> &mut Window {
+        match class {
+            RateClass::Core => &mut self.core,
+            RateClass::Standard => &mut self.standard,
+            RateClass::Import => &mut self.import,
+        }
+    }
+}
+
+impl Window {
+    /// What the answers said is left.
+    fn following(&mut self, asker: Asker, now: u64) -> Result<(), u64> {
+        if now >= self.ends {
+            // The window should be over: one request goes ahead to see.
+            self.ends = now + LOOK_AGAIN_MS;
+            self.looking = true;
+            self.in_flight = 0; // whoever died without telling is forgotten
+            self.lowest = 0;
+            return Ok(());
+        }
+        if self.left() <= self.reserve(asker) {
+            return Err(self.ends);
+        }
+        Ok(())
+    }
+
+    /// What is left for sure.
+    fn left(&self) -> i64 {
+        self.lowest - i64::from(self.in_flight)
+    }
+
+    /// What this asker leaves.
+    fn reserve(&self, asker: Asker) -> i64 {
+        match asker {
+            Asker::Interactive => 0,
+            Asker::Worker => i64::from((self.limit / 100 * RESERVE_PERCENT).max(2)),
+        }
+    }
+
+    /// No more than `limit` in any minute.
+    fn sliding(&mut self, limit: u32, now: u64) -> Result<(), u64> {
+        self.slide(now);
+        let sent: u32 = self.sent.iter().sum();
+        if sent < limit {
+            return Ok(());
+        }
+        // Until the oldest second with requests in it is a minute ago.
+        let oldest = (0..BUCKETS as u64)
+            .rev()
+            .find(|age| self.sent[self.bucket(self.second.saturating_sub(*age))] > 0)
+            .unwrap_or(0);
+        Err((self.second.saturating_sub(oldest) + BUCKETS as u64) * 1000)
+    }
+
+    fn count(&mut self, now: u64) {
+        self.slide(now);
+        let bucket = self.bucket(self.second);
+        self.sent[bucket] += 1;
+    }
+
+    fn slide(&mut self, now: u64) {
+        let second = now / 1000;
+        let gone = second.saturating_sub(self.second).min(BUCKETS as u64);
+        for age in 0..gone {
+            let bucket = self.bucket(second - age);
+            self.sent[bucket] = 0;
+        }
+        self.second = self.second.max(second);
+    }
+
+    fn bucket(&self, second: u64) -> usize {
+        (second % BUCKETS as u64) as usize
+    }
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use super::*;
+    use pgrx::prelude::*;
+
+    const NOW: u64 = 1_000_000_000;
+
+    fn take(limiter: &mut Limiter, asker: Asker, now: u64) -> bool {
+        limiter.take(RateClass::Core, asker, Cap::Follow, now).is_ok()
+    }
+
+    fn announce(limiter: &mut Limiter, remaining: u64, reset: u64, now: u64) {
+        let limits =
+            Limits { limit: Some(1000), remaining: Some(remaining), reset_unix: Some(reset) };
+        limiter.heard(RateClass::Core, Some(limits), now);
+    }
+
+    #[pg_test]
+    fn five_hundred_a_minute_until_something_is_announced() {
+        let mut limiter = Limiter::new();
+        let sent = (0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+        assert_eq!(sent, 500);
+        assert!(!take(&mut limiter, Asker::Worker, NOW + 59_000));
+        assert!(take(&mut limiter, Asker::Worker, NOW + 60_000));
+    }
+
+    #[pg_test]
+    fn the_announced_rest_is_used_but_for_a_reserve_that_callers_may_have() {
+        let mut limiter = Limiter::new();
+        assert!(take(&mut limiter, Asker::Worker, NOW));
+        announce(&mut limiter, 999, NOW / 1000 + 60, NOW);
+        let sent = (0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW + 1)).count();
+        assert_eq!(sent, 969);
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 1)).count();
+        assert_eq!(more, 30);
+    }
+
+    #[pg_test]
+    fn answers_that_overtake_each_other_do_not_make_the_rest_larger() {
+        let mut limiter = Limiter::new();
+        let sent = (0..16).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+        assert_eq!(sent, 16);
+        for remaining in (984..1000).rev() {
+            // the answer to the last comes first
+            announce(&mut limiter, 1983 - remaining, NOW / 1000 + 60, NOW + 1);
+        }
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 2)).count();
+        assert_eq!(more, 984);
+    }
+
+    #[pg_test]
+    fn one_request_looks_whether_a_new_window_has_begun() {
+        let mut limiter = Limiter::new();
+        assert!(take(&mut limiter, Asker::Worker, NOW));
+        announce(&mut limiter, 30, NOW / 1000 + 2, NOW);
+        assert!(!take(&mut limiter, Asker::Worker, NOW + 1_999));
+        assert!(take(&mut limiter, Asker::Worker, NOW + 2_000));
+        assert!(!take(&mut limiter, Asker::Worker, NOW + 2_050));
+        announce(&mut limiter, 29, NOW / 1000 + 2, NOW + 2_060); // not yet
+        assert!(!take(&mut limiter, Asker::Worker, NOW + 2_070));
+        assert!(take(&mut limiter, Asker::Worker, NOW + 2_170));
+        announce(&mut limiter, 999, NOW / 1000 + 4, NOW + 2_180);
+        assert!(take(&mut limiter, Asker::Worker, NOW + 2_190));
+        assert!(take(&mut limiter, Asker::Worker, NOW + 2_191));
+    }
+
+    #[pg_test]
+    fn retry_after_stops_everybody() {
+        let mut limiter = Limiter::new();
+        limiter.refused(15_000, NOW);
+        assert!(!take(&mut limiter, Asker::Interactive, NOW + 14_999));
+        assert!(take(&mut limiter, Asker::Worker, NOW + 15_000));
+    }
+
+    #[pg_test]
+    fn a_hard_cap_holds_and_none_is_none() {
+        let mut limiter = Limiter::new();
+        let mut sent = |cap: i32| {
+            (0..1500)
+                .filter(|_| limiter.take(RateClass::Core, Asker::Worker, cap.into(), NOW).is_ok())
+                .count()
+        };
+        assert_eq!(sent(7), 7);
+        assert_eq!(sent(-1), 1500);
+    }
+}

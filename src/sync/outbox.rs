@@ -1,0 +1,95 @@
+//! Outcomes on their way into the database: written together, and kept until they are.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+
+use super::job::Done;
+use super::queue;
+use crate::pg::{bgworker, transaction};
+use crate::users;
+
+/// No outcome waits longer than this for company.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// After a write that failed for a reason that will pass, a lock say.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// What is done and not written yet.
+#[derive(Default)]
+pub struct Outbox {
+    results: Vec<Done>,
+    /// When what is there is to be written.
+    due: Option<Instant>,
+}
+
+impl Outbox {
+    pub fn push(&mut self, done: Done) {
+        self.results.push(done);
+        self.due.get_or_insert_with(|| Instant::now() + GATHER);
+    }
+
+    pub fn len(&self) -> usize {
+        self.results.len()
+    }
+
+    /// When it is to be written; `None` while it is empty.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Writes if it is time, or there is `enough`, or nothing more is `coming`. `true`: something
+    /// was written.
+    pub fn write_if_due(&mut self, claim: i64, enough: usize, coming: usize) -> bool {
+        let now = Instant::now();
+        let first_try = self.due.is_some_and(|due| due <= now + GATHER);
+        let time = self.due.is_some_and(|due| due <= now);
+        if !(time || first_try && (self.results.len() >= enough || coming == 0)) {
+            return false;
+        }
+        self.due = None;
+        let results = std::mem::take(&mut self.results);
+        match write(&results, claim) {
+            Ok(()) => {}
+            Err(failed) if is_about_data(&failed) => {
+                for done in results {
+                    self.write_alone(done, claim);
+                }
+            }
+            Err(failed) => self.keep(results, &failed),
+        }
+        bgworker::report_statistics();
+        true
+    }
+
+    /// One of a batch stood in the way of the others.
+    fn write_alone(&mut self, done: Done, claim: i64) {
+        let user = done.job.user;
+        let one = [done];
+        let Err(failed) = write(&one, claim) else { return };
+        if is_about_data(&failed) {
+            let code = format!("DATABASE {}", failed.sqlstate);
+            if transaction::run(move || queue::park(user, claim, &code)).is_ok() {
+                return;
+            }
+        }
+        self.keep(one.into(), &failed);
+    }
+
+    fn keep(&mut self, results: Vec<Done>, failed: &transaction::Failed) {
+        debug1!("cometchat: writing outcomes failed: {} {}", failed.sqlstate, failed.message);
+        self.results.extend(results);
+        self.due = Some(Instant::now() + AGAIN);
+    }
+}
+
+fn write(results: &[Done], claim: i64) -> Result<(), transaction::Failed> {
+    let write = AssertUnwindSafe(|| queue::finish(results, claim, users::random));
+    transaction::run(write)
+}
+
+/// Data exceptions and violated constraints: trying again will not mend them.
+fn is_about_data(failed: &transaction::Failed) -> bool {
+    failed.sqlstate.starts_with("22") || failed.sqlstate.starts_with("23")
+}

@@ -1,0 +1,65 @@
+//! The worker's small questions to the database.
+
+use pgrx::prelude::*;
+
+use super::statement::Statement;
+use crate::pg::transaction::set_session;
+
+/// What a definer function gets from its SET clause, a worker sets for itself.
+pub fn prepare_session() {
+    set_session(c"search_path", c"");
+    // Somebody's ALTER TABLE must not hold the worker up for long: it tries again.
+    set_session(c"lock_timeout", c"1s");
+    set_session(c"statement_timeout", c"0");
+    set_session(c"idle_in_transaction_session_timeout", c"0");
+}
+
+static VERSION: Statement = Statement::new(
+    "SELECT e.extversion::text FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext'",
+    &[],
+);
+
+/// The version of the extension in this database; `None` when it is not there.
+pub fn extension_version() -> Option<String> {
+    VERSION.first(&[], |row| row.get::<String>(1)).flatten()
+}
+
+static DATABASE_SETTINGS: Statement = Statement::new(
+    "SELECT COALESCE(array_to_string(s.setconfig, chr(10)), '')
+     FROM pg_catalog.pg_database AS d
+     LEFT JOIN pg_catalog.pg_db_role_setting AS s ON s.setdatabase = d.oid AND s.setrole = 0
+     WHERE d.datname = current_database()",
+    &[],
+);
+
+/// What `ALTER DATABASE … SET` says about this database.
+pub fn database_settings() -> String {
+    DATABASE_SETTINGS.first(&[], |row| row.get::<String>(1)).flatten().unwrap_or_default()
+}
+
+static DATABASE_NAME: Statement = Statement::new("SELECT current_database()::text", &[]);
+
+/// The name of this database.
+pub fn database_name() -> String {
+    DATABASE_NAME.first(&[], |row| row.get::<String>(1)).flatten().unwrap_or_default()
+}
+
+static PAUSED: Statement = Statement::new("SELECT c.paused FROM cometchat.control AS c", &[]);
+
+/// Whether an operator has stopped the worker's sending.
+pub fn paused() -> bool {
+    PAUSED.first(&[], |row| row.get::<bool>(1)).flatten().unwrap_or(false)
+}
+
+/// A number for claims that no earlier worker had: the clock.
+pub fn fresh_claim() -> i64 {
+    // SAFETY: a function without preconditions.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// A number in `0..1`.
+pub fn random() -> f64 {
+    // SAFETY: a function without preconditions, and Postgres's own generator.
+    let bits = unsafe { pg_sys::pg_prng_uint64(&raw mut pg_sys::pg_global_prng_state) };
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
