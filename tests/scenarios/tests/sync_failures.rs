@@ -1,0 +1,248 @@
+//! What the worker makes of failures: who is parked, who is tried again, what stops everybody.
+
+use std::time::Duration;
+
+use scenarios::busy::Busy;
+use scenarios::{eventually, Stack, NOTHING};
+use simulator::{Fault, FaultKind, Filter, ListenerState};
+use uuid::Uuid;
+
+fn sign_ups(stack: &Stack, count: usize) -> Vec<Uuid> {
+    (0..count).map(|_| stack.sign_up(&format!("User {}", Uuid::new_v4().simple()))).collect()
+}
+
+#[track_caller]
+fn all_arrive(stack: &Stack, users: &[Uuid]) {
+    eventually("all have arrived", || users.iter().all(|u| stack.stored(*u).token.is_some()));
+    assert_eq!(stack.app().user_count(), users.len());
+}
+
+fn requests(stack: &Stack) -> u64 {
+    stack.chat.counters().requests
+}
+
+/// How often the server's log has a line with this text, of this database.
+fn logged(stack: &Stack, text: &str) -> usize {
+    let database = format!("in database \"{}\"", stack.db.name());
+    let log = stack.db.cluster().log();
+    log.lines().filter(|line| line.contains(&database) && line.contains(text)).count()
+}
+
+#[test]
+fn a_refused_user_is_parked_with_cometchats_code_while_the_others_go_on() {
+    let stack = Stack::syncing();
+    let bad = Uuid::new_v4();
+    let fault = Fault::status(400, "ERR_ROLE_NOT_FOUND").uid(&bad.to_string());
+    stack.chat.set_fault(fault);
+    let sql = "INSERT INTO auth.users (id) VALUES ($1)";
+    stack.db.connect("supabase_auth_admin").execute(sql, &[&bad]).expect(sql);
+    let others = sign_ups(&stack, 5);
+
+    all_arrive(&stack, &others);
+    let parked = "SELECT concat_ws(' ', user_id, attempts, error_code) FROM cometchat.failed_users";
+    eventually("the bad one is parked", || {
+        stack.value(&format!("SELECT max(x) FROM ({parked}) AS f(x)"))
+            == Some(format!("{bad} 1 ERR_ROLE_NOT_FOUND"))
+    });
+    assert_eq!(stack.chat.requests_where(&of(bad)).len(), 1);
+
+    stack.chat.clear_faults();
+    assert_eq!(stack.value("SELECT cometchat.retry_failed()").as_deref(), Some("1"));
+    eventually("the bad one has arrived", || stack.stored(bad).token.is_some());
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.failed_users").as_deref(), Some("0"));
+}
+
+fn of(user: Uuid) -> Filter {
+    Filter { uid: Some(user.to_string()), ..Filter::default() }
+}
+
+#[test]
+fn a_changed_profile_gives_a_parked_user_another_chance() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
+    let ada = stack.sign_up("Ada Lovelace");
+    let failed = "SELECT count(*) FROM cometchat.failed_users";
+    eventually("she is parked", || stack.value(failed).as_deref() == Some("1"));
+
+    stack.change(ada, "email = 'other@example.com'");
+
+    all_arrive(&stack, &[ada]);
+}
+
+#[test]
+fn server_errors_and_silence_are_tried_again() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.request_timeout", Some("300ms"));
+    stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").times(2));
+    stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).times(2));
+
+    let users = sign_ups(&stack, 4);
+
+    all_arrive(&stack, &users);
+    assert!(requests(&stack) >= 8);
+    let left = "SELECT count(*) FROM cometchat.sync_state
+                WHERE attempts > 0 OR error_code IS NOT NULL OR failed_at IS NOT NULL";
+    eventually("nothing is held against them", || stack.value(left).as_deref() == Some("0"));
+}
+
+#[test]
+fn after_max_attempts_a_user_is_parked() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.max_attempts", Some("2"));
+    stack.chat.set_fault(Fault::status(500, "ERR_EXCEPTION"));
+
+    stack.sign_up("Ada Lovelace");
+
+    let failed = "SELECT max(attempts || ' ' || error_code) FROM cometchat.failed_users";
+    eventually("she is parked", || stack.value(failed).as_deref() == Some("2 ERR_EXCEPTION"));
+    assert_eq!(requests(&stack), 2);
+}
+
+/// Everything pauses under `fault`, callers hear `code` without a request, and it goes on by
+/// itself once the fault is gone.
+#[track_caller]
+fn pauses_everybody(fault: Fault, code: &str) {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(fault);
+    let mut users = sign_ups(&stack, 1);
+    let reason = "SELECT paused_reason FROM cometchat.progress";
+    eventually("sending is paused", || stack.value(reason).as_deref() == Some(code));
+    let asked = requests(&stack);
+
+    users.extend(sign_ups(&stack, 3));
+    let answer = stack.session(users[1]).ensure(None, None, None);
+
+    assert_eq!(answer.code(), code);
+    assert_eq!(requests(&stack), asked, "nothing is sent meanwhile");
+    let unwell = format!(
+        "SELECT count(*) FROM cometchat.health() WHERE NOT ok AND detail = '{code}'
+         AND check_name = 'not paused'"
+    );
+    assert_eq!(stack.value(&unwell).as_deref(), Some("1"));
+    stack.chat.clear_faults();
+    all_arrive(&stack, &users);
+    assert_eq!(logged(&stack, "sending is paused"), 1);
+    assert_eq!(logged(&stack, "sending goes on"), 1);
+    let used = "SELECT max(attempts) FROM cometchat.sync_state";
+    assert_eq!(stack.value(used).as_deref(), Some("0"));
+}
+
+#[test]
+fn a_rejected_key_pauses_everybody_and_sending_goes_on_by_itself() {
+    pauses_everybody(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"), "API_KEY_REJECTED");
+}
+
+#[test]
+fn a_forbidden_app_pauses_everybody() {
+    pauses_everybody(Fault::status(403, "AUTH_ERR_NO_ACCESS"), "API_KEY_REJECTED");
+}
+
+#[test]
+fn a_used_up_plan_pauses_everybody() {
+    pauses_everybody(Fault::status(402, "ERR_PLAN_QUOTA_RESTRICTION"), "PLAN_LIMIT");
+}
+
+#[test]
+fn a_wrong_address_and_what_is_not_cometchats_pause_everybody() {
+    pauses_everybody(Fault::status(404, "ERR_API_NOT_FOUND"), "API_ERROR");
+    pauses_everybody(Fault::raw(404, "text/html", "<h1>Not here</h1>"), "API_ERROR");
+}
+
+#[test]
+fn retry_after_stops_everybody_and_nothing_is_lost() {
+    let stack = Stack::syncing();
+    let fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "3").times(1);
+    stack.chat.set_fault(fault);
+    let mut users = sign_ups(&stack, 1);
+    eventually("the 429 was heard", || {
+        stack.value("SELECT rate_limited FROM cometchat.stats").as_deref() == Some("1")
+    });
+
+    users.extend(sign_ups(&stack, 10));
+    let answer = stack.session(users[3]).ensure(None, None, None);
+
+    assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
+    all_arrive(&stack, &users);
+    let arrived: Vec<f64> = stack.chat.requests().iter().map(|r| r.arrived_ms).collect();
+    let gap = arrived[1] - arrived[0];
+    assert!(gap >= 2_990.0, "the next request came after {gap} ms");
+    let used = "SELECT max(attempts) FROM cometchat.sync_state";
+    assert_eq!(stack.value(used).as_deref(), Some("0"));
+}
+
+#[test]
+fn an_outage_uses_up_nobodys_attempts_and_everything_arrives_after_it() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.max_attempts", Some("1"));
+    stack.chat.set_listener(ListenerState::Closed);
+    let users = sign_ups(&stack, 20);
+    eventually("the outage was noticed", || logged(&stack, ": NETWORK") == 1);
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.failed_users").as_deref(), Some("0"));
+
+    stack.chat.set_listener(ListenerState::Open);
+
+    all_arrive(&stack, &users);
+}
+
+#[test]
+fn a_login_that_fails_for_the_moment_is_queued_and_the_worker_finishes_it() {
+    let stack = Stack::syncing();
+    stack.execute("SELECT cometchat.disable_auth_trigger()");
+    for fault in [
+        Fault::status(500, "ERR_EXCEPTION").times(1),
+        Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "1").times(1),
+        Fault::new(FaultKind::Reset).times(1),
+    ] {
+        let ada = stack.sign_up(&format!("Ada {}", Uuid::new_v4().simple()));
+        stack.chat.set_fault(fault);
+        let answer = stack.session(ada).ensure(None, None, None);
+        assert!(!answer.success() && answer.queued(), "{answer:?}");
+        eventually("the worker finishes it", || stack.stored(ada).token.is_some());
+    }
+}
+
+#[test]
+fn a_login_while_the_worker_has_the_user_in_flight_waits_for_that_answer() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::delay(800).operation("create_user"));
+    let ada = stack.sign_up("Ada Lovelace");
+    let create = Filter { operation: Some("create_user".into()), ..Filter::default() };
+    assert!(stack.chat.wait_for(&create, 1, Duration::from_secs(30)));
+
+    let token = stack.session(ada).ensure(None, None, None).token();
+
+    assert_eq!(stack.asked(), ["create_user"]);
+    assert_eq!(stack.stored(ada).token, Some(token));
+}
+
+#[test]
+fn a_login_whose_update_fails_succeeds_and_the_worker_updates_later() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    all_arrive(&stack, &[ada]);
+    stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").operation("update_user").times(1));
+
+    let answer = stack.session(ada).ensure(None, Some("Countess"), None);
+
+    assert!(answer.success() && answer.queued(), "{answer:?}");
+    assert_eq!(Some(answer.token()), stack.stored(ada).token);
+    eventually("the worker updates", || stack.chat_user(ada)["name"] == "Countess");
+}
+
+#[test]
+fn a_sessions_hanging_login_does_not_hold_the_worker_up() {
+    let stack = Stack::syncing();
+    stack.execute("SELECT cometchat.disable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).uid(&ada.to_string()).times(1));
+    let busy = Busy::with(stack.session(ada).client, "SELECT public.cometchat_ensure_user()");
+    eventually("it hangs", || stack.chat.counters().in_flight > 0);
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+
+    let bob = stack.sign_up("Bob Marley");
+
+    eventually("the other one arrives", || stack.stored(bob).token.is_some());
+    let _ = busy.cancel(&mut stack.db.admin());
+    assert_eq!(stack.chat.requests_where(&of(ada)).len(), 1);
+    assert_ne!(stack.asked(), NOTHING);
+}
