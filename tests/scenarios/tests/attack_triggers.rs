@@ -1,0 +1,112 @@
+//! Attacks with trigger functions, and with what fires when our definers write.
+
+use scenarios::{Session, Stack};
+
+#[test]
+fn a_role_tries_to_call_trigger_functions_directly() {
+    let (stack, ada) = Stack::with_ada();
+    for function in ["on_auth_user_change", "on_auth_user_delete", "swallow", "drop_auth_triggers"]
+    {
+        let arguments = if function == "swallow" { "'x', 'y'" } else { "" };
+        let sql = format!("SELECT cometchat.{function}({arguments})");
+        assert_eq!(stack.session(ada).sqlstate(&sql), "42501");
+        assert_eq!(stack.service().sqlstate(&sql), "42501");
+        assert_eq!(Session::of(stack.db.connect("postgres")).sqlstate(&sql), "42501");
+    }
+    for function in ["on_auth_user_change", "on_auth_user_delete", "enqueue_row"] {
+        let sql = format!("SELECT cometchat.{function}()");
+        assert_eq!(Session::of(stack.db.admin()).sqlstate(&sql), "0A000");
+    }
+}
+
+#[test]
+fn a_user_tries_to_put_our_trigger_functions_on_a_table_of_its_own() {
+    let (stack, ada) = Stack::with_ada();
+    for schema_is_open in [false, true] {
+        if schema_is_open {
+            stack.execute("GRANT USAGE ON SCHEMA cometchat TO PUBLIC");
+        }
+        let mut session = stack.session(ada);
+        session.execute("CREATE TEMP TABLE own (id uuid)");
+        for function in ["enqueue_row", "on_auth_user_change", "on_auth_user_delete"] {
+            let sql = format!(
+                "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
+            );
+            assert_eq!(session.sqlstate(&sql), "42501");
+        }
+    }
+}
+
+#[test]
+fn the_service_role_and_postgres_try_the_triggers_that_are_not_for_their_tables() {
+    let (stack, _) = Stack::with_ada();
+    for mut session in [stack.service(), Session::of(stack.db.connect("postgres"))] {
+        session.execute("CREATE TEMP TABLE own (id uuid)");
+        for function in ["on_auth_user_change", "on_auth_user_delete"] {
+            let sql = format!(
+                "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
+            );
+            assert_eq!(session.sqlstate(&sql), "42501");
+        }
+    }
+}
+
+#[test]
+fn a_role_tries_to_hang_code_on_our_tables() {
+    let (stack, ada) = Stack::with_ada();
+    stack.execute(
+        "CREATE SCHEMA own; GRANT ALL ON SCHEMA own TO PUBLIC;
+         CREATE FUNCTION own.evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE FUNCTION own.seen(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA own TO PUBLIC",
+    );
+    let mut sessions =
+        [stack.session(ada), stack.service(), Session::of(stack.db.connect("postgres"))];
+    for session in &mut sessions {
+        for table in ["public.cometchat_users", "cometchat.sync_state", "cometchat.control"] {
+            for sql in [
+                format!("CREATE TRIGGER t BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION own.evil()"),
+                format!("CREATE RULE r AS ON INSERT TO {table} DO ALSO SELECT 1"),
+                format!("CREATE POLICY p ON {table} USING (true)"),
+                format!("CREATE INDEX ON {table} ((1)) WHERE own.seen('x')"),
+                format!("CREATE STATISTICS own.s ON (1 + 1), (2 + 2) FROM {table}"),
+                format!("ALTER TABLE {table} ADD COLUMN evil text"),
+                format!("ALTER TABLE {table} ADD CHECK (own.seen('x'))"),
+                format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
+                format!("ALTER TABLE {table} OWNER TO CURRENT_USER"),
+                format!("CREATE PUBLICATION p FOR TABLE {table}"),
+                format!("CREATE TABLE own.child () INHERITS ({table})"),
+                format!("TRUNCATE {table}"),
+            ] {
+                assert_eq!(session.sqlstate(&sql), "42501", "{sql}");
+            }
+        }
+        let sql = "CREATE TABLE own.refers (id bigint REFERENCES public.cometchat_users)";
+        assert_eq!(session.sqlstate(sql), "42501");
+        assert_eq!(session.sqlstate("CREATE PUBLICATION everything FOR ALL TABLES"), "42501");
+        assert_eq!(
+            session.sqlstate(
+                "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION own.evil()"
+            ),
+            "42501"
+        );
+    }
+}
+
+#[test]
+fn an_app_tries_broken_rows_on_the_trigger_for_its_own_table() {
+    let stack = Stack::new();
+    stack.execute(
+        "CREATE TABLE public.profiles (user_id text, at int);
+         CREATE TRIGGER sync AFTER INSERT OR UPDATE OR DELETE ON public.profiles FOR EACH ROW
+         EXECUTE FUNCTION cometchat.enqueue_row('user_id')",
+    );
+    let ada = stack.sign_up("Ada Lovelace");
+
+    stack.session(ada).execute(
+        "INSERT INTO public.profiles VALUES ('x'), (NULL), (repeat('9', 100000)), ('; DROP TABLE x')",
+    );
+
+    assert_eq!(stack.value("SELECT count(*) FROM public.profiles").as_deref(), Some("4"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.sync_state").as_deref(), Some("0"));
+}
