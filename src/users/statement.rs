@@ -34,12 +34,8 @@ impl Statement {
         args: &[DatumWithOid<'_>],
         read: impl FnOnce(&SpiTupleTable<'_>) -> SpiResult<T>,
     ) -> Option<T> {
-        Spi::connect_mut(|client| {
-            let rows = match self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep())) {
-                Ok(plan) => client.select(plan, Some(1), args),
-                Err(e) => Err(e),
-            };
-            let rows = ours(rows).first();
+        self.select(Some(1), args, |rows| {
+            let rows = rows.first();
             (!rows.is_empty()).then(|| ours(read(&rows)))
         })
     }
@@ -50,13 +46,7 @@ impl Statement {
         args: &[DatumWithOid<'_>],
         read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
     ) -> Vec<T> {
-        Spi::connect_mut(|client| {
-            let rows = match self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep())) {
-                Ok(plan) => client.select(plan, None, args),
-                Err(e) => Err(e),
-            };
-            each(ours(rows), read)
-        })
+        self.select(None, args, |rows| each(rows, read))
     }
 
     /// Writes with it, and reads what it returns.
@@ -65,23 +55,30 @@ impl Statement {
         args: &[DatumWithOid<'_>],
         read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
     ) -> Vec<T> {
-        Spi::connect_mut(|client| {
-            let rows = match self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep())) {
-                Ok(plan) => client.update(plan, None, args),
-                Err(e) => Err(e),
-            };
-            each(ours(rows), read)
-        })
+        self.update(args, |rows| each(rows, read))
     }
 
     /// Writes with it. Returns the number of rows.
     pub fn write(&self, args: &[DatumWithOid<'_>]) -> usize {
+        self.update(args, |rows| rows.len())
+    }
+
+    fn select<T>(
+        &self,
+        limit: Option<i64>,
+        args: &[DatumWithOid<'_>],
+        take: impl FnOnce(SpiTupleTable<'_>) -> T,
+    ) -> T {
+        Spi::connect(|client| {
+            let plan = self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep()));
+            take(ours(plan.and_then(|plan| client.select(plan, limit, args))))
+        })
+    }
+
+    fn update<T>(&self, args: &[DatumWithOid<'_>], take: impl FnOnce(SpiTupleTable<'_>) -> T) -> T {
         Spi::connect_mut(|client| {
-            let rows = match self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep())) {
-                Ok(plan) => client.update(plan, None, args),
-                Err(e) => Err(e),
-            };
-            ours(rows).len()
+            let plan = self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep()));
+            take(ours(plan.and_then(|plan| client.update(plan, None, args))))
         })
     }
 
