@@ -1,0 +1,19 @@
+// What the package exports: the client, the answers' types, and the database types.
+
+export { createCometChatAuth } from './client.js';
+export type { CallOptions, CometChatAuth, CometChatAuthOptions, CometChatUser, RpcClient } from './client.js';
+export type {
+  ClientErrorCode,
+  CometChatErrorCode,
+  CometChatFailure,
+  CometChatResponse,
+  DatabaseErrorCode,
+  EnsureUserResponse,
+  EnsureUserSuccess,
+  RefreshTokenFailure,
+  RefreshTokenResponse,
+  RefreshTokenSuccess,
+  RevokeTokensResponse,
+  RevokeTokensSuccess,
+} from './answers.js';
+export type { CometChatDatabase, Json } from './database.js';
