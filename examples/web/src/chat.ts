@@ -1,0 +1,113 @@
+// From a Supabase session to a logged-in chat user, and back. Copy this file into your own app.
+import { createCometChatAuth, type CometChatAuth, type CometChatErrorCode } from 'cometchat-ext';
+import type { EnsureUserResponse, RefreshTokenResponse } from 'cometchat-ext';
+import type { SupabaseClient } from '@supabase/supabase-js';
+
+export interface ChatUser {
+  uid: string;
+  name: string;
+}
+
+/** Whatever logs in with the token: here ./cometchat-sdk.ts; CometChat's UI Kit does as well. */
+export interface Chat {
+  logIn(authToken: string, uid: string): Promise<ChatUser>;
+  logOut(): Promise<void>;
+}
+
+export type ChatState =
+  | { status: 'signed-out' | 'connecting' }
+  | { status: 'connected'; user: ChatUser; authToken: string; profileQueued: boolean }
+  | { status: 'waiting' | 'failed'; errorCode: CometChatErrorCode; queued: boolean };
+
+/** All that an app needs once somebody is signed in to Supabase. */
+export async function connectToChat(auth: CometChatAuth, chat: Chat): Promise<ChatState> {
+  const answer = await auth.ensureUser();
+  try {
+    return await logIn(chat, answer);
+  } catch (error) {
+    if (codeOf(error) !== 'AUTH_ERR_AUTH_TOKEN_NOT_FOUND') throw error;
+    // CometChat no longer takes the stored token: somebody revoked it, or deleted the user there.
+    const fresh = await auth.refreshToken();
+    return logIn(chat, fresh.errorCode === 'USER_NOT_FOUND' ? await auth.ensureUser() : fresh);
+  }
+}
+
+async function logIn(chat: Chat, answer: EnsureUserResponse | RefreshTokenResponse): Promise<ChatState> {
+  const queued = answer.queued ?? false;
+  if (!answer.success) {
+    const passes = queued || PASSING.has(answer.errorCode);
+    return { status: passes ? 'waiting' : 'failed', errorCode: answer.errorCode, queued };
+  }
+  const user = await chat.logIn(answer.authToken, answer.cometchatUid);
+  return { status: 'connected', user, authToken: answer.authToken, profileQueued: queued };
+}
+
+/** What is likely to be over in a moment; the rest is for whoever runs the app. */
+const PASSING = new Set<string>(['NETWORK', 'TIMEOUT', 'RATE_LIMITED', 'API_ERROR', 'TOKEN_FAILED', 'DATABASE']);
+
+const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
+
+/** Keeps chat and session together: log-ins, log-outs, edited profiles, and retries while chat is away. */
+export function followSession(supabase: SupabaseClient, chat: Chat, show: (state: ChatState) => void) {
+  const auth = createCometChatAuth(supabase, { retry: false }); // tries again here, where it is seen
+  let userId: string | undefined;
+  let connected = false;
+  let turn = 0; // an answer that belongs to an earlier turn comes too late to count
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let work = Promise.resolve(); // one thing at a time: a late log-in must not undo a log-out
+
+  function connect(failures = 0, first: () => Promise<unknown> = async () => {}) {
+    const mine = begin();
+    if (!connected && failures === 0) show({ status: 'connecting' });
+    work = work.then(async () => {
+      if (mine !== turn) return;
+      await first();
+      const state = await connectToChat(auth, chat).catch((error): ChatState => {
+        console.warn('chat log-in failed:', error);
+        return { status: 'waiting', errorCode: 'CHAT_LOGIN', queued: false };
+      });
+      if (mine !== turn) return;
+      connected = state.status === 'connected';
+      show(state);
+      if (state.status === 'waiting' || (state.status === 'connected' && state.profileQueued)) {
+        // Ever more rarely, and not every browser at the same moment.
+        const seconds = Math.min(30, 2 ** (failures + 1)) * (0.75 + Math.random() / 2);
+        timer = setTimeout(connect, seconds * 1000, failures + 1);
+      }
+    });
+  }
+
+  function disconnect() {
+    begin();
+    connected = false;
+    show({ status: 'signed-out' });
+    work = work.then(() => chat.logOut()).catch((error) => console.warn('chat log-out failed:', error));
+  }
+
+  function begin() {
+    clearTimeout(timer);
+    return ++turn;
+  }
+
+  supabase.auth.onAuthStateChange((event, session) => {
+    // SIGNED_IN comes again whenever the tab is looked at: only another user is news.
+    if (session?.user.id === userId && event !== 'USER_UPDATED' && event !== 'INITIAL_SESSION') return;
+    userId = session?.user.id;
+    if (userId) connect();
+    else disconnect();
+  });
+
+  return { retry: () => connect(), newToken: () => connect(0, () => auth.refreshToken()) };
+}
+
+/** Signs out of chat and of Supabase: here, or on all devices. Answers with an error code, or nothing. */
+export async function signOut(supabase: SupabaseClient, everywhere = false): Promise<string | undefined> {
+  if (everywhere) {
+    const answer = await createCometChatAuth(supabase, { retry: false }).revokeTokens();
+    // Queued is good enough: CometChat hears of it before anybody logs in again.
+    if (!answer.success && !answer.queued && answer.errorCode !== 'USER_NOT_FOUND') return answer.errorCode;
+  }
+  const { error } = await supabase.auth.signOut({ scope: everywhere ? 'global' : 'local' });
+  // This device forgets its session whatever the server says; the others need the server.
+  return everywhere && error ? (error.code ?? 'NETWORK') : undefined;
+}
