@@ -1,13 +1,17 @@
 //! `make bench`: the promises of speed, as ratios and differences measured in one run.
 //!
-//!     cometchat-bench [--full]          200 tries of each combination instead of 20
+//!     cometchat-bench [--full | --small] [PART ...]
 //!
-//! Exits with 1 when a target is missed. Needs the release build of the extension installed, and
-//! that of `cometchat_bench` in target/release.
+//! Parts are those of [`PARTS`]; without any, all of them are measured. `--full` measures more of
+//! everything, `--small` shows that everything works. Exits with 1 when a target is missed. Needs
+//! the release build of the extension installed, and that of `cometchat_bench` in target/release.
 
 mod bare;
+mod desk;
 mod report;
 mod responsive;
+mod size;
+mod sync;
 mod throughput;
 
 use std::process::ExitCode;
@@ -16,8 +20,23 @@ use report::Report;
 use scenarios::environment::{may_mount, Environment};
 use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
+use size::Size;
 
-/// What all measurements stand on: one server of our own, whose resolver hangs if that can be had.
+/// What can be measured by itself.
+const PARTS: [&str; 9] = [
+    "transport",
+    "responsive",
+    "trigger",
+    "arrival",
+    "wakes",
+    "backlog",
+    "limits",
+    "claim",
+    "idle",
+];
+
+/// What the measurements of one session's calls stand on: a server without the library preloaded,
+/// whose resolver hangs if that can be had.
 pub struct Bench {
     pub stack: Stack,
     /// `None` where it takes rights that we do not have.
@@ -26,27 +45,47 @@ pub struct Bench {
     pub tries: usize,
 }
 
+impl Bench {
+    fn new(tries: usize) -> Bench {
+        let names = NameServer::start(Names::Hang).filter(|_| may_mount());
+        let environment = match &names {
+            Some(names) => Environment::default().name_server(&names.address()),
+            None => Environment::default(),
+        };
+        // Durable commits would measure the disk.
+        let cluster = Cluster::start(&["synchronous_commit = off", "checkpoint_timeout = 1h"]);
+        cluster.restart_in(&environment);
+        let chat = Simulator::builder().record(RecordMode::Counts).start();
+        let stack = Stack::on(Database::plain(cluster), chat.expect("a simulator"));
+        throughput::install(&stack);
+        Bench { stack, names, environment, tries }
+    }
+}
+
 fn main() -> ExitCode {
-    if std::env::args().any(|argument| argument == bare::ARGUMENT) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == bare::ARGUMENT) {
         bare::run();
         return ExitCode::SUCCESS;
     }
-    let full = std::env::args().any(|argument| argument == "--full");
-    let names = NameServer::start(Names::Hang).filter(|_| may_mount());
-    let environment = match &names {
-        Some(names) => Environment::default().name_server(&names.address()),
-        None => Environment::default(),
-    };
-    // Durable commits would measure the disk.
-    let cluster = Cluster::start(&["synchronous_commit = off", "checkpoint_timeout = 1h"]);
-    cluster.restart_in(&environment);
-    let chat = Simulator::builder().record(RecordMode::Counts).start();
-    let stack = Stack::on(Database::plain(cluster), chat.expect("a simulator"));
-    throughput::install(&stack);
-    let bench = Bench { stack, names, environment, tries: if full { 200 } else { 20 } };
+    let size = Size::of(&arguments);
+    let parts: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        eprintln!("there is no part {unknown}; there are {}", PARTS.join(", "));
+        return ExitCode::from(2);
+    }
+    let chosen = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
 
-    let mut report = Report::default();
-    throughput::measure(&bench, &mut report);
-    responsive::measure(&bench, &mut report);
+    let mut report = Report::new();
+    sync::measure(&size, chosen, &mut report);
+    if chosen("transport") || chosen("responsive") {
+        let bench = Bench::new(size.tries);
+        if chosen("transport") {
+            throughput::measure(&bench, &mut report);
+        }
+        if chosen("responsive") {
+            responsive::measure(&bench, &mut report);
+        }
+    }
     report.finish()
 }

@@ -1,7 +1,7 @@
 //! Figures, what they should be, and whether they are.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scenarios::busy::Times;
 
@@ -11,26 +11,105 @@ const MEDIAN: Duration = Duration::from_millis(10);
 /// What the worst may exceed the idle worst by.
 const WORST: Duration = Duration::from_millis(100);
 
-/// Collects the verdicts.
+/// The same thing done in two ways, in turns.
 #[derive(Debug, Default)]
+pub struct Pairs(Vec<(Duration, Duration)>);
+
+impl Pairs {
+    pub fn push(&mut self, ours: Duration, theirs: Duration) {
+        self.0.push((ours, theirs));
+    }
+
+    /// The median of both.
+    fn medians(&self) -> (Duration, Duration) {
+        let (mut ours, mut theirs): (Vec<_>, Vec<_>) = self.0.iter().copied().unzip();
+        ours.sort();
+        theirs.sort();
+        (ours[ours.len() / 2], theirs[theirs.len() / 2])
+    }
+
+    /// The median of the ratios: what disturbs the machine for a while disturbs both of a pair.
+    fn ratio(&self) -> f64 {
+        let ratios = self.0.iter().map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64());
+        let mut ratios: Vec<f64> = ratios.collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
+    }
+}
+
+/// Collects the verdicts.
+#[derive(Debug)]
 pub struct Report {
+    started: Instant,
     missed: usize,
 }
 
 impl Report {
+    pub fn new() -> Report {
+        Report { started: Instant::now(), missed: 0 }
+    }
+
+    /// What comes now, and how long it took to get here.
     pub fn heading(&mut self, text: &str) {
-        println!("\n{text}");
+        println!("\n{text}  [{} s]", self.started.elapsed().as_secs());
+    }
+
+    /// What helps to understand the figure above; not judged.
+    pub fn note(&mut self, text: &str) {
+        println!("  {text}");
     }
 
     /// One quantity as a multiple of another: of each the first quartile, which is what it takes
     /// when nothing else is going on.
     pub fn ratio(&mut self, what: &str, ours: &Times, theirs: &Times, at_most: f64) {
         let (ours, theirs) = (ours.first_quartile(), theirs.first_quartile());
-        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-        let verdict = self.verdict(ratio <= at_most);
+        self.multiple(what, ours, theirs, ours.as_secs_f64() / theirs.as_secs_f64(), at_most);
+    }
+
+    /// The same with the medians.
+    pub fn median_ratio(&mut self, what: &str, ours: &Times, theirs: &Times, at_most: f64) {
+        let (ours, theirs) = (ours.median(), theirs.median());
+        self.multiple(what, ours, theirs, ours.as_secs_f64() / theirs.as_secs_f64(), at_most);
+    }
+
+    /// The same with pairs: the median of their ratios.
+    pub fn paired(&mut self, what: &str, pairs: &Pairs, at_most: f64) {
+        let (ours, theirs) = pairs.medians();
+        self.multiple(what, ours, theirs, pairs.ratio(), at_most);
+    }
+
+    fn multiple(&mut self, what: &str, ours: Duration, theirs: Duration, ratio: f64, most: f64) {
+        let verdict = self.verdict(ratio <= most);
         println!(
-            "{what:<44} {ours:>10.2?} beside {theirs:>10.2?}: {ratio:.2} (at most {at_most}) {verdict}"
+            "{what:<44} {ours:>10.2?} beside {theirs:>10.2?}: {ratio:.2} (at most {most}) {verdict}"
         );
+    }
+
+    /// What one of `n` takes longer; there is no target.
+    pub fn difference(&mut self, what: &str, pairs: &Pairs, n: u32) {
+        let (ours, theirs) = pairs.medians();
+        let (each, beside) = (ours / n, theirs / n);
+        let more = each.saturating_sub(beside);
+        println!("{what:<44} {each:>10.2?} beside {beside:>10.2?}: {more:.2?} more");
+    }
+
+    /// A median that has to stay below a time.
+    pub fn median_below(&mut self, what: &str, times: &Times, below: Duration) {
+        let (median, worst) = (times.median(), times.worst());
+        let verdict = self.verdict(median < below);
+        println!(
+            "{what:<44} median {median:>9.2?}  worst {worst:>9.2?} (median < {below:?}) {verdict}"
+        );
+    }
+
+    pub fn at_most(&mut self, what: &str, figure: f64, most: f64) {
+        let verdict = self.verdict(figure <= most);
+        println!("{what:<44} {:>10} (at most {}) {verdict}", short(figure), short(most));
+    }
+
+    pub fn at_least(&mut self, what: &str, figure: f64, least: f64) {
+        let verdict = self.verdict(figure >= least);
+        println!("{what:<44} {:>10} (at least {}) {verdict}", short(figure), short(least));
     }
 
     /// An operation beside the same one on an idle session.
@@ -56,7 +135,17 @@ impl Report {
     }
 
     pub fn finish(self) -> ExitCode {
-        println!("\n{} targets missed", self.missed);
+        let seconds = self.started.elapsed().as_secs();
+        println!("\n{} targets missed, in {seconds} s", self.missed);
         ExitCode::from(u8::from(self.missed > 0))
+    }
+}
+
+/// Whole numbers as such, others with one decimal.
+fn short(figure: f64) -> String {
+    if figure.fract() == 0.0 || figure.abs() >= 1000.0 {
+        format!("{figure:.0}")
+    } else {
+        format!("{figure:.1}")
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use postgres::error::SqlState;
 use postgres::Client;
 use scenarios::busy::{drop_another_database, fast_shutdown, Busy, Times};
+use scenarios::environment::is_running;
 use scenarios::{FaultServer, Stage};
 
 use crate::report::Report;
@@ -65,32 +66,56 @@ pub fn measure(bench: &Bench, report: &mut Report) {
         let times = Times::of(tries, || deadline(bench, place));
         report.beyond_idle("answer in time", place.name, &times, &Times::of(1, || Duration::ZERO));
     }
-    let idle = Times::of(tries, || sleep(bench).terminate(&mut admin));
+    let idle = Times::of(tries, || terminate(sleep(bench), &mut admin));
     for place in &places {
-        let times = Times::of(tries, || hang(bench, place).terminate(&mut admin));
+        let times = Times::of(tries, || terminate(hang(bench, place), &mut admin));
         report.beyond_idle("terminate", place.name, &times, &idle);
     }
-    for place in &places {
-        // In turns: the first databases of a server take longer to make and drop.
-        let (mut times, mut idle) = (Times::default(), Times::default());
-        for _ in 0..tries {
-            let sleeper = sleep(bench);
-            idle.push(drop_another_database(&mut admin));
-            sleeper.cancel(&mut admin);
-            let busy = hang(bench, place);
-            times.push(drop_another_database(&mut admin));
-            busy.cancel(&mut admin);
-        }
-        report.beyond_idle("drop database", place.name, &times, &idle);
+    // What ends all sessions, or none, is tried with a call hanging at every place at once: the
+    // slowest of them counts, and one by one would take five times as long. In turns with idle
+    // ones, since the first databases of a server take longer to make and drop.
+    let (mut times, mut idle) = (Times::default(), Times::default());
+    for _ in 0..tries {
+        let sleepers: Vec<Busy> = places.iter().map(|_| sleep(bench)).collect();
+        idle.push(drop_another_database(&mut admin));
+        cancel_all(sleepers, &mut admin);
+        let busy = hang_everywhere(bench, &places);
+        times.push(drop_another_database(&mut admin));
+        cancel_all(busy, &mut admin);
     }
+    report.beyond_idle("drop database", "all places", &times, &idle);
     drop(admin);
-    for place in &places {
-        let (mut times, mut idle) = (Times::default(), Times::default());
-        for _ in 0..tries {
-            idle.push(shutdown(bench, sleep(bench)));
-            times.push(shutdown(bench, hang(bench, place)));
-        }
-        report.beyond_idle("fast shutdown", place.name, &times, &idle);
+    let (mut times, mut idle) = (Times::default(), Times::default());
+    for _ in 0..tries {
+        idle.push(shutdown(bench, places.iter().map(|_| sleep(bench)).collect()));
+        times.push(shutdown(bench, hang_everywhere(bench, &places)));
+    }
+    report.beyond_idle("fast shutdown", "all places", &times, &idle);
+}
+
+/// `pg_terminate_backend`; the time until the process is gone. In a thousand tries the driver sees
+/// the connection's end in every way there is.
+fn terminate(busy: Busy, admin: &mut Client) -> Duration {
+    let (process, started) = (busy.process, Instant::now());
+    admin.execute("SELECT pg_terminate_backend($1)", &[&process.0]).expect("terminate");
+    let error = busy.done().result.expect_err("its session ends");
+    assert!(error.code().is_none_or(|code| *code == SqlState::ADMIN_SHUTDOWN), "{error}");
+    while is_running(process.0) {
+        assert!(started.elapsed() < Duration::from_secs(60), "process {process:?} does not end");
+        thread::sleep(Duration::from_micros(200));
+    }
+    started.elapsed()
+}
+
+fn hang_everywhere(bench: &Bench, places: &[Place]) -> Vec<Busy> {
+    let sessions = places.iter().map(|place| Busy::with(session(bench, place), CALL)).collect();
+    thread::sleep(Duration::from_millis(25));
+    sessions
+}
+
+fn cancel_all(sessions: Vec<Busy>, admin: &mut Client) {
+    for session in sessions {
+        session.cancel(admin);
     }
 }
 
@@ -139,10 +164,10 @@ fn deadline(bench: &Bench, place: &Place) -> Duration {
     (done.at - started).saturating_sub(Duration::from_millis(50))
 }
 
-fn shutdown(bench: &Bench, busy: Busy) -> Duration {
+fn shutdown(bench: &Bench, sessions: Vec<Busy>) -> Duration {
     let cluster = bench.stack.db.cluster();
     let time = fast_shutdown(cluster);
-    drop(busy);
+    drop(sessions);
     cluster.restart_in(&bench.environment);
     time
 }

@@ -1,0 +1,98 @@
+//! A long queue: how many users a second, near and far away, and the worker's memory meanwhile.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ground::{wait_until, Ground};
+use crate::report::Report;
+use crate::size::Size;
+
+/// Users a second when CometChat answers at once and limits nothing.
+const USERS_PER_SECOND: f64 = 2000.0;
+
+/// When CometChat is far away: its answers take so long, ...
+const FAR: Duration = Duration::from_millis(100);
+
+/// ... and of concurrency / latency this share is to be had.
+const SHARE_PERCENT: f64 = 95.0;
+
+/// `cometchat.concurrency` as it comes.
+const CONCURRENCY: f64 = 16.0;
+
+/// The worker's anonymous memory, in kilobytes.
+const MEMORY: f64 = 64.0 * 1024.0;
+
+/// By how much it may grow from 10 % to the end of the queue, in kilobytes: what is lost with
+/// each user would show, what the allocator keeps for a larger batch would not.
+const GROWTH: f64 = 2048.0;
+
+pub fn measure(ground: &Ground, size: &Size, report: &mut Report) {
+    report.heading(&format!("A queue of {} users, no limits", size.users));
+    near(ground, size.users, report);
+    // Nine seconds at full speed, and one before it counts.
+    far(ground, (10.0 * CONCURRENCY / FAR.as_secs_f64()) as usize, report);
+}
+
+fn near(ground: &Ground, users: usize, report: &mut Report) {
+    ground.fill(users);
+    let answered = ground.desk.answered();
+    ground.resume();
+    let worker = ground.worker();
+    let mut marks = Vec::with_capacity(10);
+    let mut memory = Vec::with_capacity(10);
+    for tenth in 1..=10 {
+        marks.push(reached(ground, answered + users * tenth / 10));
+        memory.push(worker.rss_anon());
+    }
+    all_written(ground, users);
+    let rate = |from: usize, to: usize| {
+        (users * (to - from)) as f64 / 10.0 / (marks[to - 1] - marks[from - 1]).as_secs_f64()
+    };
+    report.at_least("answered at once: users a second", rate(1, 10), USERS_PER_SECOND);
+    let tenths: Vec<u64> = (1..10).map(|tenth| rate(tenth, tenth + 1) as u64).collect();
+    report.note(&format!("in each tenth of the queue but the first: {tenths:?}"));
+    let [early, half, end] = [memory[0], memory[4], memory[9]].map(|kb| kb as f64);
+    report.at_most("the worker's RssAnon, kB", end, MEMORY);
+    report.at_most("its growth from 10 % to the end, kB", end - early, GROWTH);
+    report.note(&format!("RssAnon {early} kB at 10 %, {half} kB at 50 %, {end} kB at the end"));
+}
+
+fn far(ground: &Ground, users: usize, report: &mut Report) {
+    ground.fill(users);
+    ground.desk.set_latency(FAR);
+    let answered = ground.desk.answered();
+    ground.resume();
+    let from = reached(ground, answered + users / 10);
+    let to = reached(ground, answered + users * 9 / 10);
+    let rate = (users * 8 / 10) as f64 / (to - from).as_secs_f64();
+    let share = rate / (CONCURRENCY / FAR.as_secs_f64()) * 100.0;
+    let what = format!("{FAR:?} away: % of concurrency / latency");
+    report.at_least(&what, share, SHARE_PERCENT);
+    report.note(&format!("{rate:.1} users a second"));
+    all_written(ground, users);
+    ground.desk.set_latency(Duration::ZERO);
+}
+
+/// Waits until so many requests were answered; when that was.
+fn reached(ground: &Ground, answered: usize) -> Instant {
+    let mut last = (ground.desk.answered(), Instant::now());
+    while ground.desk.answered() < answered {
+        thread::sleep(Duration::from_millis(1));
+        if ground.desk.answered() > last.0 {
+            last = (ground.desk.answered(), Instant::now());
+        }
+        assert!(last.1.elapsed() < Duration::from_secs(60), "nothing is sent any more");
+    }
+    Instant::now()
+}
+
+/// Every user has a token, and nothing is left to do.
+fn all_written(ground: &Ground, users: usize) {
+    wait_until("all is written", || {
+        let left = "SELECT count(*) FROM cometchat.sync_state
+                    WHERE next_attempt_at IS NOT NULL OR claim IS NOT NULL";
+        ground.stack.value(left).as_deref() == Some("0")
+    });
+    let tokens = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";
+    assert_eq!(ground.stack.value(tokens), Some(users.to_string()));
+}
