@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Proxy};
 
 use crate::connect::TcpConnector;
 use crate::resolve::CachingResolver;
+use crate::tls::TlsConnector;
 use crate::wait::Wait;
 
 /// Bytes of an answer's head that are read before it is given up.
@@ -79,7 +80,7 @@ pub fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<Agent, Bad
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector { waiter: waiter.clone() })
-            .chain(RustlsConnector::default());
+            .chain(TlsConnector::default());
     Ok(Agent::with_parts(config, connector, CachingResolver::new(waiter)))
 }
 

@@ -10,6 +10,7 @@ mod connect;
 mod resolve;
 mod reuse;
 mod tcp;
+mod tls;
 mod wait;
 
 pub use agent::{agent, AgentOptions, BadOption};
