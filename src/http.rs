@@ -2,7 +2,6 @@
 //! between calls, and one for the worker's threads.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +12,7 @@ use transport::{AgentOptions, BadOption, Wait};
 
 use crate::config::{self, Endpoint};
 use crate::failure::Failure;
+use crate::file;
 use crate::pg::latch::LatchWait;
 use crate::pg::shared::{self, Slot};
 use crate::secret;
@@ -24,6 +24,9 @@ const KEEP_IDLE: usize = 2;
 /// A thread of the worker waits this long for CometChat's limit; for longer its user goes back
 /// into the queue.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes: several times the bundles of the operating systems.
+const MAX_CA_FILE: u64 = 4 << 20;
 
 thread_local! {
     /// Whether this thread of the worker has sent anything for its job.
@@ -191,20 +194,19 @@ fn unix_ms() -> u64 {
 }
 
 fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<AgentOptions, Failure> {
-    let ca_pem = match &endpoint.ca_file {
-        None => None,
-        Some(path) => {
-            let unreadable = |_| Failure::NotConfigured("ca_file cannot be read".into());
-            Some(fs::read_to_string(path).map_err(unreadable)?)
-        }
-    };
+    let unreadable = || Failure::NotConfigured("ca_file cannot be read".into());
+    let ca_pem = endpoint.ca_file.as_ref().map(|path| ca_bundle(path).ok_or_else(unreadable));
     Ok(AgentOptions {
-        ca_pem,
+        ca_pem: ca_pem.transpose()?,
         proxy: endpoint.proxy.clone(),
         connect_timeout: config::connect_timeout(),
         https_only: endpoint.base_url.starts_with("https:"),
         keep_idle,
     })
+}
+
+fn ca_bundle(path: &str) -> Option<String> {
+    file::text(file::open(path).ok()??, MAX_CA_FILE).ok()
 }
 
 fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<ureq::Agent, Failure> {

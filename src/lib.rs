@@ -13,6 +13,7 @@ mod config;
 mod converge;
 mod ensure;
 mod failure;
+mod file;
 mod http;
 mod identity;
 mod pg;

@@ -3,15 +3,16 @@
 //! SECURITY: the key lives in a [`cometchat::ApiKey`], which cannot be printed; no error here
 //! says more than which setting is at fault.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use cometchat::ApiKey;
 
 use crate::config::{self, KeySource};
 use crate::failure::Failure;
+use crate::file;
 use crate::users;
 
 /// Longer files are no key files.
@@ -36,34 +37,27 @@ pub fn api_key() -> Result<Arc<ApiKey>, Failure> {
 }
 
 fn from_file(path: &str) -> Result<String, Failure> {
-    let unreadable = |_| Failure::NotConfigured("api_key_file cannot be read".into());
-    // Non-blocking, so that a FIFO in its place cannot hold the backend up.
-    let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(unreadable)?;
-    check_ownership(&file)?;
-    let mut key = String::new();
-    file.take(MAX_FILE).read_to_string(&mut key).map_err(unreadable)?;
-    Ok(without_newline(key))
+    let refused = |why: &str| Failure::NotConfigured(format!("api_key_file {why}"));
+    let unreadable = |_| refused("cannot be read");
+    let file = file::open(path).map_err(unreadable)?.ok_or(refused("is not a regular file"))?;
+    match faulty_ownership(&file.metadata().map_err(unreadable)?) {
+        Some(why) => Err(refused(why)),
+        None => file::text(file, MAX_FILE).map(without_newline).map_err(|e| match e.kind() {
+            ErrorKind::InvalidData => config::malformed("api_key_file"),
+            _ => unreadable(e),
+        }),
+    }
 }
 
 /// The rules of `ssl_key_file`: ours and closed to everybody else, or root's and readable by at
 /// most our group.
-fn check_ownership(file: &File) -> Result<(), Failure> {
-    let refused = |why: &str| Err(Failure::NotConfigured(format!("api_key_file {why}")));
-    let Ok(meta) = file.metadata() else { return refused("cannot be read") };
-    if !meta.is_file() {
-        return refused("is not a regular file");
-    }
+fn faulty_ownership(meta: &Metadata) -> Option<&'static str> {
     let us = nix::unistd::geteuid().as_raw();
     match meta.uid() {
-        owner if owner == us && meta.mode() & 0o077 == 0 => Ok(()),
-        0 if meta.mode() & 0o037 == 0 => Ok(()),
-        owner if owner == us || owner == 0 => refused("has group or world access"),
-        _ => refused("must be owned by the database user or root"),
+        owner if owner == us && meta.mode() & 0o077 == 0 => None,
+        0 if meta.mode() & 0o037 == 0 => None,
+        owner if owner == us || owner == 0 => Some("has group or world access"),
+        _ => Some("must be owned by the database user or root"),
     }
 }
 

@@ -62,8 +62,17 @@ fn certificates_that_prove_nothing_are_refused_before_the_key_is_sent() {
 fn a_ca_file_that_is_none_is_a_matter_of_configuration() {
     let stack = stack(Simulator::builder().https());
     let empty = stack.db.cluster().secret_file(&format!("empty-{}", stack.db.name()), "");
+    let fifo = empty.with_extension("fifo"); // opening one blocks until somebody writes
+    assert!(std::process::Command::new("mkfifo")
+        .args(["-m", "666"])
+        .arg(&fifo)
+        .status()
+        .unwrap()
+        .success());
     for (path, error) in [
         ("/nowhere/ca.pem", "CometChat is not properly configured: ca_file cannot be read"),
+        (fifo.to_str().unwrap(), "CometChat is not properly configured: ca_file cannot be read"),
+        ("/dev/zero", "CometChat is not properly configured: ca_file cannot be read"),
         (empty.to_str().unwrap(), "CometChat is not properly configured: ca_file is malformed"),
     ] {
         let answer = call_with(&stack, "ca_file", path);
