@@ -100,6 +100,47 @@ fn the_budget_ends_before_the_statements_own_deadline() {
 }
 
 #[test]
+fn the_budget_ends_before_the_transactions_own_deadline() {
+    let (stack, ada) = silent();
+    if server_version(&stack) < 17 {
+        println!("transaction_timeout came with 17");
+        return;
+    }
+    let mut session = stack.session(ada);
+    session.execute("SET statement_timeout = 0; SET transaction_timeout = '2s'");
+    assert_eq!(session.ensure(None, None, None).code(), "TIMEOUT");
+    session.execute("SELECT 1"); // a transaction that is too late ends the session
+
+    // Time that the transaction has already taken counts.
+    session.execute("BEGIN; SELECT pg_sleep(1)");
+    assert_eq!(session.ensure(None, None, None).code(), "TIMEOUT");
+    session.execute("COMMIT");
+}
+
+#[test]
+fn whoever_looks_at_the_server_sees_what_a_call_waits_for() {
+    let (stack, ada) = silent();
+    let mut session = stack.session(ada);
+    let expected = if server_version(&stack) < 17 { "Extension" } else { "CometChatHttp" };
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+         AND usename = 'authenticator' AND wait_event_type = 'Extension'
+         AND wait_event = '{expected}'"
+    );
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| session.ensure(None, None, None));
+        eventually(expected, || stack.value(&sql).as_deref() == Some("1"));
+        assert_eq!(call.join().unwrap().code(), "TIMEOUT");
+    });
+}
+
+/// The server's major version.
+fn server_version(stack: &Stack) -> u32 {
+    let sql = "SELECT current_setting('server_version_num')::int / 10000";
+    stack.value(sql).unwrap().parse().unwrap()
+}
+
+#[test]
 fn somebody_who_is_not_signed_in_may_call_nothing() {
     let stack = Stack::new();
     let mut anon = Session::of(stack.db.connect("authenticator"));
