@@ -111,21 +111,32 @@ AS $procedure$
 DECLARE
   rest integer := max_users;
   answer jsonb;
+  canceled text;
 BEGIN
   WHILE rest OPERATOR(pg_catalog.>) 0 LOOP
     answer := cometchat.claim_batch(LEAST(rest, 20));
     COMMIT;
+    EXIT WHEN (answer OPERATOR(pg_catalog.->>) 'value')::pg_catalog.int4 OPERATOR(pg_catalog.=) 0;
+    IF answer OPERATOR(pg_catalog.->>) 'error' IS NULL THEN
+      rest := rest OPERATOR(pg_catalog.-) (answer OPERATOR(pg_catalog.->>) 'value')::pg_catalog.int4;
+      BEGIN
+        answer := cometchat.send_batch();
+      EXCEPTION WHEN query_canceled THEN
+        GET STACKED DIAGNOSTICS canceled = MESSAGE_TEXT;
+      END;
+      COMMIT;
+      -- Also after a failure or a cancel: what was sent until then has happened.
+      PERFORM cometchat.finish_batch();
+      COMMIT;
+    END IF;
+    IF canceled IS NOT NULL THEN
+      RAISE query_canceled USING MESSAGE = canceled;
+    END IF;
     IF answer OPERATOR(pg_catalog.->>) 'error' IS NOT NULL THEN
       RAISE object_not_in_prerequisite_state
         USING MESSAGE = answer OPERATOR(pg_catalog.->>) 'error',
               HINT = 'SELECT * FROM cometchat.health() says what to do.';
     END IF;
-    EXIT WHEN (answer OPERATOR(pg_catalog.->>) 'value')::pg_catalog.int4 OPERATOR(pg_catalog.=) 0;
-    rest := rest OPERATOR(pg_catalog.-) (answer OPERATOR(pg_catalog.->>) 'value')::pg_catalog.int4;
-    answer := cometchat.send_batch();
-    COMMIT;
-    PERFORM cometchat.finish_batch();
-    COMMIT;
     EXIT WHEN answer OPERATOR(pg_catalog.->>) 'value' IS DISTINCT FROM 'true';
   END LOOP;
 END

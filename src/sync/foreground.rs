@@ -2,6 +2,7 @@
 //! finish as three calls, between which `cometchat.process_queue` commits.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::job::{Done, Job, Outcome};
@@ -17,7 +18,7 @@ use crate::{http, users};
 struct Batch {
     claim: i64,
     app_id: String,
-    jobs: Vec<Job>,
+    jobs: VecDeque<Job>,
     done: Vec<Done>,
 }
 
@@ -30,47 +31,52 @@ thread_local! {
 /// # Errors
 /// [`Failure::NotConfigured`].
 pub fn claim(most: usize) -> Result<usize, Failure> {
+    finish(); // what an earlier call of this session may have left behind
     let app_id = config::app_id()?;
     http::worker_endpoint(&app_id)?;
     let claim = users::fresh_claim();
     queue::free_old_claims();
-    let jobs = queue::claim(most, claim, &app_id);
+    let jobs: VecDeque<Job> = queue::claim(most, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new() });
     Ok(count)
 }
 
 /// Sends for what was claimed, one user after the other; `false` when sending any more now is
-/// useless.
+/// useless. However it ends, a cancel included, [`finish`] writes what was done until then.
 ///
 /// # Errors
-/// [`Failure::NotConfigured`].
+/// [`Failure::NotConfigured`], or why sending is paused for everybody.
 pub fn send() -> Result<bool, Failure> {
-    let (app_id, jobs) =
-        BATCH.with_borrow_mut(|batch| (batch.app_id.clone(), std::mem::take(&mut batch.jobs)));
-    let mut go_on = true;
-    let mut done = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        if !go_on {
-            done.push(job.not_tried());
-            continue;
-        }
+    let app_id = BATCH.with_borrow(|batch| batch.app_id.clone());
+    while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
-        let one = job.run(&http::client(&app_id, deadline, || true)?);
+        let client = match http::client(&app_id, deadline, || true) {
+            Ok(client) => client,
+            Err(failure) => {
+                BATCH.with_borrow_mut(|batch| batch.jobs.push_front(job));
+                return Err(failure);
+            }
+        };
+        let done = job.run(&client);
+        let go_on = match &done.outcome {
+            Outcome::Failed { verdict, .. } => matches!(verdict, Verdict::Retry | Verdict::Park),
+            Outcome::Agreed | Outcome::Removed => true,
+        };
+        BATCH.with_borrow_mut(|batch| batch.done.push(done));
         latch::raise_held_error();
-        if let Outcome::Failed { verdict, .. } = &one.outcome {
-            go_on = matches!(verdict, Verdict::Retry | Verdict::Park);
+        if !go_on {
+            return Ok(false);
         }
-        done.push(one);
     }
-    BATCH.with_borrow_mut(|batch| batch.done = done);
-    Ok(go_on)
+    Ok(true)
 }
 
-/// Writes what became of them.
+/// Writes what became of them; those that were not tried are due as before.
 pub fn finish() {
-    let batch = BATCH.take();
-    if !batch.done.is_empty() {
-        queue::finish(&batch.done, batch.claim, users::random);
+    let Batch { claim, jobs, mut done, .. } = BATCH.take();
+    done.extend(jobs.into_iter().map(Job::not_tried));
+    if !done.is_empty() {
+        queue::finish(&done, claim, users::random);
     }
 }

@@ -22,6 +22,17 @@ pub fn free_stale_claims(claim: i64) -> usize {
     FREE_STALE_CLAIMS.write(&[claim.into()])
 }
 
+static GIVE_BACK: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+     WHERE s.user_id = ANY ($1) AND s.claim = $2",
+    &[pg_sys::UUIDARRAYOID, pg_sys::INT8OID],
+);
+
+/// These users will not be sent now: they are due as before.
+pub fn give_back(users: Vec<Uuid>, claim: i64) {
+    GIVE_BACK.write(&[users.into(), claim.into()]);
+}
+
 static FREE_OLD_CLAIMS: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
      WHERE s.claim IS NOT NULL AND s.claimed_at < now() - interval '10 minutes'",

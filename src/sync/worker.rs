@@ -175,7 +175,7 @@ impl Worker {
                         Some(client) => {
                             self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
                         }
-                        None => self.give_back(),
+                        None => self.give_back(&jobs),
                     }
                 }
             }
@@ -240,10 +240,10 @@ impl Worker {
         });
     }
 
-    /// Nothing could be sent: the claims are given back.
-    fn give_back(&mut self) {
-        let nobody = self.claim + 1;
-        let _ = transaction::run(move || queue::free_stale_claims(nobody));
+    /// These cannot be sent now: their claims are given back.
+    fn give_back(&mut self, jobs: &[Job]) {
+        let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
+        let _ = transaction::run(move || queue::give_back(users, claim));
         self.next_due = Instant::now() + Duration::from_secs(1);
     }
 

@@ -1,0 +1,76 @@
+//! `cometchat.process_queue()` that is stopped half-way: what was sent is remembered, and nobody
+//! stays claimed.
+
+use std::time::Duration;
+
+use scenarios::busy::Busy;
+use scenarios::{eventually, Cluster, Database, Stack};
+use simulator::{Fault, Simulator};
+use uuid::Uuid;
+
+/// Nothing preloaded, users waiting.
+fn with_users(count: usize) -> (Stack, Vec<Uuid>) {
+    let stack = Stack::on(Database::like_supabase(Cluster::start(&[])), Simulator::start());
+    stack.execute("SELECT cometchat.resume(), cometchat.enable_auth_trigger()");
+    let users = (0..count).map(|n| stack.sign_up(&format!("User {n}"))).collect();
+    (stack, users)
+}
+
+fn claimed(stack: &Stack) -> Option<String> {
+    stack.value("SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL")
+}
+
+fn synced(stack: &Stack) -> Option<String> {
+    stack.value("SELECT synced FROM cometchat.progress")
+}
+
+/// Calls until nothing is left, and looks that every user was created exactly once.
+fn goes_on(stack: &Stack, users: &[Uuid]) {
+    stack.chat.clear_faults();
+    stack.asked();
+    let remaining = users.len() - synced(stack).unwrap().parse::<usize>().unwrap();
+    stack.execute("CALL cometchat.process_queue()");
+    assert_eq!(stack.asked().len(), remaining, "whoever was sent is not sent again");
+    assert!(users.iter().all(|user| stack.stored(*user).token.is_some()));
+}
+
+#[test]
+fn a_cancel_keeps_what_was_done() {
+    let (stack, users) = with_users(6);
+    stack.chat.set_fault(Fault::delay(30_000).skip(2));
+    stack.asked();
+    let mut admin = stack.db.admin();
+    admin.batch_execute("SET cometchat.request_timeout = '60s'").unwrap();
+    let busy = Busy::with(admin, "CALL cometchat.process_queue()");
+    eventually("the third request hangs", || stack.chat.requests().len() == 3);
+    let (time, mut client) = busy.cancel(&mut stack.db.admin());
+    assert!(time < Duration::from_secs(3), "{time:?}");
+
+    assert_eq!(claimed(&stack).as_deref(), Some("0"));
+    assert_eq!(synced(&stack).as_deref(), Some("2"));
+    client.batch_execute("SELECT 1").expect("the session goes on");
+    stack.chat.clear_faults();
+    goes_on(&stack, &users);
+}
+
+#[test]
+fn a_key_that_goes_away_half_way_keeps_what_was_done() {
+    let (stack, users) = with_users(3);
+    stack.chat.set_fault(Fault::delay(700).skip(1).times(1));
+    stack.asked();
+    let busy = Busy::with(stack.db.admin(), "CALL cometchat.process_queue()");
+    eventually("the second request is under way", || stack.chat.requests().len() == 2);
+    let mut admin = stack.db.admin();
+    let key: String = admin.query_one("SHOW cometchat.api_key_file", &[]).unwrap().get(0);
+    std::fs::remove_file(key).expect("the key file");
+    let error = busy.done().result.expect_err("the third cannot be sent");
+    let error = error.as_db_error().unwrap();
+    assert_eq!(
+        error.message(),
+        "CometChat is not properly configured: api_key_file cannot be read"
+    );
+    assert_eq!(claimed(&stack).as_deref(), Some("0"));
+    assert_eq!(synced(&stack).as_deref(), Some("2"));
+    assert_eq!(stack.asked().len(), 2);
+    assert!(stack.stored(users[0]).token.is_some() && stack.stored(users[1]).token.is_some());
+}
