@@ -1,16 +1,10 @@
--- Is it well, and does CometChat agree with us.
+-- Is it well.
 
 CREATE FUNCTION cometchat.configuration() RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_configuration_wrapper';
 COMMENT ON FUNCTION cometchat.configuration() IS
   'Where requests go and where the key comes from, or what is missing. Never the key.';
-
-CREATE FUNCTION cometchat.remote_users(page integer, per_page integer) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'cometchat_remote_users_wrapper';
-COMMENT ON FUNCTION cometchat.remote_users(integer, integer) IS
-  'One page of CometChat''s own list of users.';
 
 CREATE FUNCTION cometchat.health()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
@@ -121,70 +115,3 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.health() IS
   'One row for each thing that must be well; each failing one says the fix. Sends one request.';
-
-CREATE FUNCTION cometchat.reconcile(repair boolean DEFAULT false)
-RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-#variable_conflict use_column
-DECLARE
-  answer jsonb;
-  page integer := 1;
-  there jsonb := '{}';
-  -- The role in force outside this definer.
-  caller text := COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user);
-BEGIN
-  IF repair AND NOT pg_catalog.has_function_privilege(caller, 'cometchat.pause()', 'EXECUTE') THEN
-    RAISE insufficient_privilege USING MESSAGE = 'permission denied to repair',
-      HINT = 'cometchat.reconcile() without repair only looks.';
-  END IF;
-  LOOP
-    answer := cometchat.remote_users(page, 1000);
-    IF answer ? 'error' THEN
-      RAISE object_not_in_prerequisite_state USING MESSAGE = answer ->> 'error',
-        HINT = 'SELECT * FROM cometchat.health() says what to do.';
-    END IF;
-    there := there || COALESCE((SELECT pg_catalog.jsonb_object_agg(u ->> 'uid', u)
-      FROM pg_catalog.jsonb_array_elements(answer #> '{value,users}') AS u), '{}');
-    EXIT WHEN NOT (answer #>> '{value,more}')::boolean;
-    page := page + 1;
-  END LOOP;
-
-  RETURN QUERY
-    WITH remote AS MATERIALIZED (
-      SELECT e.key AS uid, e.value ->> 'name' AS name, (e.value ->> 'deactivated')::boolean AS gone
-      FROM pg_catalog.jsonb_each(there) AS e
-    )
-    SELECT 'missing', s.user_id, u.cometchat_uid,
-           CASE WHEN r.uid IS NULL THEN 'not in CometChat' ELSE 'deactivated in CometChat' END
-    FROM cometchat.sync_state AS s JOIN public.cometchat_users AS u ON u.user_id = s.user_id
-    LEFT JOIN remote AS r ON r.uid = u.cometchat_uid
-    WHERE s.sent_profile IS NOT NULL AND (r.uid IS NULL OR r.gone)
-    UNION ALL
-    SELECT 'orphan', NULL, r.uid, 'in CometChat, unknown here'
-    FROM remote AS r
-    WHERE NOT r.gone
-      AND NOT EXISTS (SELECT FROM public.cometchat_users AS u WHERE u.cometchat_uid = r.uid)
-      AND NOT EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.user_id::text = r.uid)
-    UNION ALL
-    SELECT 'drifted', s.user_id, u.cometchat_uid, 'the name differs'
-    FROM cometchat.sync_state AS s JOIN public.cometchat_users AS u ON u.user_id = s.user_id
-    JOIN remote AS r ON r.uid = u.cometchat_uid AND NOT r.gone
-    WHERE s.sent_profile IS NOT NULL AND s.next_attempt_at IS NULL
-      AND r.name IS DISTINCT FROM COALESCE(s.overrides ->> 'name', s.name_argument, r.name);
-
-  IF repair THEN
-    UPDATE cometchat.sync_state AS s
-    SET sent_profile = NULL, sent_metadata = NULL, next_attempt_at = pg_catalog.now(),
-        wanted_revision = s.wanted_revision + 1, attempts = 0, failed_at = NULL
-    FROM public.cometchat_users AS u
-    WHERE u.user_id = s.user_id AND s.sent_profile IS NOT NULL
-      AND (NOT there ? u.cometchat_uid
-           OR there #>> ARRAY[u.cometchat_uid, 'name'] IS DISTINCT FROM
-              COALESCE(s.overrides ->> 'name', s.name_argument, there #>> ARRAY[u.cometchat_uid, 'name']));
-    PERFORM cometchat.wake();
-  END IF;
-END
-$function$;
-COMMENT ON FUNCTION cometchat.reconcile(boolean) IS
-  'Compares with CometChat''s own list: missing, orphan, drifted; with repair it queues the fixes.';

@@ -40,7 +40,8 @@ extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["control"]);
 extension_sql_file!("../sql/trigger.sql", name = "trigger", requires = ["queue"]);
 extension_sql_file!("../sql/operate.sql", name = "operate", requires = ["trigger"]);
 extension_sql_file!("../sql/health.sql", name = "health", requires = ["operate"]);
-extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["health"]);
+extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["health"]);
+extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["reconcile"]);
 extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["functions"], finalize);
 
 /// Runs once in each process that loads the library; in the postmaster when it is preloaded.

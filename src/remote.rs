@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use cometchat::ListUsers;
+use cometchat::{ListUsers, User};
 use serde_json::{json, Value};
 
 use crate::config;
 use crate::failure::Failure;
+use crate::profile::{self, Given};
+use crate::users::{self, UserRow};
 use crate::{http, secret};
 
 /// Where requests go, without what is secret.
@@ -24,29 +26,53 @@ pub fn configuration() -> Result<Value, Failure> {
     Ok(json!({ "app_id": endpoint.app_id, "base_url": endpoint.base_url, "key_source": source }))
 }
 
-/// One page of CometChat's own list, deactivated users included.
+/// One page of CometChat's own list, deactivated users included, each with the fields in which it
+/// differs from what we believe that CometChat has.
 ///
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, Failure> {
     let deadline = Instant::now() + config::request_timeout();
-    let client = http::client(&config::app_id()?, deadline, || true)?;
+    let app_id = config::app_id()?;
+    let client = http::client(&app_id, deadline, || true)?;
     let query = ListUsers {
         per_page: Some(per_page),
         page: Some(page),
+        with_tags: true,
         with_deactivated: true,
         ..ListUsers::default()
     };
     let list = client.list_users(&query)?;
-    let users: Vec<Value> = list
+    let ours = users::owners(list.users.iter().map(|user| user.uid.clone()).collect());
+    let rows = users::load_many(ours.values().copied().collect());
+    let answer: Vec<Value> = list
         .users
         .iter()
         .map(|user| {
-            json!({
-                "uid": user.uid, "name": user.name, "avatar": user.avatar,
-                "deactivated": user.is_deactivated(),
-            })
+            let row = ours.get(&user.uid).and_then(|owner| rows.get(owner));
+            let differs = row.map(|row| drift(row, user, &app_id).join(", ")).unwrap_or_default();
+            json!({ "uid": user.uid, "deactivated": user.is_deactivated(), "differs": differs })
         })
         .collect();
-    Ok(json!({ "users": users, "more": list.has_more() }))
+    Ok(json!({ "users": answer, "more": list.has_more() }))
+}
+
+/// The fields that somebody else changed: those of a profile that CometChat has been sent as it is
+/// wanted now.
+fn drift(row: &UserRow, there: &User, app_id: &str) -> Vec<&'static str> {
+    let wanted = profile::wanted(row, Given::default()).profile;
+    let Some(known) = row.known_in(app_id).filter(|known| known.has(&wanted)) else {
+        return Vec::new(); // not yet sent, which is not drift
+    };
+    let patch = wanted.patch_for(there, known.sent.as_ref());
+    let fields = [
+        ("name", patch.name.is_some()),
+        ("avatar", patch.avatar.is_some()),
+        ("link", patch.link.is_some()),
+        ("role", patch.role.is_some()),
+        ("tags", patch.tags.is_some()),
+        // No document promises that a list shows metadata.
+        ("metadata", patch.metadata.is_some() && there.metadata.is_some()),
+    ];
+    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }

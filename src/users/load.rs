@@ -87,6 +87,18 @@ pub fn load_many(users: Vec<Uuid>) -> HashMap<Uuid, UserRow> {
     }
 }
 
+static OWNERS: Statement = Statement::new(
+    "SELECT u.cometchat_uid, u.user_id FROM public.cometchat_users AS u
+     WHERE u.cometchat_uid = ANY ($1)",
+    &[pg_sys::TEXTARRAYOID],
+);
+
+/// Whom these uids of CometChat's are mapped to.
+pub fn owners(uids: Vec<String>) -> HashMap<String, Uuid> {
+    let pairs = OWNERS.all(&[uids.into()], |row| Ok((row.get::<String>(1)?, row.get::<Uuid>(2)?)));
+    pairs.into_iter().filter_map(|(uid, user)| uid.zip(user)).collect()
+}
+
 fn read(row: &SpiTupleTable<'_>) -> SpiResult<(Uuid, UserRow)> {
     let text = |column| row.get::<String>(column);
     let texts =

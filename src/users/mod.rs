@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::profile::Argument;
 use statement::Statement;
 
-pub use load::{auth_users_is_there, load, load_many};
+pub use load::{auth_users_is_there, load, load_many, owners};
 pub use save::{forget, forget_token, queue, save, Learned};
 pub use worker::{
     database_name, database_settings, extension_version, fresh_claim, paused, prepare_session,
