@@ -22,10 +22,11 @@ as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid=postgres --regid=
 
 # PostgreSQL's private copies lie under target/, unless that is out of the postgres user's reach
 # (a clone in /root, say).
-# The prefix of a major: 15 is a copy of Debian 12's own, the others are unpacked with their usr/.
+# The prefix of a major: 15 is a copy of Debian 12's own, 16 of a Python package's, the others are
+# unpacked with their usr/.
 pg_prefix() {
   local usr=
-  [ "$1" = 15 ] || usr=/usr
+  case $1 in 15 | 16) ;; *) usr=/usr ;; esac
   if [ "$(id -u)" = 0 ] && id postgres >/dev/null 2>&1 && ! as_pg test -x "$ROOT"; then
     printf '/var/cache/cometchat_ext/%s/pg/%s%s' "$(cksum <<<"$ROOT" | cut -d' ' -f1)" "$1" "$usr"
   else

