@@ -1,13 +1,16 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-full install setup clean
+.PHONY: help demo example test lint bench bench-full soak install setup clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
 	@KEEP='$(KEEP)' tools/demo.sh
+
+example: ## Open the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
+	@tools/example.sh
 
 test: ## Run all tests (T=name: those whose name contains it); last line: N passed, N failed, N skipped
 	@tools/test.sh '$(T)'
@@ -15,11 +18,14 @@ test: ## Run all tests (T=name: those whose name contains it); last line: N pass
 lint: ## Formatting, clippy, and the rules of the house
 	@tools/lint.sh
 
-bench: ## Measure the transport against bare ureq, and how soon a hanging call can be ended
+bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a sign-up, the worker
 	@tools/bench.sh
 
-bench-full: ## The same with 200 tries of everything, and 10,000 calls in one session
+bench-full: ## The same with 200 tries of everything, 1,000,000 users, 10,000 calls in one session
 	@tools/bench.sh --full
+
+soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (SEED=n: the same again)
+	@SEED='$(SEED)' tools/soak.sh
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'

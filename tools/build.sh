@@ -10,6 +10,10 @@ trap stop_progress EXIT
 trap 'exit 130' INT TERM
 major=${1:-15}
 
+# A library that is copied over in place kills the servers that have it loaded; removed, it stays
+# with them (make demo KEEP=1) until they end.
+rm -f "$(pg_prefix "$major")/lib/postgresql/$major/lib/cometchat_ext.so"
+
 first=
 [ -e "$CARGO_TARGET_DIR/release/libcometchat_ext.so" ] || first=" (about 5 minutes the first time, on two cores)"
 progress "building the extension$first" timeout 3600 \

@@ -38,12 +38,15 @@ suite() {
   say "$suite"
   timeout --kill-after=30 "${minutes}m" "$@" </dev/null 2>&1 | tee "$log" || status=$?
   [ "$status" != 124 ] || printf 'stopped after %s minutes\n' "$minutes" | tee -a "$log"
-  awk -v suite="$suite" -v status="$status" -v seconds=$((SECONDS - started)) '
+  awk -v suite="$suite" -v filtered="$name" -v status="$status" -v seconds=$((SECONDS - started)) '
     { gsub(/\033\[[0-9;]*m/, "") }
     # libtest: one line for each binary, and one for each test
     /^test result:/ { for (i = 1; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1)
                         if ($i ~ /^failed/) failed += $(i-1); if ($i ~ /^ignored/) ignored += $(i-1) } }
     /^test .* \.\.\. ignored/ { print "skipped: " suite ": " $0 > "/dev/stderr" }
+    # vitest; tools/client.sh counts for itself
+    suite != "typescript" && /^ *Tests +[0-9]/ { for (i = 2; i <= NF; i++) { if ($i == "passed") passed += $(i-1)
+                          if ($i == "failed") failed += $(i-1); if ($i == "skipped" && !filtered) ignored += $(i-1) } }
     # pg_regress: TAP from 16 on, "test NAME ... ok" before
     /^(ok|not ok) +[0-9]+ / { if ($1 == "ok") passed++; else failed++ }
     /^test .* \.\.\. +ok +[0-9]+ ms/ { passed++ }
@@ -77,6 +80,13 @@ suite goldens 10 tools/goldens.sh "$work/goldens" "$name"
 tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'"
 COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 25 \
   cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
+
+tools/cluster.sh stop "$work/shared" "$major"
+# TypeScript: the client helper, supabase-js against all of it, the example in a browser.
+export NO_COLOR=1
+suite typescript 8 tools/client.sh "$name"
+suite supabase-js 12 tools/supabase.sh "$name"
+suite example 8 tools/example.sh test "$name"
 
 # ---- the sum ----------------------------------------------------------------------------------
 printf '\n%-12s %7s %7s %7s\n' "" passed failed skipped
