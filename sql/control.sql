@@ -13,6 +13,17 @@ CREATE SEQUENCE cometchat.trigger_failures;
 COMMENT ON SEQUENCE cometchat.trigger_failures IS
   'Counts the times that the trigger on auth.users could not queue a user; nothing to do with ids.';
 
+CREATE TABLE cometchat.missed (
+  user_id       uuid,
+  cometchat_uid text,
+  deleted       boolean
+);
+COMMENT ON TABLE cometchat.missed IS
+  'Users that the trigger could not queue, because cometchat.sync_state was locked, say. It has no '
+  'constraint and no index, so that nothing stands in the way; the worker and backfill() empty it.';
+COMMENT ON COLUMN cometchat.missed.cometchat_uid IS 'Of a deleted user, whose mapping is gone.';
+SELECT pg_catalog.pg_extension_config_dump('cometchat.missed', '');
+
 CREATE FUNCTION cometchat.wake() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_wake_wrapper';

@@ -50,7 +50,7 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text), '
       'public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
-    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.missed TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.failed_users, '
       'cometchat.control, cometchat.trigger_failures TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '

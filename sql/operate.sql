@@ -5,6 +5,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
   queued bigint := 0;
+  missed bigint := cometchat.catch_up();
 BEGIN
   IF NOT cometchat.auth_users_is_there() THEN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users of a superuser''s or the Auth server''s',
@@ -20,6 +21,7 @@ BEGIN
   ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
   WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
   GET DIAGNOSTICS queued = ROW_COUNT;
+  queued := queued + missed;
   IF queued > 0 THEN
     PERFORM cometchat.wake();
   END IF;

@@ -25,7 +25,7 @@ BEGIN
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id, false);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -58,7 +58,7 @@ BEGIN
         wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id, true);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -73,10 +73,21 @@ $function$;
 COMMENT ON FUNCTION cometchat.on_auth_user_delete() IS
   'Queues the farewell of a user who is being deleted and wipes name and e-mail. Never raises.';
 
-CREATE FUNCTION cometchat.swallow(code text, message text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION cometchat.swallow(code text, message text, user_id uuid, deleted boolean)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 BEGIN
+  BEGIN
+    INSERT INTO cometchat.missed (user_id, deleted, cometchat_uid)
+    VALUES (swallow.user_id, swallow.deleted,
+            CASE WHEN swallow.deleted THEN
+              (SELECT u.cometchat_uid FROM public.cometchat_users AS u
+               WHERE u.user_id = swallow.user_id) END);
+  EXCEPTION WHEN OTHERS THEN
+    NULL;
+  END;
   BEGIN
     PERFORM pg_catalog.nextval('cometchat.trigger_failures');
   EXCEPTION WHEN OTHERS THEN
@@ -87,8 +98,35 @@ BEGIN
           HINT = 'cometchat.backfill() finds the user later.';
 END
 $function$;
-COMMENT ON FUNCTION cometchat.swallow(text, text) IS
-  'Warns of, and counts, what the trigger must not raise.';
+COMMENT ON FUNCTION cometchat.swallow(text, text, uuid, boolean) IS
+  'Warns of, counts, and notes in cometchat.missed what the trigger must not raise.';
+
+CREATE FUNCTION cometchat.catch_up() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  queued bigint;
+BEGIN
+  WITH missed AS (
+    DELETE FROM cometchat.missed AS m WHERE m.user_id IS NOT NULL
+    RETURNING m.user_id, m.deleted, m.cometchat_uid
+  ), users AS (
+    SELECT m.user_id, pg_catalog.bool_or(m.deleted) AS deleted,
+           pg_catalog.max(m.cometchat_uid) AS cometchat_uid
+    FROM missed AS m GROUP BY m.user_id
+  )
+  INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
+  SELECT u.user_id, u.cometchat_uid, 1, pg_catalog.now() FROM users AS u ORDER BY u.user_id
+  ON CONFLICT (user_id) DO UPDATE
+  SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
+      wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
+      attempts = 0, failed_at = NULL;
+  GET DIAGNOSTICS queued = ROW_COUNT;
+  RETURN queued;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.catch_up() IS
+  'Queues the users of cometchat.missed; says how many.';
 
 -- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE … FOR EACH ROW
 -- EXECUTE FUNCTION cometchat.enqueue_row('user_id').
@@ -110,7 +148,7 @@ BEGIN
           attempts = 0, failed_at = NULL;
     END IF;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed, false);
   END;
   BEGIN
     PERFORM cometchat.wake();

@@ -5,7 +5,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
+use pgrx::bgworkers::{
+    BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
+};
 use pgrx::{pg_guard, pg_sys};
 
 use super::shared;
@@ -37,8 +39,18 @@ pub fn register_launcher() {
         .load();
 }
 
-/// Starts a worker for a database, telling the launcher of its end.
-pub fn start_worker(database: u32) -> bool {
+/// A worker that was started, whatever became of it.
+pub struct Started(DynamicBackgroundWorker);
+
+impl Started {
+    /// Whether the process is gone again.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.0.pid(), Err(BackgroundWorkerStatus::Stopped))
+    }
+}
+
+/// Starts a worker for a database, telling the launcher of its end. `None`: no process is free.
+pub fn start_worker(database: u32) -> Option<Started> {
     let database = pg_sys::Oid::from(database);
     BackgroundWorkerBuilder::new(&format!("cometchat worker {}", database.to_u32()))
         .set_type("cometchat worker")
@@ -51,7 +63,8 @@ pub fn start_worker(database: u32) -> bool {
         // SAFETY: a plain global of this process.
         .set_notify_pid(unsafe { pg_sys::MyProcPid })
         .load_dynamic()
-        .is_ok()
+        .ok()
+        .map(Started)
 }
 
 /// Installs the handlers of an ordinary backend and lets signals in: terminate and cancel act in
@@ -129,14 +142,30 @@ pub fn be_the_launcher() {
     }
 }
 
-/// Makes this process known as its database's worker until it ends.
-pub fn be_the_worker() {
+/// Makes this process known as its database's worker until it ends. `false`: there is another.
+pub fn be_the_worker() -> bool {
     let slot = shared::slot();
     // SAFETY: as above.
     unsafe {
+        let first =
+            slot.pid.compare_exchange(0, pg_sys::MyProcPid, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_err() {
+            return false;
+        }
         pg_sys::before_shmem_exit(Some(worker_gone), pg_sys::Datum::from(0));
-        slot.pid.store(pg_sys::MyProcPid, Ordering::Release);
         slot.latch.store(pg_sys::MyLatch, Ordering::Release);
+    }
+    // Whoever has work from now on sets the latch; what came before is found by the first look.
+    slot.wanted.store(false, Ordering::Release);
+    true
+}
+
+/// There is no extension in this process's database: nobody need look here again.
+pub fn nothing_to_do_here() {
+    // SAFETY: a global that is set for good when the process connects.
+    let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
+    if let Some(slot) = shared::get().and_then(|shared| shared.known_slot(database)) {
+        slot.wanted.store(false, Ordering::Release);
     }
 }
 

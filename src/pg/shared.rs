@@ -5,7 +5,9 @@
 //! not touch Postgres's locks.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering,
+};
 
 use pgrx::{pg_guard, pg_shmem_init, pg_sys, PGRXSharedMemory, PgAtomic};
 
@@ -34,10 +36,14 @@ pub struct Slot {
     pub latch: AtomicPtr<pg_sys::Latch>,
     /// The worker's process id; 0 while there is none.
     pub pid: AtomicI32,
-    /// Somebody has work and there is no worker.
+    /// Somebody has work, and no worker has taken notice yet.
     pub wanted: AtomicBool,
     /// An operator has paused the worker: it is gone, and nobody starts it.
     pub asleep: AtomicBool,
+    /// When the extension was created here, in Postgres's microseconds, and by which process; until
+    /// somebody has work, nothing is sent, since what is there may be a dump that is coming in.
+    pub created_at: AtomicI64,
+    pub creator: AtomicI32,
     /// Why sending is paused: an index into the failure codes, 0 when it is not.
     pub paused: AtomicU32,
     /// Requests that CometChat allows.
@@ -54,6 +60,8 @@ impl Slot {
             pid: AtomicI32::new(0),
             wanted: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
+            created_at: AtomicI64::new(0),
+            creator: AtomicI32::new(0),
             paused: AtomicU32::new(0),
             limiter: Spin::new(Limiter::new()),
             stats: Stats::new(),
@@ -63,6 +71,7 @@ impl Slot {
     fn clear(&self) {
         self.wanted.store(false, Ordering::Release);
         self.asleep.store(false, Ordering::Release);
+        self.created_at.store(0, Ordering::Release);
         self.paused.store(0, Ordering::Release);
         self.limiter.with(|limiter| *limiter = Limiter::new());
         self.stats.clear();
@@ -163,9 +172,14 @@ pub fn slot() -> &'static Slot {
 }
 
 impl Shared {
+    /// The database's slot, if it has one.
+    pub fn known_slot(&self, database: u32) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.database() == database)
+    }
+
     /// The database's slot, taken if it has none; `None` when all are taken.
     pub fn slot(&self, database: u32) -> Option<&Slot> {
-        if let Some(known) = self.slots.iter().find(|slot| slot.database() == database) {
+        if let Some(known) = self.known_slot(database) {
             return Some(known);
         }
         self.slots.iter().find(|slot| {

@@ -15,6 +15,7 @@ thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static ARMED: Cell<bool> = const { Cell::new(false) };
     static ROUSE: Cell<bool> = const { Cell::new(false) };
+    static CREATED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The worker of this database is to look at its queue once this transaction has committed.
@@ -29,7 +30,12 @@ pub fn at_commit() {
         // SAFETY: registered once; the callback stays valid, since libraries are never unloaded.
         unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
     }
-    ARMED.set(true);
+    // SAFETY: a plain global.
+    if unsafe { pg_sys::creating_extension } {
+        CREATED.set(true);
+    } else {
+        ARMED.set(true);
+    }
 }
 
 /// The same, and a paused worker comes back.
@@ -47,20 +53,30 @@ pub fn worker_is_up() -> bool {
 /// a latch, neither of which can fail.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
-    if !ARMED.get() {
+    if !ARMED.get() && !CREATED.get() {
         return;
     }
     match event {
         pg_sys::XactEvent::XACT_EVENT_COMMIT => {
-            ARMED.set(false);
+            let (armed, created) = (ARMED.replace(false), CREATED.replace(false));
+            let slot = shared::slot();
+            if armed {
+                slot.created_at.store(0, Ordering::Release);
+            } else if created {
+                // SAFETY: a plain global, and a function that reads the clock.
+                let (pid, now) = unsafe { (pg_sys::MyProcPid, pg_sys::GetCurrentTimestamp()) };
+                slot.creator.store(pid, Ordering::Release);
+                slot.created_at.store(now, Ordering::Release);
+            }
             if ROUSE.replace(false) {
-                shared::slot().asleep.store(false, Ordering::Release);
+                slot.asleep.store(false, Ordering::Release);
             }
             worker();
         }
         pg_sys::XactEvent::XACT_EVENT_ABORT | pg_sys::XactEvent::XACT_EVENT_PREPARE => {
             ARMED.set(false);
             ROUSE.set(false);
+            CREATED.set(false);
         }
         _ => {}
     }

@@ -36,6 +36,9 @@ pub fn claim(most: usize) -> Result<usize, Failure> {
     http::worker_endpoint(&app_id)?;
     let claim = users::fresh_claim();
     queue::free_old_claims();
+    if queue::next_due().1 {
+        queue::catch_up();
+    }
     let jobs: VecDeque<Job> = queue::claim(most, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new() });

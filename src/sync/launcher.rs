@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 
+use crate::pg::bgworker::Started;
 use crate::pg::shared::Slot;
 use crate::pg::{bgworker, shared};
 
@@ -29,7 +30,7 @@ pub extern "C-unwind" fn cometchat_launcher_main(_arg: pg_sys::Datum) {
     let Some(shared) = shared::get() else { return };
 
     let mut to_look: Vec<u32> = bgworker::databases();
-    let mut started: HashMap<u32, Instant> = HashMap::new();
+    let mut started: HashMap<u32, (Instant, Started)> = HashMap::new();
     loop {
         bgworker::reload_if_asked();
         for slot in shared.slots() {
@@ -51,22 +52,31 @@ pub extern "C-unwind" fn cometchat_launcher_main(_arg: pg_sys::Datum) {
         to_look.dedup();
         let now = Instant::now();
         let mut budget = LOOKERS;
+        let mut look_again = false;
         to_look.retain(|&database| {
-            let recently =
-                started.get(&database).is_some_and(|at| now.duration_since(*at) < BETWEEN_STARTS);
-            if budget == 0 || recently {
+            // One that is slow to start, on a machine that is busy or recovering, is waited for.
+            let wait = started.get(&database).is_some_and(|(at, worker)| {
+                now.duration_since(*at) < BETWEEN_STARTS || !worker.has_ended()
+            });
+            if wait {
+                look_again = true;
+                return false; // it is still there next time, or is wanted no longer
+            }
+            if budget == 0 {
                 return true;
             }
             budget -= 1;
-            started.insert(database, now);
-            if let Some(slot) = shared.slot(database) {
-                slot.wanted.store(false, Ordering::Release);
+            match bgworker::start_worker(database) {
+                Some(worker) => {
+                    started.insert(database, (now, worker));
+                    false // it says itself that it is no longer wanted
+                }
+                None => true, // no free process: try again later
             }
-            // No free process: try again later.
-            !bgworker::start_worker(database)
         });
         // With nothing to do it sleeps until somebody wakes it.
-        let nap = if to_look.is_empty() { Duration::from_secs(3600) } else { BETWEEN_STARTS };
+        let idle = to_look.is_empty() && !look_again;
+        let nap = if idle { Duration::from_secs(3600) } else { BETWEEN_STARTS };
         bgworker::wait(None, nap);
     }
 }

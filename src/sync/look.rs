@@ -1,9 +1,12 @@
 //! One look at the queue: a short transaction that says what the worker is to do.
 
+use std::sync::atomic::Ordering;
+
 use super::job::Job;
 use super::queue;
 use crate::config;
 use crate::http::{self, WorkerEndpoint};
+use crate::pg::shared;
 use crate::pg::transaction::{self, Failed};
 use crate::users;
 
@@ -15,6 +18,8 @@ pub enum Work {
     Asleep,
     /// The database's own settings have changed; they are read when a process connects.
     Restart,
+    /// The extension was created a moment ago, and nobody has had work yet.
+    NotYet,
     /// The extension has another version than the library.
     OtherVersion(String),
     /// A setting is missing; says which.
@@ -39,6 +44,9 @@ pub fn look(room: usize, claim: i64, settings: &str) -> Result<Work, Failed> {
         if users::paused() {
             return Work::Asleep;
         }
+        if !is_settled() {
+            return Work::NotYet;
+        }
         if version != env!("CARGO_PKG_VERSION") {
             return Work::OtherVersion(version);
         }
@@ -51,17 +59,34 @@ pub fn look(room: usize, claim: i64, settings: &str) -> Result<Work, Failed> {
     })
 }
 
+/// A dump that comes in brings our state before the mapping; what we would write in between would
+/// stand in its way. So a new extension is left alone until somebody has work, or nobody seems to
+/// be at it any more.
+fn is_settled() -> bool {
+    let slot = shared::slot();
+    let created_at = slot.created_at.load(Ordering::Acquire);
+    if created_at == 0 {
+        return true;
+    }
+    if users::is_being_restored(created_at, slot.creator.load(Ordering::Acquire)) {
+        return false;
+    }
+    slot.created_at.store(0, Ordering::Release);
+    true
+}
+
 fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> Work {
     // Looked at first: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
-    let due = queue::next_due();
+    let (due, missed) = queue::next_due();
+    let due = if missed { queue::catch_up() } else { due };
     let jobs = match due {
         Some(..=0) => queue::claim(room, claim, app_id),
         _ => Vec::new(),
     };
     let due = match jobs.len() {
         0 => due,
-        some if some < room => queue::next_due(),
+        some if some < room => queue::next_due().0,
         _ => Some(0),
     };
     Work::Jobs { jobs, due, endpoint: Box::new(endpoint) }

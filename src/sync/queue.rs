@@ -89,11 +89,14 @@ fn job(user: Uuid, row: &users::UserRow, app_id: &str, policy: &config::SyncPoli
 }
 
 static NEXT_DUE: Statement = Statement::new(
-    "SELECT ceil(extract(epoch FROM s.next_attempt_at - clock_timestamp()) * 1000)::bigint
-     FROM cometchat.sync_state AS s WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL
-     ORDER BY s.next_attempt_at LIMIT 1",
+    "SELECT (SELECT ceil(extract(epoch FROM s.next_attempt_at - clock_timestamp()) * 1000)::bigint
+             FROM cometchat.sync_state AS s WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL
+             ORDER BY s.next_attempt_at LIMIT 1),
+            EXISTS (SELECT FROM cometchat.missed)",
     &[],
 );
+
+static CATCH_UP: Statement = Statement::new("SELECT cometchat.catch_up()", &[]);
 
 static PARK: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
@@ -107,9 +110,19 @@ pub fn park(user: Uuid, claim: i64, code: &str) {
     PARK.write(&[user.into(), claim.into(), code.into()]);
 }
 
-/// Milliseconds until the next user is due; negative when one is due already.
-pub fn next_due() -> Option<i64> {
-    NEXT_DUE.first(&[], |row| row.get::<i64>(1)).flatten()
+/// Milliseconds until the next user is due, negative when one is due already; and whether the
+/// trigger has missed somebody.
+pub fn next_due() -> (Option<i64>, bool) {
+    let read = |row: &pgrx::spi::SpiTupleTable<'_>| {
+        Ok((row.get::<i64>(1)?, row.get::<bool>(2)?.unwrap_or(false)))
+    };
+    NEXT_DUE.first(&[], read).unwrap_or((None, false))
+}
+
+/// Queues whom the trigger has missed: they are due now.
+pub fn catch_up() -> Option<i64> {
+    CATCH_UP.write(&[]);
+    Some(0)
 }
 
 // The mapping is written only for users who are still there: the foreign key would refuse others,

@@ -42,14 +42,27 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
     bgworker::accept_signals();
     // The argument is the database's oid, as `start_worker` gave it.
     bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
-    let ready = transaction::run(|| {
-        users::prepare_session();
-        users::extension_version()?;
-        Some((users::database_name(), users::database_settings()))
-    });
-    let Ok(Some((database, settings))) = ready else { return }; // no extension here
-    bgworker::be_the_worker();
-    Worker::new(database, settings).run();
+    loop {
+        let ready = transaction::run(|| {
+            users::prepare_session();
+            users::extension_version()?;
+            Some((users::database_name(), users::database_settings()))
+        });
+        match ready {
+            Ok(Some((database, settings))) => {
+                if bgworker::be_the_worker() {
+                    Worker::new(database, settings).run();
+                }
+                return;
+            }
+            Ok(None) => return bgworker::nothing_to_do_here(),
+            // A catalog is locked, say.
+            Err(failed) => {
+                debug1!("cometchat: a worker cannot start: {} {}", failed.sqlstate, failed.message);
+                bgworker::wait(None, Duration::from_secs(1));
+            }
+        }
+    }
 }
 
 /// Ends the threads; called on every way out of the process.
@@ -179,6 +192,7 @@ impl Worker {
                     }
                 }
             }
+            Ok(Work::NotYet) => self.next_due = Instant::now() + PROBE,
             Ok(Work::OtherVersion(version)) => {
                 if self.other_version.as_ref() != Some(&version) {
                     warning!(

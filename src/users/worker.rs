@@ -51,6 +51,21 @@ pub fn paused() -> bool {
     PAUSED.first(&[], |row| row.get::<bool>(1)).flatten().unwrap_or(false)
 }
 
+static IS_BEING_RESTORED: Statement = Statement::new(
+    "SELECT $1 > now() - interval '5 minutes' OR EXISTS (
+       SELECT FROM pg_catalog.pg_stat_activity AS a
+       WHERE a.datname = current_database() AND (a.pid = $2 OR a.application_name = 'pg_restore'))",
+    &[pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID],
+);
+
+/// Whether the extension, created at that time by that process, may be part of a dump that is
+/// still coming in.
+pub fn is_being_restored(created_at: i64, creator: i32) -> bool {
+    let Ok(created_at) = TimestampWithTimeZone::try_from(created_at) else { return false };
+    let args = [created_at.into(), creator.into()];
+    IS_BEING_RESTORED.first(&args, |row| row.get::<bool>(1)).flatten().unwrap_or(false)
+}
+
 /// A number for claims that no earlier worker had: the clock.
 pub fn fresh_claim() -> i64 {
     // SAFETY: a function without preconditions.

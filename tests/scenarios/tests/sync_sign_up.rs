@@ -89,8 +89,22 @@ fn commits_with_a_warning(stack: &Stack) -> Uuid {
 }
 
 #[test]
-fn a_sign_up_commits_while_the_state_is_locked_and_backfill_finds_the_user() {
+fn a_sign_up_commits_while_the_state_is_locked_and_the_worker_finds_the_user() {
     let stack = Stack::syncing();
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; LOCK TABLE cometchat.sync_state").expect("lock");
+
+    let id = commits_with_a_warning(&stack);
+
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("1"));
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("the user arrives", || stack.stored(id).token.is_some());
+}
+
+#[test]
+fn where_no_worker_runs_backfill_finds_the_user() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
     let mut locker = stack.db.admin();
     locker.batch_execute("BEGIN; LOCK TABLE cometchat.sync_state").expect("lock");
 
@@ -103,7 +117,9 @@ fn a_sign_up_commits_while_the_state_is_locked_and_backfill_finds_the_user() {
     let unwell = "SELECT count(*) FROM cometchat.health() WHERE NOT ok
                   AND check_name = 'nothing swallowed' AND hint LIKE '%backfill%'";
     assert_eq!(stack.value(unwell).as_deref(), Some("1"));
-    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("1"));
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("2"));
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("0"));
+    stack.execute("SELECT cometchat.resume()");
     eventually("the user arrives", || stack.stored(id).token.is_some());
 }
 
@@ -141,7 +157,7 @@ fn a_sign_up_commits_with_the_grants_of_the_owner_gone() {
         "CREATE ROLE {powerless} NOLOGIN;
          ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO {powerless};
          GRANT USAGE ON SCHEMA cometchat TO {powerless};
-         GRANT EXECUTE ON FUNCTION cometchat.swallow(text, text) TO {powerless}"
+         GRANT EXECUTE ON FUNCTION cometchat.swallow(text, text, uuid, boolean) TO {powerless}"
     ));
     commits_with_a_warning(&stack);
 
