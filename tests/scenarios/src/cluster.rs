@@ -50,6 +50,11 @@ impl Cluster {
         cluster
     }
 
+    /// The same cluster once more, for another database in it. Goes before the one that started it.
+    pub fn again(&self) -> Cluster {
+        Cluster { dir: self.dir.clone(), ours: false }
+    }
+
     /// A running standby of it.
     pub fn standby(&self) -> Cluster {
         let mut dir = self.dir.clone().into_os_string();

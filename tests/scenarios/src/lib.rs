@@ -7,9 +7,12 @@
 
 pub mod busy;
 mod cluster;
+pub mod crowd;
 mod database;
+mod dump;
 pub mod environment;
 mod fault_server;
+mod kill;
 mod mutate;
 mod name_server;
 mod process;
@@ -17,6 +20,7 @@ mod proxy;
 mod session;
 mod stack;
 mod stored;
+mod tree;
 mod wait;
 
 pub use cluster::Cluster;
@@ -29,4 +33,5 @@ pub use proxy::ConnectProxy;
 pub use session::{Answer, Session};
 pub use stack::{Stack, APP, NOTHING};
 pub use stored::Stored;
-pub use wait::eventually;
+pub use tree::Tree;
+pub use wait::{eventually, within};

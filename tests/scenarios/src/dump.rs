@@ -1,0 +1,29 @@
+//! `pg_dump` of a database, and its restoration by `psql`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::cluster::run;
+use crate::Database;
+
+impl Database {
+    /// Dumps this database into a file of the cluster's; its path and text.
+    #[track_caller]
+    pub fn dump(&self, name: &str, options: &[&str]) -> (PathBuf, String) {
+        let path = self.cluster().secret_file(&format!("{name}-{}.sql", self.name()), "");
+        let mut dump = self.cluster().program("pg_dump");
+        dump.args(["-U", "supabase_admin", "-d", self.name(), "-h"]).arg(self.cluster().dir());
+        run(dump.args(options).arg("-f").arg(&path));
+        let text = std::fs::read_to_string(&path).expect("the dump");
+        (path, text)
+    }
+
+    /// Runs a file of SQL, which must not fail anywhere.
+    #[track_caller]
+    pub fn restore(&self, path: &Path) {
+        let mut psql = self.cluster().program("psql");
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "supabase_admin", "-h"]);
+        psql.arg(self.cluster().dir()).args(["-d", self.name()]);
+        run(psql.stdin(File::open(path).expect("the dump")));
+    }
+}

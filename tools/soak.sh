@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `make soak`: hundreds of `kill -9` of the worker, the launcher, sessions and the postmaster while
+# people sign up and edit their profiles; at the end nobody may be lost. 40 minutes at the most.
+#
+#   tools/soak.sh [KILLS] [SEED]     the seed is printed; giving it repeats the choices of a run
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+work=''
+cleanup() {
+  stop_progress
+  [ -z "$work" ] || {
+    for cluster in "$work"/*/data; do
+      [ ! -e "$cluster" ] || tools/cluster.sh stop "${cluster%/data}" "$COMETCHAT_PG" || true
+    done
+    rm -rf "$work"
+  }
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+export COMETCHAT_PG=${COMETCHAT_PG:-15}
+export COMETCHAT_KILLS=${1:-500} COMETCHAT_SEED=${2:-$SRANDOM}
+
+tools/setup.sh "$COMETCHAT_PG"
+tools/build.sh "$COMETCHAT_PG"
+progress "building the tests" timeout 1800 cargo test -p scenarios --test sync_kills --no-run
+# What a test leaves behind when it is stopped is found, and removed, here.
+work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
+chmod a+rx "$work"
+say "$COMETCHAT_KILLS kills, seed $COMETCHAT_SEED"
+TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios --test sync_kills -- --nocapture ||
+  die "the soak failed; repeat it with: tools/soak.sh $COMETCHAT_KILLS $COMETCHAT_SEED"
+say "soak: all is well"
