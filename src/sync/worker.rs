@@ -120,6 +120,7 @@ impl Worker {
             if self.outbox.write_if_due(self.claim, enough, under_way()) {
                 self.next_due = Instant::now(); // changed while in flight, or soon to be tried again
             }
+            self.hand_over(); // what was claimed before comes before a new claim
             let room = self.may_send().unwrap_or(0);
             if room > 0 && !self.claim_and_send(room) {
                 return;

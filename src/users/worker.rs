@@ -8,6 +8,11 @@ use crate::pg::transaction::set_session;
 /// What a definer function gets from its SET clause, a worker sets for itself.
 pub fn prepare_session() {
     set_session(c"search_path", c"");
+    // Every statement of the worker's is about a few users, found by index. A plan made while a
+    // table was still empty would read the whole of it, until it is analyzed.
+    set_session(c"enable_seqscan", c"off");
+    set_session(c"enable_hashjoin", c"off");
+    set_session(c"enable_mergejoin", c"off");
     // Somebody's ALTER TABLE must not hold the worker up for long: it tries again.
     set_session(c"lock_timeout", c"1s");
     set_session(c"statement_timeout", c"0");
