@@ -142,11 +142,11 @@ impl Limiter {
             return;
         };
         let end = end.unwrap_or(0);
-        if window.announced && end < window.announced_end {
+        // Rounding may move the announced end of one and the same window by a second.
+        if window.announced && end + 1 < window.announced_end {
             return; // an answer from the window before
         }
         let left = i64::try_from(left).unwrap_or(i64::MAX);
-        // Rounding may move the announced end of one and the same window by a second.
         let is_new = !window.announced
             || end > window.announced_end + 1
             || (window.looking && (end > window.announced_end || end == 0));
@@ -317,6 +317,22 @@ mod tests {
         announce(&mut limiter, 999, NOW / 1000 + 4, NOW + 2_180);
         assert!(take(&mut limiter, Asker::Worker, NOW + 2_190));
         assert!(take(&mut limiter, Asker::Worker, NOW + 2_191));
+    }
+
+    #[pg_test]
+    fn an_end_that_is_rounded_now_up_and_now_down_is_one_window() {
+        for ends in [[2, 1], [1, 2]] {
+            let mut limiter = Limiter::new();
+            let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+            assert_eq!(sent, 10);
+            announce(&mut limiter, 999, NOW / 1000 + ends[0], NOW);
+            for left in (990..999).rev() {
+                announce(&mut limiter, left, NOW / 1000 + ends[1], NOW);
+            }
+            let more =
+                (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 1)).count();
+            assert_eq!(more, 990, "{ends:?}");
+        }
     }
 
     #[pg_test]
