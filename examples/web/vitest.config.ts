@@ -1,4 +1,4 @@
-// One stack and one browser for all tests, one test after the other: some of them switch CometChat off.
+// How the tests run: on one stack, one after the other, as some of them switch CometChat off.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

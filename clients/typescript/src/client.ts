@@ -119,7 +119,7 @@ export function createCometChatAuth(supabase: RpcClient, defaults: CometChatAuth
 
 /**
  * The worker is at a queued user, so its token may be stored when asked for next. And whoever was
- * one of too many at once (several tabs) finds what the others got.
+ * one of too many at once (several tabs) finds what the others got. A gateway's 429 is treated alike.
  */
 function willBeBetterSoon(answer: CometChatFailure): boolean {
   return answer.queued === true || answer.errorCode === 'RATE_LIMITED';

@@ -48,6 +48,7 @@ function isAnswer(data: unknown, token: boolean): data is Outcome['answer'] {
 
 /** PostgREST, Postgres, a gateway or the network said no. The first line that fits decides. */
 function requestFailure(code: string, message: string, status: number): Outcome {
+  // A gateway's own, such as the number 400, is no SQLSTATE of class 40.
   const known = /^([0-9A-Z]{5}|PGRST\w{3})$/.test(code) && status !== 0;
   const detail = known ? code : `HTTP ${status}`;
   const sqlstate = known && !code.startsWith('PGRST') ? code : '';
@@ -77,7 +78,9 @@ function requestFailure(code: string, message: string, status: number): Outcome 
   }
   if (status === 429) return failure('RATE_LIMITED', `Too many requests: ${detail}`);
   // Connections, resources, shut-downs, and transactions that lost to another (class 40).
-  if (/^(08|40|53|57P|PGRST00)/.test(code) || status === 503) return failure('DATABASE', `Database error: ${detail}`, true);
+  if (/^(08|40|53|57P)/.test(sqlstate) || /^PGRST00[012]$/.test(code) || status === 503) {
+    return failure('DATABASE', `Database error: ${detail}`, true);
+  }
   if (sqlstate) return failure('DATABASE', `Database error: ${detail}`);
   return failure('API_ERROR', `Supabase answered with an error: ${detail}`, [502, 520, 521, 523].includes(status));
 }

@@ -31,6 +31,11 @@ describe('ensureUser asks again', () => {
     expect(await postgrest.client().ensureUser()).toEqual(SUCCESS);
   });
 
+  test("after a gateway's rate limit", async () => {
+    postgrest.answers(gateway(429), { body: SUCCESS });
+    expect(await postgrest.client().ensureUser()).toEqual(SUCCESS);
+  });
+
   test('until the answer is another: a refusal is final', async () => {
     const refusal = { success: false, error: 'The user is deactivated in CometChat', errorCode: 'USER_DEACTIVATED' };
     postgrest.answers({ body: QUEUED }, { body: refusal }, { body: SUCCESS });
@@ -70,6 +75,8 @@ describe.each(['ensureUser', 'refreshToken', 'revokeTokens'] as const)('%s asks 
     ['a bad gateway', gateway(502)],
     ['an unavailable service', gateway(503)],
     ['a gateway timeout', gateway(504)],
+    ['a request that took too long to arrive', gateway(408)],
+    ...[520, 521, 522, 523, 524].map((status): [string, Step] => [`a proxy's ${status}`, gateway(status)]),
   ];
   test.each(passing)('after %s', async (_, step) => {
     postgrest.answers(step, { body: SUCCESS });
@@ -85,6 +92,7 @@ describe.each(['ensureUser', 'refreshToken', 'revokeTokens'] as const)('%s asks 
     ['a read-only transaction', postgrestError(405, '25006')],
     ['an internal error', postgrestError(500, 'XX000')],
     ['an answer that is none', { body: '"hello"' }],
+    ["a gateway's code that begins like a SQLSTATE", { status: 400, body: { code: 400 } }],
   ];
   test.each(lasting)('but not after %s', async (_, step) => {
     postgrest.answers(step, { body: SUCCESS });
@@ -100,6 +108,12 @@ describe.each(['ensureUser', 'refreshToken', 'revokeTokens'] as const)('%s asks 
 });
 
 describe('the extension has the last word', () => {
+  test.each(['refreshToken', 'revokeTokens'] as const)('and so has a gateway with its rate limit, for %s', async (name) => {
+    postgrest.answers(gateway(429), { body: SUCCESS });
+    expect(await postgrest.client()[name]()).toMatchObject({ errorCode: 'RATE_LIMITED' });
+    expect(postgrest.requests).toHaveLength(1);
+  });
+
   test('refreshToken repeats none of its answers: each may cost a request to CometChat', async () => {
     for (const refusal of [CROWDED, { ...QUEUED, queued: undefined }]) {
       postgrest.answers({ body: refusal }, { body: SUCCESS });

@@ -3,7 +3,7 @@ import type { Session } from '@supabase/supabase-js';
 import { signOut } from './chat';
 import { element, onSubmit } from './dom';
 import { supabase } from './supabase';
-import { accountProblem, chatProblem } from './words';
+import { accountProblem, signOutProblem } from './words';
 
 const signedOutView = element('signed-out', HTMLElement);
 const signedInView = element('signed-in', HTMLElement);
@@ -13,7 +13,8 @@ const profileForm = element('profile', HTMLFormElement);
 const signOutForm = element('sign-out', HTMLFormElement);
 const notice = element('account-notice', HTMLElement);
 
-export function startAccount() {
+/** `stillSignedIn` is called after a sign-out that failed: chat may have lost its token by then. */
+export function startAccount({ stillSignedIn }: { stillSignedIn: () => void }) {
   for (const [button, form] of [['show-sign-up', signUpForm], ['show-log-in', logInForm]] as const) {
     element(button, HTMLButtonElement).addEventListener('click', () => choose(form));
   }
@@ -42,7 +43,9 @@ export function startAccount() {
 
   onSubmit(signOutForm, async ({ everywhere }) => {
     const errorCode = await signOut(supabase, everywhere === 'on');
-    return errorCode && `Not signed out. ${chatProblem(errorCode, false).text}`;
+    if (!errorCode) return undefined;
+    stillSignedIn();
+    return signOutProblem(errorCode);
   });
 
   supabase.auth.onAuthStateChange((event, session) => {

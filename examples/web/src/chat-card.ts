@@ -53,7 +53,7 @@ function showSteps(state: ChatState) {
   const hasToken = problem?.errorCode === 'CHAT_LOGIN';
   setStep('account', 'done');
   setStep('user', hasToken ? 'done' : problem?.queued ? 'queued in the database' : '');
-  setStep('login', hasToken ? 'CometChat does not answer' : '');
+  setStep('login', hasToken ? 'not let in yet' : '');
   code.textContent = problem ? `${problem.errorCode}${problem.queued ? ', queued' : ''}` : '';
 }
 

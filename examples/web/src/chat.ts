@@ -20,15 +20,15 @@ export type ChatState =
   | { status: 'waiting' | 'failed'; errorCode: CometChatErrorCode; queued: boolean };
 
 /** All that an app needs once somebody is signed in to Supabase. */
-export async function connectToChat(auth: CometChatAuth, chat: Chat): Promise<ChatState> {
-  const answer = await auth.ensureUser();
+export async function connectToChat(auth: CometChatAuth, chat: Chat, signal?: AbortSignal): Promise<ChatState> {
+  const answer = await auth.ensureUser({}, { signal });
   try {
     return await logIn(chat, answer);
   } catch (error) {
     if (codeOf(error) !== 'AUTH_ERR_AUTH_TOKEN_NOT_FOUND') throw error;
     // CometChat no longer takes the stored token: somebody revoked it, or deleted the user there.
-    const fresh = await auth.refreshToken();
-    return logIn(chat, fresh.errorCode === 'USER_NOT_FOUND' ? await auth.ensureUser() : fresh);
+    const fresh = await auth.refreshToken(null, { signal });
+    return logIn(chat, fresh.errorCode === 'USER_NOT_FOUND' ? await auth.ensureUser({}, { signal }) : fresh);
   }
 }
 
@@ -47,22 +47,27 @@ const PASSING = new Set<string>(['NETWORK', 'TIMEOUT', 'RATE_LIMITED', 'API_ERRO
 
 const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
 
-/** Keeps chat and session together: log-ins, log-outs, edited profiles, and retries while chat is away. */
+/**
+ * Keeps chat and session together: log-ins, log-outs, edited profiles, and retries while chat is away.
+ * `stop` ends that, and leaves chat as it is: `useEffect(() => followSession(…).stop, [])`.
+ */
 export function followSession(supabase: SupabaseClient, chat: Chat, show: (state: ChatState) => void) {
   const auth = createCometChatAuth(supabase, { retry: false }); // tries again here, where it is seen
   let userId: string | undefined;
   let connected = false;
   let turn = 0; // an answer that belongs to an earlier turn comes too late to count
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = new AbortController();
   let work = Promise.resolve(); // one thing at a time: a late log-in must not undo a log-out
 
   function connect(failures = 0, first: () => Promise<unknown> = async () => {}) {
+    if (!userId || end.signal.aborted) return;
     const mine = begin();
     if (!connected && failures === 0) show({ status: 'connecting' });
     work = work.then(async () => {
       if (mine !== turn) return;
       await first();
-      const state = await connectToChat(auth, chat).catch((error): ChatState => {
+      const state = await connectToChat(auth, chat, end.signal).catch((error): ChatState => {
         console.warn('chat log-in failed:', error);
         return { status: 'waiting', errorCode: 'CHAT_LOGIN', queued: false };
       });
@@ -89,7 +94,7 @@ export function followSession(supabase: SupabaseClient, chat: Chat, show: (state
     return ++turn;
   }
 
-  supabase.auth.onAuthStateChange((event, session) => {
+  const { data } = supabase.auth.onAuthStateChange((event, session) => {
     // SIGNED_IN comes again whenever the tab is looked at: only another user is news.
     if (session?.user.id === userId && event !== 'USER_UPDATED' && event !== 'INITIAL_SESSION') return;
     userId = session?.user.id;
@@ -97,10 +102,21 @@ export function followSession(supabase: SupabaseClient, chat: Chat, show: (state
     else disconnect();
   });
 
-  return { retry: () => connect(), newToken: () => connect(0, () => auth.refreshToken()) };
+  return {
+    retry: () => connect(),
+    newToken: () => connect(0, () => auth.refreshToken(null, { signal: end.signal })),
+    stop() {
+      data.subscription.unsubscribe();
+      begin();
+      end.abort();
+    },
+  };
 }
 
-/** Signs out of chat and of Supabase: here, or on all devices. Answers with an error code, or nothing. */
+/**
+ * Signs out of chat and of Supabase: here, or on all devices. Answers with an error code, or nothing.
+ * After an error the session is there as before, but chat's tokens may be gone: connect again.
+ */
 export async function signOut(supabase: SupabaseClient, everywhere = false): Promise<string | undefined> {
   if (everywhere) {
     const answer = await createCometChatAuth(supabase, { retry: false }).revokeTokens();
@@ -108,6 +124,6 @@ export async function signOut(supabase: SupabaseClient, everywhere = false): Pro
     if (!answer.success && !answer.queued && answer.errorCode !== 'USER_NOT_FOUND') return answer.errorCode;
   }
   const { error } = await supabase.auth.signOut({ scope: everywhere ? 'global' : 'local' });
-  // This device forgets its session whatever the server says; the others need the server.
+  // `local` forgets the session whatever the server says; `global` needs the server, and keeps it on an error.
   return everywhere && error ? (error.code ?? 'NETWORK') : undefined;
 }

@@ -7,6 +7,12 @@ export function element<T extends HTMLElement>(id: string, kind: new () => T): T
   return found;
 }
 
+/** Shows the message and nothing else: for a page that was not set up. */
+export function giveUp(message: string): never {
+  document.body.textContent = message;
+  throw new Error(message);
+}
+
 /** Sends a form with `send`: no reload, no second click meanwhile, what it answers is shown as an error. */
 export function onSubmit(form: HTMLFormElement, send: (fields: Record<string, string>) => Promise<string | undefined>) {
   const button = form.querySelector<HTMLButtonElement>('button[type=submit]')!;
@@ -16,7 +22,13 @@ export function onSubmit(form: HTMLFormElement, send: (fields: Record<string, st
     button.disabled = true;
     error.textContent = '';
     const fields = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
-    error.textContent = (await send(fields)) ?? '';
-    button.disabled = false;
+    try {
+      error.textContent = (await send(fields)) ?? '';
+    } catch (failure) {
+      error.textContent = 'Something unexpected happened. Please try again.';
+      throw failure; // for the console
+    } finally {
+      button.disabled = false;
+    }
   });
 }

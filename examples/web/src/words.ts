@@ -6,7 +6,7 @@ interface Words {
   text: string;
 }
 
-/** By the `errorCode` of cometchat_ext's answers; the codes in lower case are our own. */
+/** By the `errorCode` of cometchat_ext's answers; CHAT_LOGIN is our own, of chat.ts. */
 const CHAT: Record<string, Words> = {
   NETWORK: away('There is no answer.'),
   TIMEOUT: away('It is taking too long to answer.'),
@@ -19,7 +19,7 @@ const CHAT: Record<string, Words> = {
   USER_DEACTIVATED: { title: 'Chat is closed for you', text: 'Your chat account was deactivated. Please write to support.' },
   INVALID_INPUT: { title: 'We do not know this account', text: 'It may have been deleted. Please sign up again.' },
   USER_NOT_FOUND: { title: 'CometChat does not know you yet', text: 'Try again, and chat will be set up anew.' },
-  NOT_CONFIGURED: operator('CometChat is not set up on our server: app id, region or API key is missing.'),
+  NOT_CONFIGURED: operator('CometChat is not set up on our server.'),
   API_KEY_REJECTED: operator('CometChat refuses our server’s API key.'),
   PLAN_LIMIT: operator('Our CometChat plan has no room for another user.'),
   READ_ONLY: operator('Our database is read-only at the moment.'),
@@ -51,9 +51,15 @@ const ACCOUNT: Record<string, string> = {
   email_not_confirmed: 'Please confirm your e-mail address first: we sent you a link.',
   weak_password: 'That password is too easy to guess. Please take a longer one.',
   over_email_send_rate_limit: 'Too many e-mails were sent. Please wait a little.',
+  over_request_rate_limit: 'That was too often. Please wait a little.',
 };
 
 export function accountProblem(error: AuthError): string {
   if (error.name === 'AuthRetryableFetchError') return 'The server does not answer. Are you online?';
   return ACCOUNT[error.code ?? ''] ?? error.message;
+}
+
+/** By the code that `signOut` answers with: CometChat or Supabase may have said no. */
+export function signOutProblem(code: string): string {
+  return `Not signed out. ${ACCOUNT[code] ?? chatProblem(code, false).text}`;
 }

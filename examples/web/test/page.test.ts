@@ -1,5 +1,5 @@
 // The page as such: on a phone, in the dark, by keyboard, and for a screen reader.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { chatSays, signUp, visit, type Visitor } from './support/visitor.ts';
 
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
@@ -91,6 +91,29 @@ describe('By keyboard alone', () => {
     }
     await page.keyboard.press('Enter');
     await chatSays({ page, ...visitor }, 'You can chat');
+  });
+});
+
+describe('Set up for no CometChat at all', () => {
+  test('the page says which settings it lacks, instead of asking a local one that is not there', async () => {
+    const { page, forgiven } = await visit({}, inject('addresses').noAppPage);
+    await page.getByText('Set VITE_COMETCHAT_APP_ID and VITE_COMETCHAT_REGION').waitFor();
+    forgiven.push(/Set VITE_COMETCHAT_APP_ID/);
+  });
+});
+
+describe('In a browser whose storage is full', () => {
+  test('a sign-up that fails half-way says so, and can be sent again', async () => {
+    const visitor = await visit();
+    await visitor.page.evaluate(() => {
+      Storage.prototype.setItem = () => {
+        throw new Error('the storage is full');
+      };
+    });
+    await signUp(visitor, 'Full House');
+    await visitor.page.getByRole('alert').filter({ hasText: 'Something unexpected happened' }).waitFor();
+    expect(await visitor.page.getByRole('button', { name: 'Create account' }).isEnabled()).toBe(true);
+    visitor.forgiven.push(/the storage is full/);
   });
 });
 

@@ -126,11 +126,28 @@ describe('Somebody who is signed in', () => {
     const grace = await visit();
     await signUp(grace, 'Grace Hopper');
     await chatSays(grace, 'You can chat');
+    const [token, uid] = [await chatFact(grace, 'Auth token'), await chatFact(grace, 'uid')];
     await grace.page.route('**/auth/v1/logout**', (route) => route.abort('connectionrefused'));
     await signOut(grace, { everywhere: true });
     await grace.page.getByRole('alert').filter({ hasText: 'Not signed out' }).waitFor();
+    // The tokens were gone before Supabase was asked: whoever stays signed in gets a new one.
+    await chatOf(grace).getByText(token, { exact: true }).waitFor({ state: 'detached' });
+    await chatSays(grace, 'You can chat');
+    expect((await cometChat.user(uid)).tokens).toHaveLength(1);
     await signOut(grace);
     await grace.page.getByRole('form', { name: 'Log in' }).waitFor();
+    grace.forgiven.push(/Failed to load resource.*\/auth\/v1\/logout/);
+  });
+
+  test('is told in plain words why Supabase does not sign out everywhere', async () => {
+    const grace = await visit();
+    await signUp(grace, 'Grace Hopper');
+    await chatSays(grace, 'You can chat');
+    await grace.page.route('**/auth/v1/logout**', (route) =>
+      route.fulfill({ status: 429, json: { error_code: 'over_request_rate_limit', msg: 'Request rate limit reached' } }),
+    );
+    await signOut(grace, { everywhere: true });
+    await grace.page.getByRole('alert').filter({ hasText: 'Not signed out. That was too often.' }).waitFor();
     grace.forgiven.push(/Failed to load resource.*\/auth\/v1\/logout/);
   });
 });

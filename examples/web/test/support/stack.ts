@@ -7,9 +7,10 @@ import { build, preview, type PreviewServer } from 'vite';
 import type { TestProject } from 'vitest/node';
 
 export interface Addresses {
-  /** The page with the local CometChat, and the one that is set up for a real app. */
+  /** The page with the local CometChat, the one that is set up for a real app, and one for neither. */
   page: string;
   realAppPage: string;
+  noAppPage: string;
   /** Steers the local CometChat. */
   control: string;
   cometChatApi: string;
@@ -34,18 +35,16 @@ export default async function setup(project: TestProject) {
   };
   try {
     const { url, publishableKey, controlUrl, apiUrl } = JSON.parse(await firstLine(backend));
-    Object.assign(process.env, {
-      VITE_SUPABASE_URL: url,
-      VITE_SUPABASE_PUBLISHABLE_KEY: publishableKey,
-      LOCAL_COMETCHAT_API_URL: apiUrl,
-      LOCAL_COMETCHAT_CONTROL_URL: controlUrl,
-    });
+    Object.assign(process.env, { VITE_SUPABASE_URL: url, VITE_SUPABASE_PUBLISHABLE_KEY: publishableKey });
+    pages.push(await servePage('none'));
+    Object.assign(process.env, { LOCAL_COMETCHAT_API_URL: apiUrl, LOCAL_COMETCHAT_CONTROL_URL: controlUrl });
     pages.push(await servePage('local'));
     Object.assign(process.env, { VITE_COMETCHAT_APP_ID: REAL_APP.id, VITE_COMETCHAT_REGION: REAL_APP.region });
     pages.push(await servePage('real'));
     project.provide('addresses', {
-      page: address(pages[0]!),
-      realAppPage: address(pages[1]!),
+      noAppPage: address(pages[0]!),
+      page: address(pages[1]!),
+      realAppPage: address(pages[2]!),
       control: controlUrl,
       cometChatApi: apiUrl,
     });
