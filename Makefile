@@ -9,7 +9,7 @@ help: ## This list
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
 	@KEEP='$(KEEP)' tools/demo.sh
 
-example: ## Open the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
+example: ## Start the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
 	@tools/example.sh
 
 test: ## Run all tests (T=name: those whose name contains it); last line: N passed, N failed, N skipped
@@ -24,8 +24,8 @@ bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a
 bench-full: ## The same with 200 tries of everything, 1,000,000 users, 10,000 calls in one session
 	@tools/bench.sh --full
 
-soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (SEED=n: the same again)
-	@SEED='$(SEED)' tools/soak.sh
+soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
+	@tools/soak.sh '$(KILLS)' '$(SEED)'
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'
@@ -33,5 +33,5 @@ install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_confi
 setup: ## Only install what the other targets need
 	@tools/setup.sh
 
-clean: ## Remove everything that was built or fetched
+clean: ## Remove what was built or fetched in here
 	@tools/clean.sh

@@ -16,6 +16,7 @@ SELECT old.user_id, lower(old.cometchat_uid), old.cometchat_auth_token, old.crea
        coalesce(old.updated_at, old.created_at)
 FROM cometchat_before.cometchat_users AS old
 JOIN auth.users ON users.id = old.user_id
+WHERE old.cometchat_uid IS NOT NULL
 ORDER BY coalesce(old.updated_at, old.created_at) DESC NULLS LAST
 ON CONFLICT DO NOTHING;
 

@@ -24,11 +24,16 @@ for dir in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)/extension";
   [ -w "$dir" ] || sudo=(--sudo)
 done
 [ ${#sudo[@]} = 0 ] || { say "asking sudo to write into $("$pg_config" --pkglibdir)"; as_root true; }
+# Copied over in place, a library takes down the server that has it loaded; removed, it stays with it
+# until the restart.
+old=$("$pg_config" --pkglibdir)/cometchat_ext.so
+if [ ${#sudo[@]} = 0 ]; then rm -f "$old"; else as_root rm -f "$old"; fi
 progress "building and installing for $version" timeout 3600 \
   cargo pgrx install --release --no-default-features --features "pg$major" \
   --pg-config "$pg_config" "${sudo[@]}"
 
 say "installed into $("$pg_config" --pkglibdir)"
-printf '%s\n' "" "Now, in postgresql.conf (README, Configuration), then a reload:" \
+printf '%s\n' "" "Now, in postgresql.conf (README, Configuration), then a restart:" \
+  "  shared_preload_libraries = 'cometchat_ext'   # add it to what is there" \
   "  cometchat.app_id = '...'" "  cometchat.region = 'us'" "  cometchat.api_key_file = '...'" \
-  "and in each database:" "  CREATE EXTENSION cometchat_ext;"
+  "and in each database:" "  CREATE EXTENSION cometchat_ext;   -- from an older version: ALTER EXTENSION cometchat_ext UPDATE;"

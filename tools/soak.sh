@@ -2,7 +2,7 @@
 # `make soak`: hundreds of `kill -9` of the worker, the launcher, sessions and the postmaster while
 # people sign up and edit their profiles; at the end nobody may be lost. 40 minutes at the most.
 #
-#   tools/soak.sh [KILLS] [SEED]     the seed is printed; giving it repeats the choices of a run
+#   tools/soak.sh [KILLS] [SEED]     500 kills; the seed is printed, giving it repeats a run's choices
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh

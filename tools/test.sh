@@ -82,7 +82,7 @@ COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 25 \
   cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
 
 tools/cluster.sh stop "$work/shared" "$major"
-# TypeScript: the client helper, supabase-js against all of it, the example in a browser.
+# TypeScript: the client, supabase-js against all of it, the example in a browser.
 export NO_COLOR=1
 suite typescript 8 tools/client.sh "$name"
 suite supabase-js 12 tools/supabase.sh "$name"
