@@ -48,7 +48,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION cometchat.pause() IS
-  'Stops the worker''s sending. What is queued stays; interactive calls go on.';
+  'Stops the sending of the worker and of process_queue(). What is queued stays; interactive calls go on.';
 
 CREATE FUNCTION cometchat.resume() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

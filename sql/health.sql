@@ -37,7 +37,7 @@ BEGIN
   hint := CASE WHEN NOT ok THEN CASE answer ->> 'errorCode'
       WHEN 'API_KEY_REJECTED' THEN 'Use a REST API key (full access) of this app and region.'
       WHEN 'NETWORK' THEN 'Can the database server reach CometChat? See cometchat.proxy.'
-      ELSE 'See the README, "What each error means".' END END;
+      ELSE 'See the README, "Errors".' END END;
   RETURN NEXT;
 
   check_name := 'worker running';
@@ -86,7 +86,7 @@ BEGIN
   ok := number = 0;
   detail := number || ' failures of the trigger';
   hint := CASE WHEN NOT ok THEN 'SELECT cometchat.backfill(); then '
-    'SELECT setval(''cometchat.trigger_failures'', 1, false);' END;
+    '(as its owner) SELECT setval(''cometchat.trigger_failures'', 1, false);' END;
   RETURN NEXT;
 
   check_name := 'queue moving';

@@ -40,7 +40,8 @@ AS $function$
   FROM remote AS r
   WHERE NOT r.gone
     AND NOT EXISTS (SELECT FROM public.cometchat_users AS u WHERE u.cometchat_uid = r.uid)
-    AND NOT EXISTS (SELECT FROM ours AS o WHERE o.uid = r.uid OR o.user_id::text = r.uid)
+    AND NOT EXISTS (SELECT FROM ours AS o WHERE o.uid = r.uid)
+    AND NOT EXISTS (SELECT FROM ours AS o WHERE o.user_id::text = r.uid)
 $function$;
 COMMENT ON FUNCTION cometchat.compare(text[], boolean[], text[]) IS
   'Where CometChat''s list and our state disagree; the arrays are the list, an entry each.';

@@ -25,7 +25,7 @@ BEGIN
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id, false);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id::text, false);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -58,7 +58,7 @@ BEGIN
         wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id, true);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id::text, true);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -73,21 +73,35 @@ $function$;
 COMMENT ON FUNCTION cometchat.on_auth_user_delete() IS
   'Queues the farewell of a user who is being deleted and wipes name and e-mail. Never raises.';
 
-CREATE FUNCTION cometchat.swallow(code text, message text, user_id uuid, deleted boolean)
+CREATE FUNCTION cometchat.swallow(code text, message text, user_id text, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
+DECLARE
+  whom uuid;
 BEGIN
   BEGIN
-    INSERT INTO cometchat.missed (user_id, deleted, cometchat_uid)
-    VALUES (swallow.user_id, swallow.deleted,
-            CASE WHEN swallow.deleted THEN
-              (SELECT u.cometchat_uid FROM public.cometchat_users AS u
-               WHERE u.user_id = swallow.user_id) END);
+    whom := swallow.user_id::uuid;
   EXCEPTION WHEN OTHERS THEN
-    NULL;
+    NULL; -- whoever cannot be a user cannot be found later
   END;
+  IF whom IS NOT NULL THEN
+    BEGIN
+      INSERT INTO cometchat.missed (user_id, deleted, cometchat_uid)
+      VALUES (whom, swallow.deleted,
+              CASE WHEN swallow.deleted THEN
+                (SELECT u.cometchat_uid FROM public.cometchat_users AS u
+                 WHERE u.user_id = whom) END);
+    EXCEPTION WHEN OTHERS THEN
+      BEGIN
+        -- It may be the mapping that is locked.
+        INSERT INTO cometchat.missed (user_id, deleted) VALUES (whom, swallow.deleted);
+      EXCEPTION WHEN OTHERS THEN
+        NULL;
+      END;
+    END;
+  END IF;
   BEGIN
     PERFORM pg_catalog.nextval('cometchat.trigger_failures');
   EXCEPTION WHEN OTHERS THEN
@@ -95,38 +109,55 @@ BEGIN
   END;
   RAISE WARNING 'a user could not be queued for CometChat'
     USING DETAIL = pg_catalog.format('%s: %s', code, message),
-          HINT = 'cometchat.backfill() finds the user later.';
+          HINT = 'The worker, or cometchat.backfill(), finds the user later.';
 END
 $function$;
-COMMENT ON FUNCTION cometchat.swallow(text, text, uuid, boolean) IS
+COMMENT ON FUNCTION cometchat.swallow(text, text, text, boolean) IS
   'Warns of, counts, and notes in cometchat.missed what the trigger must not raise.';
 
+-- Whoever's state is locked stays in the list: one must not hold up the others.
 CREATE FUNCTION cometchat.catch_up() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 DECLARE
+  free uuid[];
+  gone uuid[];
   queued bigint;
 BEGIN
+  free := ARRAY(SELECT s.user_id FROM cometchat.sync_state AS s
+                WHERE s.user_id IN (SELECT m.user_id FROM cometchat.missed AS m)
+                FOR UPDATE OF s SKIP LOCKED)
+       || ARRAY(SELECT DISTINCT m.user_id FROM cometchat.missed AS m
+                WHERE NOT EXISTS (SELECT FROM cometchat.sync_state AS s
+                                  WHERE s.user_id = m.user_id));
   WITH missed AS (
-    DELETE FROM cometchat.missed AS m WHERE m.user_id IS NOT NULL
+    DELETE FROM cometchat.missed AS m WHERE m.user_id = ANY (free)
     RETURNING m.user_id, m.deleted, m.cometchat_uid
-  ), users AS (
+  ), users AS MATERIALIZED (
     SELECT m.user_id, pg_catalog.bool_or(m.deleted) AS deleted,
            pg_catalog.max(m.cometchat_uid) AS cometchat_uid
     FROM missed AS m GROUP BY m.user_id
+  ), queue AS (
+    INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
+    SELECT u.user_id, u.cometchat_uid, 1, pg_catalog.now() FROM users AS u ORDER BY u.user_id
+    ON CONFLICT (user_id) DO UPDATE
+    SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
+        wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
+        attempts = 0, failed_at = NULL
   )
-  INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
-  SELECT u.user_id, u.cometchat_uid, 1, pg_catalog.now() FROM users AS u ORDER BY u.user_id
-  ON CONFLICT (user_id) DO UPDATE
-  SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
-      wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
-      attempts = 0, failed_at = NULL;
-  GET DIAGNOSTICS queued = ROW_COUNT;
+  SELECT count(*), pg_catalog.array_agg(u.user_id) FILTER (WHERE u.deleted) INTO queued, gone
+  FROM users AS u;
+  -- as on_auth_user_delete() does
+  UPDATE cometchat.sync_state AS s
+  SET overrides = NULL, name_argument = NULL, name_basis = NULL,
+      email_argument = NULL, email_basis = NULL, error_message = NULL
+  WHERE s.user_id = ANY (gone);
   RETURN queued;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.catch_up() IS
-  'Queues the users of cometchat.missed; says how many.';
+  'Queues the users of cometchat.missed whose state is not locked; says how many.';
 
 -- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE … FOR EACH ROW
 -- EXECUTE FUNCTION cometchat.enqueue_row('user_id').
@@ -148,7 +179,7 @@ BEGIN
           attempts = 0, failed_at = NULL;
     END IF;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed, false);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed::text, false);
   END;
   BEGIN
     PERFORM cometchat.wake();

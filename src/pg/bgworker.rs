@@ -155,18 +155,33 @@ pub fn be_the_worker() -> bool {
         pg_sys::before_shmem_exit(Some(worker_gone), pg_sys::Datum::from(0));
         slot.latch.store(pg_sys::MyLatch, Ordering::Release);
     }
-    // Whoever has work from now on sets the latch; what came before is found by the first look.
-    slot.wanted.store(false, Ordering::Release);
     true
 }
 
-/// There is no extension in this process's database: nobody need look here again.
-pub fn nothing_to_do_here() {
+/// Before a look at the database: whoever has work from now on is not seen by it.
+pub fn take_notice() {
+    if let Some(slot) = known_slot() {
+        slot.wanted.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Whether somebody has had work since [`take_notice`].
+pub fn is_wanted() -> bool {
+    known_slot().is_some_and(|slot| slot.wanted.load(Ordering::SeqCst))
+}
+
+/// The look has to be repeated, by another process if this one ends.
+pub fn remain_wanted() {
+    if let Some(slot) = known_slot() {
+        slot.wanted.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The slot of this process's database; a database without the extension has none as a rule.
+fn known_slot() -> Option<&'static shared::Slot> {
     // SAFETY: a global that is set for good when the process connects.
     let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-    if let Some(slot) = shared::get().and_then(|shared| shared.known_slot(database)) {
-        slot.wanted.store(false, Ordering::Release);
-    }
+    shared::get()?.known_slot(database)
 }
 
 #[pg_guard]
@@ -190,9 +205,11 @@ unsafe extern "C-unwind" fn worker_gone(_code: i32, _arg: pg_sys::Datum) {
     if !LEAVING.load(Ordering::Relaxed) {
         slot.wanted.store(true, Ordering::Release);
     }
-    slot.latch.store(std::ptr::null_mut(), Ordering::Release);
-    slot.pid.store(0, Ordering::Release);
+    slot.latch.store(std::ptr::null_mut(), Ordering::SeqCst);
     slot.paused.store(0, Ordering::Release);
+    slot.pid.store(0, Ordering::SeqCst);
+    // The postmaster tells the launcher that started this process, who may be another by now.
+    super::wake::launcher();
 }
 
 /// What `pg_stat_activity` shows of this process.

@@ -84,17 +84,26 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
 
 /// Wakes this database's worker now, or has the launcher start it.
 pub fn worker() {
-    let Some(shared) = shared::get() else { return };
+    if shared::get().is_none() {
+        return;
+    }
     let slot = shared::slot();
-    let latch = slot.latch.load(Ordering::Acquire);
+    // In this order: a worker that is just leaving, or resets its latch while it awaits a lock,
+    // finds it, or the launcher does.
+    if !slot.asleep.load(Ordering::SeqCst) {
+        slot.wanted.store(true, Ordering::SeqCst);
+    }
+    let latch = slot.latch.load(Ordering::SeqCst);
     if !latch.is_null() {
         set(latch);
-        return;
+    } else if !slot.asleep.load(Ordering::SeqCst) {
+        launcher();
     }
-    if slot.asleep.load(Ordering::Acquire) {
-        return;
-    }
-    slot.wanted.store(true, Ordering::Release);
+}
+
+/// Wakes the launcher.
+pub fn launcher() {
+    let Some(shared) = shared::get() else { return };
     let launcher = shared.launcher.load(Ordering::Acquire);
     if !launcher.is_null() {
         set(launcher);

@@ -26,19 +26,19 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
-/// Claims up to `most` users; says how many.
+/// Claims up to `most` users; says how many. None while an operator has paused the sending.
 ///
 /// # Errors
 /// [`Failure::NotConfigured`].
 pub fn claim(most: usize) -> Result<usize, Failure> {
     finish(); // what an earlier call of this session may have left behind
+    if users::paused() {
+        return Ok(0);
+    }
     let app_id = config::app_id()?;
     http::worker_endpoint(&app_id)?;
     let claim = users::fresh_claim();
-    queue::free_old_claims();
-    if queue::next_due().1 {
-        queue::catch_up();
-    }
+    queue::clear_up(queue::next_due(claim), claim);
     let jobs: VecDeque<Job> = queue::claim(most, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new() });
@@ -77,9 +77,11 @@ pub fn send() -> Result<bool, Failure> {
 
 /// Writes what became of them; those that were not tried are due as before.
 pub fn finish() {
-    let Batch { claim, jobs, mut done, .. } = BATCH.take();
-    done.extend(jobs.into_iter().map(Job::not_tried));
-    if !done.is_empty() {
-        queue::finish(&done, claim, users::random);
-    }
+    BATCH.with_borrow_mut(|batch| {
+        batch.done.extend(batch.jobs.drain(..).map(Job::not_tried));
+        if !batch.done.is_empty() {
+            queue::finish(&batch.done, batch.claim, users::random);
+            batch.done.clear(); // not where the write was cancelled: it is made up for later
+        }
+    });
 }

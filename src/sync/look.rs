@@ -28,6 +28,9 @@ pub enum Work {
     Jobs { jobs: Vec<Job>, due: Option<i64>, endpoint: Box<WorkerEndpoint> },
 }
 
+/// What a lock stood in the way of is tried again after this many milliseconds.
+const AGAIN: i64 = 500;
+
 /// Claims up to `room` users in the name of `claim`. `settings`: the database's settings that this
 /// process has.
 ///
@@ -78,15 +81,23 @@ fn is_settled() -> bool {
 fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> Work {
     // Looked at first: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
-    let (due, missed) = queue::next_due();
-    let due = if missed { queue::catch_up() } else { due };
+    let mut due = queue::next_due(claim);
+    if due.missed || due.stale {
+        let done = queue::clear_up(due, claim);
+        due = queue::next_due(claim);
+        if !done {
+            due.in_ms = Some(due.in_ms.unwrap_or(AGAIN).min(AGAIN));
+        }
+    }
+    let due = due.in_ms;
     let jobs = match due {
         Some(..=0) => queue::claim(room, claim, app_id),
         _ => Vec::new(),
     };
     let due = match jobs.len() {
-        0 => due,
-        some if some < room => queue::next_due().0,
+        // Who is due is locked by somebody else.
+        0 => due.map(|ms| if ms <= 0 { AGAIN } else { ms }),
+        some if some < room => queue::next_due(claim).in_ms,
         _ => Some(0),
     };
     Work::Jobs { jobs, due, endpoint: Box::new(endpoint) }

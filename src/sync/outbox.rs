@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
+use pgrx::Uuid;
 
 use super::job::Done;
 use super::queue;
@@ -51,7 +52,12 @@ impl Outbox {
         self.due = None;
         let results = std::mem::take(&mut self.results);
         match write(&results, claim) {
-            Ok(()) => {}
+            Ok(locked) if locked.is_empty() => {}
+            Ok(locked) => {
+                self.results
+                    .extend(results.into_iter().filter(|done| locked.contains(&done.job.user)));
+                self.due = Some(Instant::now() + AGAIN);
+            }
             Err(failed) if is_about_data(&failed) => {
                 for done in results {
                     self.write_alone(done, claim);
@@ -67,7 +73,15 @@ impl Outbox {
     fn write_alone(&mut self, done: Done, claim: i64) {
         let user = done.job.user;
         let one = [done];
-        let Err(failed) = write(&one, claim) else { return };
+        let failed = match write(&one, claim) {
+            Ok(locked) if locked.is_empty() => return,
+            Ok(_) => {
+                self.results.extend(one);
+                self.due = Some(Instant::now() + AGAIN);
+                return;
+            }
+            Err(failed) => failed,
+        };
         if is_about_data(&failed) {
             let code = format!("DATABASE {}", failed.sqlstate);
             if transaction::run(move || queue::park(user, claim, &code)).is_ok() {
@@ -84,9 +98,10 @@ impl Outbox {
     }
 }
 
-fn write(results: &[Done], claim: i64) -> Result<(), transaction::Failed> {
-    let write = AssertUnwindSafe(|| queue::finish(results, claim, users::random));
-    transaction::run(write)
+/// Returns those whom somebody else has locked.
+fn write(results: &[Done], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
+    let write = || queue::finish_the_unlocked(results, claim, users::random);
+    transaction::run(AssertUnwindSafe(write))
 }
 
 /// Data exceptions and violated constraints: trying again will not mend them.

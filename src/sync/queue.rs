@@ -1,15 +1,22 @@
 //! The queue's statements: claim what is due, write what became of it. Each is one short
 //! transaction; nothing is held while requests are under way.
 
+use std::time::Duration;
+
 use pgrx::prelude::*;
+use pgrx::spi::{SpiResult, SpiTupleTable};
 use pgrx::Uuid;
 
 use super::job::{Done, Job, Outcome};
 use super::retry::{self, Verdict};
 use crate::config;
+use crate::pg::subxact;
 use crate::profile::{self, Given};
 use crate::users::statement::Statement;
 use crate::users::{self, Presence};
+
+/// What is not urgent waits no longer than this for a lock.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 static FREE_STALE_CLAIMS: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
@@ -35,13 +42,14 @@ pub fn give_back(users: Vec<Uuid>, claim: i64) {
 
 static FREE_OLD_CLAIMS: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
-     WHERE s.claim IS NOT NULL AND s.claimed_at < now() - interval '10 minutes'",
-    &[],
+     WHERE s.claim IS NOT NULL AND s.claim <> $1
+       AND s.claimed_at < now() - interval '10 minutes'",
+    &[pg_sys::INT8OID],
 );
 
-/// Where there is no worker to free them at its start: claims of sessions that are long gone.
-pub fn free_old_claims() {
-    FREE_OLD_CLAIMS.write(&[]);
+/// Claims of sessions that are long gone, or that a dump brought along.
+fn free_old_claims(claim: i64) {
+    FREE_OLD_CLAIMS.write(&[claim.into()]);
 }
 
 static CLAIM: Statement = Statement::new(
@@ -92,8 +100,10 @@ static NEXT_DUE: Statement = Statement::new(
     "SELECT (SELECT ceil(extract(epoch FROM s.next_attempt_at - clock_timestamp()) * 1000)::bigint
              FROM cometchat.sync_state AS s WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL
              ORDER BY s.next_attempt_at LIMIT 1),
-            EXISTS (SELECT FROM cometchat.missed)",
-    &[],
+            EXISTS (SELECT FROM cometchat.missed),
+            EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL
+                    AND s.claim <> $1 AND s.claimed_at < now() - interval '10 minutes')",
+    &[pg_sys::INT8OID],
 );
 
 static CATCH_UP: Statement = Statement::new("SELECT cometchat.catch_up()", &[]);
@@ -110,25 +120,44 @@ pub fn park(user: Uuid, claim: i64, code: &str) {
     PARK.write(&[user.into(), claim.into(), code.into()]);
 }
 
-/// Milliseconds until the next user is due, negative when one is due already; and whether the
-/// trigger has missed somebody.
-pub fn next_due() -> (Option<i64>, bool) {
-    let read = |row: &pgrx::spi::SpiTupleTable<'_>| {
-        Ok((row.get::<i64>(1)?, row.get::<bool>(2)?.unwrap_or(false)))
-    };
-    NEXT_DUE.first(&[], read).unwrap_or((None, false))
+/// What is there to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Due {
+    /// Milliseconds until the next user is due; negative when one is due already.
+    pub in_ms: Option<i64>,
+    /// The trigger has missed somebody.
+    pub missed: bool,
+    /// Somebody has been claimed by another for longer than any request takes.
+    pub stale: bool,
 }
 
-/// Queues whom the trigger has missed: they are due now.
-pub fn catch_up() -> Option<i64> {
-    CATCH_UP.write(&[]);
-    Some(0)
+/// Looks without writing: an idle worker takes no transaction id.
+pub fn next_due(claim: i64) -> Due {
+    let read = |row: &SpiTupleTable<'_>| {
+        let flag = |column| -> SpiResult<bool> { Ok(row.get(column)?.unwrap_or(false)) };
+        Ok(Due { in_ms: row.get(1)?, missed: flag(2)?, stale: flag(3)? })
+    };
+    NEXT_DUE.first(&[claim.into()], read).unwrap_or_default()
+}
+
+/// Queues whom the trigger has missed, and frees old claims, as far as nobody's lock is in the way.
+/// `false`: not all could be done.
+pub fn clear_up(due: Due, claim: i64) -> bool {
+    let mut done = true;
+    if due.missed {
+        let caught_up = subxact::run(LOCK_WAIT, || CATCH_UP.first(&[], |row| row.get::<i64>(1)));
+        done &= matches!(caught_up, Ok(Some(Some(1..))));
+    }
+    if due.stale {
+        done &= subxact::run(LOCK_WAIT, || free_old_claims(claim)).is_ok();
+    }
+    done
 }
 
 // The mapping is written only for users who are still there: the foreign key would refuse others,
 // and with them the whole batch. SKIP LOCKED passes over one whose deletion is under way.
 macro_rules! finish {
-    ($still_there:literal) => {
+    ($still_there:literal, $wait:literal) => {
         concat!(
             "WITH mine AS MATERIALIZED (
                SELECT d.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
@@ -137,7 +166,9 @@ macro_rules! finish {
                       sent_keys, deactivated, revoke_pending, agreed, delay_ms, attempts, parked,
                       code, message, name_argument, name_basis, removed)
                JOIN cometchat.sync_state AS s ON s.user_id = d.user_id AND s.claim = $1
-               FOR UPDATE OF s
+               FOR UPDATE OF s ",
+            $wait,
+            "
              ), mapping AS (
                INSERT INTO public.cometchat_users AS u
                  (user_id, cometchat_uid, cometchat_auth_token)
@@ -201,18 +232,53 @@ const FINISH_TYPES: &[pg_sys::Oid] = &[
     pg_sys::BOOLARRAYOID,
 ];
 
-static FINISH: Statement = Statement::new(
-    finish!(
-        " AND EXISTS (SELECT FROM auth.users AS au WHERE au.id = m.user_id
-                      FOR KEY SHARE SKIP LOCKED)"
-    ),
-    FINISH_TYPES,
+macro_rules! finish_statements {
+    ($wait:literal) => {
+        [
+            Statement::new(finish!("", $wait), FINISH_TYPES),
+            Statement::new(
+                finish!(
+                    " AND EXISTS (SELECT FROM auth.users AS au WHERE au.id = m.user_id
+                                  FOR KEY SHARE SKIP LOCKED)",
+                    $wait
+                ),
+                FINISH_TYPES,
+            ),
+        ]
+    };
+}
+
+/// Without and with `auth.users`.
+static FINISH: [Statement; 2] = finish_statements!("");
+static FINISH_THE_UNLOCKED: [Statement; 2] = finish_statements!("SKIP LOCKED");
+
+static STILL_CLAIMED: Statement = Statement::new(
+    "SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.user_id = ANY ($2) AND s.claim = $1",
+    &[pg_sys::INT8OID, pg_sys::UUIDARRAYOID],
 );
 
-static FINISH_WITHOUT_AUTH_USERS: Statement = Statement::new(finish!(""), FINISH_TYPES);
-
-/// Writes what became of claimed users; only where the claim is still ours.
+/// Writes what became of claimed users, where the claim is still ours; waits for locks.
 pub fn finish(done: &[Done], claim: i64, random: impl Fn() -> f64) {
+    write_outcomes(&FINISH, done, claim, random);
+}
+
+/// The same without waiting for those whom somebody else has locked, an edit in a long transaction
+/// say. Returns these: they are still claimed.
+pub fn finish_the_unlocked(done: &[Done], claim: i64, random: impl Fn() -> f64) -> Vec<Uuid> {
+    if write_outcomes(&FINISH_THE_UNLOCKED, done, claim, random) == done.len() {
+        return Vec::new();
+    }
+    let users: Vec<Uuid> = done.iter().map(|d| d.job.user).collect();
+    let args = [claim.into(), users.into()];
+    STILL_CLAIMED.all(&args, |row| row.get::<Uuid>(1)).into_iter().flatten().collect()
+}
+
+fn write_outcomes(
+    statements: &'static [Statement; 2],
+    done: &[Done],
+    claim: i64,
+    random: impl Fn() -> f64,
+) -> usize {
     fn column<T>(done: &[Done], f: impl Fn(&Done) -> T) -> Vec<T> {
         done.iter().map(f).collect()
     }
@@ -241,11 +307,7 @@ pub fn finish(done: &[Done], claim: i64, random: impl Fn() -> f64) {
         column(done, |d| d.job.wanted.name.basis.clone()).into(),
         column(done, |d| matches!(d.outcome, Outcome::Removed)).into(),
     ];
-    if users::auth_users_is_there() {
-        FINISH.write(&args);
-    } else {
-        FINISH_WITHOUT_AUTH_USERS.write(&args);
-    }
+    statements[usize::from(users::auth_users_is_there())].write(&args)
 }
 
 /// What is written about a user's next attempt.

@@ -43,6 +43,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
     // The argument is the database's oid, as `start_worker` gave it.
     bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
     loop {
+        bgworker::take_notice();
         let ready = transaction::run(|| {
             users::prepare_session();
             users::extension_version()?;
@@ -55,10 +56,12 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
                 }
                 return;
             }
-            Ok(None) => return bgworker::nothing_to_do_here(),
+            Ok(None) if bgworker::is_wanted() => {} // created this moment
+            Ok(None) => return,
             // A catalog is locked, say.
             Err(failed) => {
                 debug1!("cometchat: a worker cannot start: {} {}", failed.sqlstate, failed.message);
+                bgworker::remain_wanted();
                 bgworker::wait(None, Duration::from_secs(1));
             }
         }
@@ -74,6 +77,8 @@ pub fn stop_threads() {
 struct Worker {
     /// Marks this worker's claims: a number that no earlier one had.
     claim: i64,
+    /// There may be claims of an earlier worker, or that a dump brought along.
+    stale: bool,
     brake: Brake,
     /// Claimed, not handed over yet.
     ready: VecDeque<(WorkerClient, Job)>,
@@ -95,6 +100,7 @@ impl Worker {
         let now = Instant::now();
         Worker {
             claim: users::fresh_claim(),
+            stale: true,
             brake: Brake::default(),
             ready: VecDeque::new(),
             outbox: Outbox::default(),
@@ -108,8 +114,6 @@ impl Worker {
     }
 
     fn run(&mut self) {
-        let claim = self.claim;
-        let _ = transaction::run(move || queue::free_stale_claims(claim));
         loop {
             if bgworker::reload_if_asked() {
                 self.next_due = Instant::now(); // a key may have been mended
@@ -152,6 +156,11 @@ impl Worker {
     /// `false`: this database needs no worker any more.
     fn claim_and_send(&mut self, room: usize) -> bool {
         let idle = self.ready.is_empty() && under_way() == 0 && self.outbox.len() == 0;
+        bgworker::take_notice();
+        if self.stale {
+            let claim = self.claim;
+            self.stale = transaction::run(move || queue::free_stale_claims(claim)).is_err();
+        }
         match look(room, self.claim, &self.settings) {
             Ok(Work::Gone) => {
                 bgworker::leave_for_good();
@@ -193,7 +202,10 @@ impl Worker {
                     }
                 }
             }
-            Ok(Work::NotYet) => self.next_due = Instant::now() + PROBE,
+            Ok(Work::NotYet) => {
+                self.stale = true;
+                self.next_due = Instant::now() + PROBE;
+            }
             Ok(Work::OtherVersion(version)) => {
                 if self.other_version.as_ref() != Some(&version) {
                     warning!(
@@ -329,6 +341,9 @@ impl Worker {
 
     fn sleep(&mut self) {
         let now = Instant::now();
+        if bgworker::is_wanted() {
+            self.next_due = now; // the latch may have been reset while a lock was awaited
+        }
         let under_way = under_way();
         let mut until = self.next_due.max(now + http::throttled_for(shared::slot()));
         if let Some(braked) = self.brake.until() {

@@ -48,7 +48,7 @@ fn somebody_tries_files_that_are_no_key_files() {
         refuse(odd.to_str().unwrap(), "api_key_file is malformed");
     }
     let bytes = stack.db.cluster().secret_file(&name("bytes"), [0xff, 0xfe, 0x00]);
-    refuse(bytes.to_str().unwrap(), "api_key_file cannot be read");
+    refuse(bytes.to_str().unwrap(), "api_key_file is malformed");
     assert_eq!(stack.asked(), NOTHING);
 }
 

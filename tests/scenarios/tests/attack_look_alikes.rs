@@ -41,6 +41,7 @@ fn a_user_tries_temporary_types_to_run_code_as_the_owner() {
 #[test]
 fn the_service_role_tries_temporary_types_in_the_operators_functions() {
     let (stack, ada) = Stack::with_ada();
+    stack.unpause_all_but_the_worker();
     for role in ["service_role", "postgres"] {
         let mut session = Session::of(stack.db.connect("postgres"));
         session.execute(&format!("SET ROLE {role}"));
@@ -209,6 +210,7 @@ fn the_owner_of_the_database_tries_an_auth_users_that_runs_its_code() {
         assert_eq!(admin.sqlstate("SELECT cometchat.backfill()"), "42P01");
         assert_eq!(admin.sqlstate("SELECT cometchat.enable_auth_trigger()"), "42P01");
         admin.execute(&format!("SELECT cometchat.enqueue('{ada}')"));
+        stack.unpause_all_but_the_worker();
         admin.execute("CALL cometchat.process_queue()");
         admin.execute("SELECT * FROM cometchat.health(); SELECT * FROM cometchat.reconcile(true)");
         stack.execute("DROP SCHEMA auth CASCADE");

@@ -7,7 +7,7 @@ fn a_role_tries_to_call_trigger_functions_directly() {
     let (stack, ada) = Stack::with_ada();
     for function in ["on_auth_user_change", "on_auth_user_delete", "swallow", "drop_auth_triggers"]
     {
-        let arguments = if function == "swallow" { "'x', 'y'" } else { "" };
+        let arguments = if function == "swallow" { "'x', 'y', NULL, false" } else { "" };
         let sql = format!("SELECT cometchat.{function}({arguments})");
         assert_eq!(stack.session(ada).sqlstate(&sql), "42501");
         assert_eq!(stack.service().sqlstate(&sql), "42501");

@@ -21,7 +21,7 @@ WITH ours AS (
   FROM routine AS r, regexp_matches(r.code,
     '(\w+\s+)?\m(?:FROM|JOIN|UPDATE|INSERT\s+INTO|DELETE\s+FROM|TABLE|TRUNCATE)\s+(?:ONLY\s+)?([a-z_]\w*)(?![\w.])', 'gi') AS m
   WHERE lower(trim(COALESCE(m[1], ''))) NOT IN ('distinct', 'after', 'before', 'for', 'do', 'or', 'epoch')
-    AND lower(m[2]) NOT IN ('select', 'lateral', 'set', 'of')
+    AND lower(m[2]) NOT IN ('select', 'lateral', 'set', 'of', 'rows')
     -- a CTE, a loop or a set-returning variable of its own
     AND r.code !~* ('\m' || m[2] || '\s+AS\s+(NOT\s+)?(MATERIALIZED\s+)?\(')
 )

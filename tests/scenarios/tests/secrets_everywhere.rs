@@ -74,6 +74,7 @@ fn do_everything(stack: &Stack) -> String {
         Fault::new(FaultKind::HangBeforeHeader),
     ] {
         stack.chat.set_fault(fault);
+        stack.unpause_all_but_the_worker();
         stack.db.set("cometchat.request_timeout", Some("300ms"));
         seen.push_str(&stack.session(bob).refresh(None).0.to_string());
         stack.service().execute("SELECT cometchat.enqueue(gen_random_uuid())");

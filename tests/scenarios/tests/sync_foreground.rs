@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use scenarios::busy::Busy;
-use scenarios::{eventually, Cluster, Database, Stack};
+use scenarios::{eventually, Cluster, Database, Stack, NOTHING};
 use simulator::{Fault, Simulator};
 use uuid::Uuid;
 
@@ -73,4 +73,16 @@ fn a_key_that_goes_away_half_way_keeps_what_was_done() {
     assert_eq!(synced(&stack).as_deref(), Some("2"));
     assert_eq!(stack.asked().len(), 2);
     assert!(stack.stored(users[0]).token.is_some() && stack.stored(users[1]).token.is_some());
+}
+
+#[test]
+fn while_an_operator_has_paused_the_sending_it_sends_nothing() {
+    let (stack, users) = with_users(2);
+    stack.execute("SELECT cometchat.pause()");
+    stack.asked();
+    stack.execute("CALL cometchat.process_queue()");
+    assert_eq!(stack.asked(), NOTHING);
+
+    stack.execute("SELECT cometchat.resume()");
+    goes_on(&stack, &users);
 }

@@ -3,8 +3,10 @@
 //! (That the sign-up, the edit or the deletion itself commits: sync_sign_up.rs.)
 
 use postgres::Client;
+use scenarios::busy::Busy;
 use scenarios::{eventually, Cluster, Database, Stack};
-use simulator::Simulator;
+use serde_json::json;
+use simulator::{Fault, Simulator};
 use uuid::Uuid;
 
 const FAILURES: &str =
@@ -50,12 +52,106 @@ fn a_ban_that_was_swallowed_is_found_by_backfill() {
 
 #[test]
 fn a_deletion_that_was_swallowed_is_found_by_backfill() {
-    let (stack, ada, locker) = with_locked_ada();
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.enqueue(ada, &json!({"link": "https://example.com/ada"}));
+    eventually("she arrives", || {
+        stack.app().user(&ada.to_string()).is_some_and(|user| !user["link"].is_null())
+    });
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
 
     unlock_and_backfill(&stack, locker);
 
     eventually("she is deactivated", || stack.chat_user(ada)["deactivatedAt"].as_u64() > Some(0));
+    let kept = "SELECT count(*) FROM cometchat.sync_state
+                WHERE num_nonnulls(overrides, name_argument, email_argument) > 0";
+    assert_eq!(stack.value(kept).as_deref(), Some("0"), "what was hers does not outlive her");
+}
+
+#[test]
+fn a_deletion_is_not_lost_while_the_mapping_is_locked() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("she arrives", || stack.stored(ada).token.is_some());
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; LOCK TABLE public.cometchat_users").expect("lock");
+    // The deletion itself waits, for the mapping that goes along with the user.
+    let delete = format!("DELETE FROM auth.users WHERE id = '{ada}'");
+    let deletion = Busy::with(stack.db.admin(), &delete);
+    eventually("it is noted and waits", || {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'relation'
+                     AND query LIKE 'DELETE FROM auth.users%'";
+        stack.value(FAILURES).as_deref() == Some("1") && stack.value(waits).as_deref() == Some("1")
+    });
+    locker.batch_execute("COMMIT").expect("unlock");
+    deletion.done().result.expect("the deletion");
+
+    eventually("she is deactivated", || stack.chat_user(ada)["deactivatedAt"].as_u64() > Some(0));
+}
+
+#[test]
+fn who_is_locked_holds_up_nobody_else() {
+    let (stack, ada, mut locker) = with_locked_ada();
+    // Missed, and whose state stays locked.
+    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"The Countess\"}'");
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("1"));
+
+    let others: Vec<Uuid> = (0..40).map(|n| stack.sign_up(&format!("User {n}"))).collect();
+    eventually("all others arrive", || {
+        others.iter().all(|user| stack.stored(*user).token.is_some())
+    });
+    assert_eq!(stack.chat_user(ada)["name"], "Ada Lovelace");
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("and she does, in the end", || stack.chat_user(ada)["name"] == "The Countess");
+}
+
+#[test]
+fn who_is_locked_while_in_flight_holds_up_nobody_else() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::delay(1000).times(1));
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("she is in flight", || !stack.chat.requests().is_empty());
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
+    eventually("she has arrived there", || stack.app().user_count() == 1);
+
+    let others: Vec<Uuid> = (0..40).map(|n| stack.sign_up(&format!("User {n}"))).collect();
+    eventually("all others arrive", || {
+        others.iter().all(|user| stack.stored(*user).token.is_some())
+    });
+    assert_eq!(stack.stored(ada).token, None, "nobody waits for her lock");
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("and she does, in the end", || stack.stored(ada).token.is_some());
+    assert_eq!(stack.chat.requests().len(), 41, "once each");
+}
+
+#[test]
+fn who_is_due_and_locked_does_not_keep_the_worker_busy() {
+    // A server of its own, whose transactions are counted.
+    let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
+    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("she arrives", || stack.stored(ada).token.is_some());
+    let mut locker = stack.db.admin();
+    locker.batch_execute("UPDATE cometchat.sync_state SET next_attempt_at = now()").expect("due");
+    locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
+    stack.execute("SELECT cometchat.wake()");
+    let transactions = || stack.value("SELECT txid_current()").unwrap().parse::<i64>().unwrap();
+    let before = transactions();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let taken = transactions() - before;
+    assert!(taken < 100, "{taken} transactions in two seconds");
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("she is done", || {
+        let due = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL";
+        stack.value(due).as_deref() == Some("0")
+    });
+    assert!(stack.stored(ada).token.is_some());
 }
 
 #[test]
