@@ -43,7 +43,7 @@ pub fn measure(size: &Size, report: &mut Report) {
     }
     for (what, sql) in [
         ("claim", execute("claim", &format!("{MOST}, 1"))),
-        ("look whether somebody is due", execute("next_due", "")),
+        ("look whether somebody is due", execute("next_due", "1")),
     ] {
         let mut costs = [Costs::default(), Costs::default(), Costs::default()];
         for round in 0..=ROUNDS {
@@ -80,7 +80,7 @@ impl Queue {
             );
             client.batch_execute(&fill).expect("fill the queue");
         }
-        for (name, types) in [("claim", "(bigint, bigint)"), ("next_due", "")] {
+        for (name, types) in [("claim", "(bigint, bigint)"), ("next_due", "(bigint)")] {
             let sql = format!("PREPARE {name} {types} AS {}", statement(&name.to_uppercase()));
             client.batch_execute(&sql).expect("the worker's statement");
         }
@@ -124,10 +124,7 @@ impl Costs {
 }
 
 fn execute(name: &str, arguments: &str) -> String {
-    match arguments {
-        "" => format!("EXECUTE {name}"),
-        arguments => format!("EXECUTE {name} ({arguments})"),
-    }
+    format!("EXECUTE {name} ({arguments})")
 }
 
 /// The SQL of one of the worker's statements, as its source has it.
