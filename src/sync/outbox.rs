@@ -52,18 +52,18 @@ impl Outbox {
         self.due = None;
         let results = std::mem::take(&mut self.results);
         match write(&results, claim) {
-            Ok(locked) if locked.is_empty() => {}
             Ok(locked) => {
-                self.results
-                    .extend(results.into_iter().filter(|done| locked.contains(&done.job.user)));
-                self.due = Some(Instant::now() + AGAIN);
+                self.keep(results.into_iter().filter(|done| locked.contains(&done.job.user)));
             }
             Err(failed) if is_about_data(&failed) => {
                 for done in results {
                     self.write_alone(done, claim);
                 }
             }
-            Err(failed) => self.keep(results, &failed),
+            Err(failed) => {
+                log(&failed);
+                self.keep(results);
+            }
         }
         bgworker::report_statistics();
         true
@@ -73,29 +73,33 @@ impl Outbox {
     fn write_alone(&mut self, done: Done, claim: i64) {
         let user = done.job.user;
         let one = [done];
-        let failed = match write(&one, claim) {
+        match write(&one, claim) {
             Ok(locked) if locked.is_empty() => return,
-            Ok(_) => {
-                self.results.extend(one);
-                self.due = Some(Instant::now() + AGAIN);
-                return;
-            }
-            Err(failed) => failed,
-        };
-        if is_about_data(&failed) {
-            let code = format!("DATABASE {}", failed.sqlstate);
-            if transaction::run(move || queue::park(user, claim, &code)).is_ok() {
-                return;
+            Ok(_) => {}
+            Err(failed) => {
+                if is_about_data(&failed) {
+                    let code = format!("DATABASE {}", failed.sqlstate);
+                    if transaction::run(move || queue::park(user, claim, &code)).is_ok() {
+                        return;
+                    }
+                }
+                log(&failed);
             }
         }
-        self.keep(one.into(), &failed);
+        self.keep(one);
     }
 
-    fn keep(&mut self, results: Vec<Done>, failed: &transaction::Failed) {
-        debug1!("cometchat: writing outcomes failed: {} {}", failed.sqlstate, failed.message);
+    /// These are written again a little later.
+    fn keep(&mut self, results: impl IntoIterator<Item = Done>) {
         self.results.extend(results);
-        self.due = Some(Instant::now() + AGAIN);
+        if !self.results.is_empty() {
+            self.due = Some(Instant::now() + AGAIN);
+        }
     }
+}
+
+fn log(failed: &transaction::Failed) {
+    debug1!("cometchat: writing outcomes failed: {} {}", failed.sqlstate, failed.message);
 }
 
 /// Returns those whom somebody else has locked.
