@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use postgres::error::SqlState;
 use postgres::Client;
 use scenarios::busy::{drop_another_database, fast_shutdown, Busy, Times};
-use scenarios::environment::is_running;
 use scenarios::{FaultServer, Stage};
 
 use crate::report::Report;
@@ -66,9 +65,9 @@ pub fn measure(bench: &Bench, report: &mut Report) {
         let times = Times::of(tries, || deadline(bench, place));
         report.beyond_idle("answer in time", place.name, &times, &Times::of(1, || Duration::ZERO));
     }
-    let idle = Times::of(tries, || terminate(sleep(bench), &mut admin));
+    let idle = Times::of(tries, || sleep(bench).terminate(&mut admin));
     for place in &places {
-        let times = Times::of(tries, || terminate(hang(bench, place), &mut admin));
+        let times = Times::of(tries, || hang(bench, place).terminate(&mut admin));
         report.beyond_idle("terminate", place.name, &times, &idle);
     }
     // What ends all sessions, or none, is tried with a call hanging at every place at once: the
@@ -91,20 +90,6 @@ pub fn measure(bench: &Bench, report: &mut Report) {
         times.push(shutdown(bench, hang_everywhere(bench, &places)));
     }
     report.beyond_idle("fast shutdown", "all places", &times, &idle);
-}
-
-/// `pg_terminate_backend`; the time until the process is gone. In a thousand tries the driver sees
-/// the connection's end in every way there is.
-fn terminate(busy: Busy, admin: &mut Client) -> Duration {
-    let (process, started) = (busy.process, Instant::now());
-    admin.execute("SELECT pg_terminate_backend($1)", &[&process.0]).expect("terminate");
-    let error = busy.done().result.expect_err("its session ends");
-    assert!(error.code().is_none_or(|code| *code == SqlState::ADMIN_SHUTDOWN), "{error}");
-    while is_running(process.0) {
-        assert!(started.elapsed() < Duration::from_secs(60), "process {process:?} does not end");
-        thread::sleep(Duration::from_micros(200));
-    }
-    started.elapsed()
 }
 
 fn hang_everywhere(bench: &Bench, places: &[Place]) -> Vec<Busy> {
