@@ -20,6 +20,30 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 PG_USER=$(id -un); [ "$(id -u)" != 0 ] || PG_USER=postgres
 as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid=postgres --regid=postgres --init-groups env -u RUST_BACKTRACE HOME=/tmp "$@"); else "$@"; fi; }
 
+# debian_missing PACKAGE...: prints those that are not installed; none where this is not Debian.
+debian_missing() {
+  local package
+  command -v dpkg-query >/dev/null || { say "not a Debian machine: make sure that you have the equivalents of $*"; return; }
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+  done
+}
+debian_install() {
+  say "installing Debian packages: $*"
+  as_root true   # asks for the password before the output is hidden
+  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
+  progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "$@"
+}
+
+# stop_clusters DIR MAJOR: those that were started in folders of DIR, if any.
+stop_clusters() {
+  local cluster
+  for cluster in "$1"/*/data; do
+    [ ! -e "$cluster" ] || "$ROOT/tools/cluster.sh" stop "${cluster%/data}" "$2" || true
+  done
+}
+
 # PostgreSQL's private copies lie under target/, unless that is out of the postgres user's reach
 # (a clone in /root, say).
 # The prefix of a major: 15 is a copy of Debian 12's own, 16 of a Python package's, the others are

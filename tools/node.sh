@@ -12,17 +12,9 @@ trap 'exit 130' INT TERM
 
 # debian PACKAGE...: installs those that are missing.
 debian() {
-  local package missing=()
-  command -v dpkg-query >/dev/null || { say "not a Debian machine: make sure that you have the equivalents of $*"; return; }
-  for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing Debian packages: ${missing[*]}"
-  as_root true
-  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
-  progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
-    apt-get -q install -y --no-install-recommends "${missing[@]}"
+  local missing
+  mapfile -t missing < <(debian_missing "$@")
+  [ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
 }
 
 # ---- Node -------------------------------------------------------------------------------------

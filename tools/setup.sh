@@ -17,25 +17,14 @@ major=${1:-15}
 wanted=(libclang-dev build-essential pkg-config)
 [ "$major" = tools ] || wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
 case $major in 16) wanted+=(python3-venv) ;; 17 | 18) wanted+=(patchelf) ;; esac
-missing=()
-if command -v dpkg-query >/dev/null; then
-  for package in "${wanted[@]}"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-  done
-else
-  say "not a Debian machine: make sure that you have the equivalents of ${wanted[*]}"
-fi
+mapfile -t missing < <(debian_missing "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
-  say "installing Debian packages: ${missing[*]}"
-  as_root true   # asks for the password before the output is hidden
   # The package would otherwise create and start a cluster of its own on port 5432.
   if [ "$major" != tools ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     as_root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
-  progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
-    apt-get -q install -y --no-install-recommends "${missing[@]}"
+  debian_install "${missing[@]}"
 fi
 
 # ---- Rust -----------------------------------------------------------------------------------

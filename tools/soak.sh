@@ -9,12 +9,7 @@ source tools/lib.sh
 work=''
 cleanup() {
   stop_progress
-  [ -z "$work" ] || {
-    for cluster in "$work"/*/data; do
-      [ ! -e "$cluster" ] || tools/cluster.sh stop "${cluster%/data}" "$COMETCHAT_PG" || true
-    done
-    rm -rf "$work"
-  }
+  [ -z "$work" ] || { stop_clusters "$work" "$COMETCHAT_PG"; rm -rf "$work"; }
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP

@@ -12,15 +12,9 @@ name=${1:-}
 export COMETCHAT_PG=${COMETCHAT_PG:-15}
 major=$COMETCHAT_PG
 logs=$CARGO_TARGET_DIR/test-logs
-work='' simulator=''
+work=''
 cleanup() {
-  [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true
-  [ -z "$work" ] || {
-    for cluster in "$work"/*/data; do
-      [ ! -e "$cluster" ] || tools/cluster.sh stop "${cluster%/data}" "$major" || true
-    done
-    rm -rf "$work"
-  }
+  [ -z "$work" ] || { stop_clusters "$work" "$major"; rm -rf "$work"; }
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
