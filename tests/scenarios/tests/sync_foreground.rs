@@ -72,7 +72,8 @@ fn a_key_that_goes_away_half_way_keeps_what_was_done() {
     assert_eq!(claimed(&stack).as_deref(), Some("0"));
     assert_eq!(synced(&stack).as_deref(), Some("2"));
     assert_eq!(stack.asked().len(), 2);
-    assert!(stack.stored(users[0]).token.is_some() && stack.stored(users[1]).token.is_some());
+    let with_token = users.iter().filter(|user| stack.stored(**user).token.is_some()).count();
+    assert_eq!(with_token, 2, "whichever two went first");
 }
 
 #[test]
