@@ -19,7 +19,7 @@ for major in 15 16 17 18; do
   fi
   say "clippy for pg$major"
   timeout 1800 cargo clippy --quiet --workspace --all-targets --no-default-features \
-    --features "cometchat_ext/pg$major,cometchat_ext/pg_test,cometchat_bench/pg$major" -- -D warnings || complain "clippy for pg$major"
+    --features "cometchat_ext/pg$major,cometchat_ext/pg_test,cometchat_bench/pg$major,safeupdate/pg$major" -- -D warnings || complain "clippy for pg$major"
 done
 
 say "shell scripts"

@@ -17,12 +17,14 @@ pub(crate) struct Tcp {
     stream: TcpStream,
     buffers: LazyBuffers,
     waiter: Arc<dyn Wait>,
+    /// Something was sent since the last read: its answer cannot be here yet.
+    sent: bool,
 }
 
 impl Tcp {
     /// `stream` must be non-blocking and connected.
     pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers, waiter: Arc<dyn Wait>) -> Self {
-        Tcp { stream, buffers, waiter }
+        Tcp { stream, buffers, waiter, sent: false }
     }
 
     fn wait(&self, interest: Interest, timeout: &NextTimeout) -> Result<(), Error> {
@@ -59,6 +61,7 @@ impl Transport for Tcp {
         let timeout = timeout.for_write();
         let until = deadline(&timeout);
         let mut sent = 0;
+        self.sent = true;
         while sent < amount {
             match (&self.stream).write(&self.buffers.output()[sent..amount]) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
@@ -78,6 +81,10 @@ impl Transport for Tcp {
         let timeout = timeout.for_read();
         if timeout.after.is_zero() {
             return Err(Error::Timeout(timeout.reason));
+        }
+        // A read that finds nothing costs as much as one that finds the answer.
+        if std::mem::take(&mut self.sent) {
+            self.wait(Interest::Readable, &timeout)?;
         }
         loop {
             let read = (&self.stream).read(self.buffers.input_append_buf());

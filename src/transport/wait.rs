@@ -80,10 +80,18 @@ impl Wait for PollWait {
             Interest::Readable => PollFlags::POLLIN,
             Interest::Writable => PollFlags::POLLOUT,
         };
-        let mut fds = vec![PollFd::new(fd, flags)];
-        if let Some(stop) = &self.stop {
-            fds.push(PollFd::new(stop.as_fd(), PollFlags::POLLIN));
-        }
+        let socket = PollFd::new(fd, flags);
+        let (mut alone, mut both);
+        let fds = match &self.stop {
+            None => {
+                alone = [socket];
+                &mut alone[..]
+            }
+            Some(stop) => {
+                both = [socket, PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+                &mut both[..]
+            }
+        };
         loop {
             let timeout = match until {
                 None => PollTimeout::NONE,
@@ -94,7 +102,7 @@ impl Wait for PollWait {
                         .unwrap_or(PollTimeout::MAX)
                 }
             };
-            match poll(&mut fds, timeout) {
+            match poll(fds, timeout) {
                 Ok(0) if until.is_some_and(|until| Instant::now() >= until) => return Ok(false),
                 Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => {

@@ -37,6 +37,11 @@ impl Database {
             // The owner is not copied with the template.
             let owner = format!("ALTER DATABASE {name} OWNER TO postgres");
             admin.batch_execute(&owner).expect("give it to postgres");
+            if has_safeupdate(&mut admin) {
+                let preload =
+                    format!("ALTER DATABASE {name} SET session_preload_libraries = 'safeupdate'");
+                admin.batch_execute(&preload).expect("preload safeupdate");
+            }
         }
         Database { cluster, name }
     }
@@ -71,6 +76,13 @@ impl Database {
         };
         self.admin().batch_execute(&sql).expect("alter the database's settings");
     }
+}
+
+/// Whether `tools/safeupdate.sh` has installed it; the benchmarks do without.
+fn has_safeupdate(admin: &mut Client) -> bool {
+    let sql = "SELECT (pg_stat_file(setting || '/safeupdate.so', true)).size IS NOT NULL
+               FROM pg_config WHERE name = 'PKGLIBDIR'";
+    admin.query_one(sql, &[]).expect("look for the library").get(0)
 }
 
 impl Drop for Database {

@@ -116,7 +116,7 @@ impl Stack {
 
     /// Lets `process_queue` send, while the worker stays away.
     pub fn unpause_all_but_the_worker(&self) {
-        self.execute("UPDATE cometchat.control SET paused = false");
+        self.execute("UPDATE cometchat.control SET paused = false WHERE true");
     }
 
     /// The operations that CometChat was asked for since the last look, in order.

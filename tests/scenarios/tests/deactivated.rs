@@ -11,8 +11,8 @@ fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
 fn deactivate_as_we_do(stack: &Stack, user: Uuid) {
     stack.app().deactivate(&user.to_string());
     stack.execute(
-        "UPDATE cometchat.sync_state SET deactivated = true;
-         UPDATE public.cometchat_users SET cometchat_auth_token = NULL",
+        "UPDATE cometchat.sync_state SET deactivated = true WHERE true;
+         UPDATE public.cometchat_users SET cometchat_auth_token = NULL WHERE true",
     );
 }
 

@@ -134,7 +134,7 @@ fn a_client_reads_its_own_row_and_no_other_and_writes_none() {
     let rows = session.client.query("SELECT user_id FROM public.cometchat_users", &[]).unwrap();
     let seen: Vec<uuid::Uuid> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(seen, [ada]);
-    assert_eq!(session.sqlstate("DELETE FROM public.cometchat_users"), "42501");
+    assert_eq!(session.sqlstate("DELETE FROM public.cometchat_users WHERE true"), "42501");
     assert_eq!(session.sqlstate("SELECT * FROM cometchat.sync_state"), "42501");
 }
 

@@ -52,7 +52,10 @@ fn whatever_is_given_as_argument_or_metadata_cometchat_gets_a_name_it_takes() {
     let mut service = stack.service();
     for (raw, clean) in table() {
         for by_argument in [true, false] {
-            stack.execute("DELETE FROM cometchat_users; DELETE FROM cometchat.sync_state");
+            stack.execute(
+                "DELETE FROM cometchat_users WHERE true;
+             DELETE FROM cometchat.sync_state WHERE true",
+            );
             stack.app().delete(&user.to_string());
             metadata_name(&stack, user, Some(&raw).filter(|_| !by_argument).map(String::as_str));
             let argument = by_argument.then_some(raw.as_str());

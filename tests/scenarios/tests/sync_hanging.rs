@@ -7,8 +7,10 @@
 use std::time::{Duration, Instant};
 
 use scenarios::busy::{drop_another_database, fast_shutdown};
-use scenarios::environment::{is_running, Environment};
-use scenarios::{eventually, Cluster, Database, FaultServer, Stack, Stage, Tree};
+use scenarios::environment::{is_running, may_mount, Environment};
+use scenarios::{
+    eventually, Cluster, Database, FaultServer, NameServer, Names, Stack, Stage, Tree,
+};
 use simulator::{Fault, FaultKind, Simulator};
 
 /// Pairs of each operation.
@@ -213,6 +215,39 @@ fn terminating_it_or_stopping_the_server_does_not_wait_for_it() {
         let took = fast_shutdown(stack.db.cluster());
         stack.chat.clear_faults();
         stack.db.cluster().restart_in(&Environment::default());
+        took
+    });
+}
+
+#[test]
+fn nor_does_it_while_the_look_up_of_a_name_hangs() {
+    let Some(names) = NameServer::start(Names::Hang).filter(|_| may_mount()) else {
+        println!("skipped: it takes root to give a server a resolver of its own");
+        return;
+    };
+    let environment = Environment::default().name_server(&names.address());
+    let cluster = Cluster::start(&CONF);
+    cluster.restart_in(&environment);
+    let stack = stack_on(cluster);
+    let bring_about = |state| {
+        stack.db.set("cometchat.api_base_url", Some(&stack.chat.base_url()));
+        bring_about(&stack, Worker::Idle);
+        if let Worker::Hangs = state {
+            stack.db.set("cometchat.api_base_url", Some("https://chat.test/v3"));
+            let before = names.questions();
+            stack.sign_up(&format!("User {}", uuid::Uuid::new_v4().simple()));
+            eventually("it asks for the name", || names.questions() > before);
+        }
+        it_holds_nothing(&stack);
+    };
+    compare("pg_terminate_backend, DNS", |state| {
+        bring_about(state);
+        terminate(&stack, worker(&stack).expect("a worker"))
+    });
+    compare("fast shutdown, DNS", |state| {
+        bring_about(state);
+        let took = fast_shutdown(stack.db.cluster());
+        stack.db.cluster().restart_in(&environment);
         took
     });
 }

@@ -138,7 +138,9 @@ fn who_is_due_and_locked_does_not_keep_the_worker_busy() {
     let ada = stack.sign_up("Ada Lovelace");
     eventually("she arrives", || stack.stored(ada).token.is_some());
     let mut locker = stack.db.admin();
-    locker.batch_execute("UPDATE cometchat.sync_state SET next_attempt_at = now()").expect("due");
+    locker
+        .batch_execute("UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true")
+        .expect("due");
     locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
     stack.execute("SELECT cometchat.wake()");
     let transactions = || stack.value("SELECT txid_current()").unwrap().parse::<i64>().unwrap();

@@ -123,7 +123,7 @@ fn an_apps_own_profiles_table_can_queue_its_users_and_is_never_hindered() {
     stack.execute(
         "ALTER EXTENSION cometchat_ext DROP FUNCTION cometchat.swallow(text, text, text, boolean);
          DROP FUNCTION cometchat.swallow(text, text, text, boolean);
-         INSERT INTO public.odd VALUES ('nobody'); DELETE FROM public.odd",
+         INSERT INTO public.odd VALUES ('nobody'); DELETE FROM public.odd WHERE true",
     );
 }
 

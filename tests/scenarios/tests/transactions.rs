@@ -159,7 +159,10 @@ fn a_snapshot_older_than_anothers_ensure_is_a_serialisation_failure_and_is_raise
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
-        stack.execute("DELETE FROM cometchat_users; DELETE FROM cometchat.sync_state");
+        stack.execute(
+            "DELETE FROM cometchat_users WHERE true;
+             DELETE FROM cometchat.sync_state WHERE true",
+        );
         let mut early = stack.session(ada);
         early.execute(&format!("BEGIN ISOLATION LEVEL {level}; SELECT 1"));
         let answer = stack.session(ada).ensure(None, None, None);
