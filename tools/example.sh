@@ -30,8 +30,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
 # ---- what it stands on ------------------------------------------------------------------------
-tools/setup.sh 15
-tools/build.sh 15
+export COMETCHAT_PG=${COMETCHAT_PG:-15}
+tools/setup.sh "$COMETCHAT_PG"
+tools/build.sh "$COMETCHAT_PG"
 tools/node.sh tests/supabase clients/typescript "$web"
 progress "building the client package" timeout 300 npm run build --prefix clients/typescript
 

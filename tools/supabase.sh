@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# End-to-end tests: supabase-js, a gateway, PostgreSQL 15 with the extension, a local CometChat.
-# Assumes that tools/setup.sh and tools/build.sh have run.
+# End-to-end tests: supabase-js, a gateway, PostgreSQL with the extension, a local CometChat.
+# Assumes that tools/setup.sh and tools/build.sh have run, for $COMETCHAT_PG (15) both.
 #
 #   tools/supabase.sh [NAME]   only the files of tests/supabase/tests that NAME is in the name of,
 #                              or, if there is none, only the tests that it is in the name of
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
+export COMETCHAT_PG=${COMETCHAT_PG:-15}
 simulator=$CARGO_TARGET_DIR/release/cometchat-simulator
-[ -x "$simulator" ] || die "$simulator is not there: run tools/setup.sh 15 and tools/build.sh 15 first"
+[ -x "$simulator" ] || die "$simulator is not there: run tools/setup.sh $COMETCHAT_PG and tools/build.sh $COMETCHAT_PG first"
 
 # ---- clean-up: what a run that was cut short has left -------------------------------------------
 work='' tests=''
@@ -22,13 +23,14 @@ cleanup() {
       pid=$(cat "$dir/simulator.pid")
       [ "$(readlink "/proc/$pid/exe")" != "$(readlink -f "$simulator")" ] || kill "$pid" || true
     fi
-    [ ! -d "$dir/data" ] || tools/cluster.sh stop "${dir%/}" 15 || true
+    [ ! -d "$dir/data" ] || tools/cluster.sh stop "${dir%/}" "$COMETCHAT_PG" || true
   done
   rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
+tools/safeupdate.sh "$COMETCHAT_PG"
 tools/node.sh tests/supabase
 work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-supabase.XXXXXX")
 chmod 711 "$work" # the server's own user passes through
@@ -36,7 +38,9 @@ export TMPDIR=$work NO_COLOR=1
 
 filter=()
 if [ $# -gt 0 ]; then
-  if compgen -G "tests/supabase/tests/*$1*.test.ts" >/dev/null; then filter=("$1"); else filter=(-t "$1"); fi
+  # vitest takes a regular expression; this is a piece of a name.
+  pattern=$(sed 's/[][\.*^$+?(){}|/]/\\&/g' <<<"$1")
+  if compgen -G "tests/supabase/tests/*$1*.test.ts" >/dev/null; then filter=("$1"); else filter=(-t "$pattern"); fi
 fi
 say "checking the types"
 (cd tests/supabase && exec timeout 300 node_modules/.bin/tsc --noEmit)

@@ -19,6 +19,7 @@ import { persist, type Attempt } from './retry.js';
 export interface RpcClient {
   // any: supabase-js types names and arguments by the app's own Database.
   rpc(name: any, args?: any): { abortSignal(signal: AbortSignal): PromiseLike<RpcResponse> };
+  auth?: { getSession(): PromiseLike<{ data: { session: { access_token: string } | null } }> };
 }
 
 export interface CometChatAuthOptions {
@@ -74,8 +75,15 @@ export function createCometChatAuth(supabase: RpcClient, defaults: CometChatAuth
     args: Record<string, string | null | undefined>,
     options: CallOptions = {},
   ): Promise<Answer> {
-    const body = Object.fromEntries(Object.entries(args).filter(([, value]) => value != null));
-    const answer = await persist<{ queued?: true }>((signal) => ask(name, body, signal), {
+    let caller: Promise<string | undefined> | undefined;
+    const attempt = async (signal: AbortSignal) => {
+      // SECURITY: supabase-js takes the token of whoever is signed in by then, and a repeat is for
+      // whoever was at first. The extension refuses one with another's id.
+      const user_id = args.user_id ?? (await (caller ??= sessionUser(supabase)));
+      const given = Object.entries({ ...args, user_id }).filter(([, value]) => value != null);
+      return ask(name, Object.fromEntries(given), signal);
+    };
+    const answer = await persist<{ queued?: true }>(attempt, {
       deadlineMs: options.deadlineMs ?? defaults.deadlineMs ?? 15_000,
       retryDelayMs: options.retryDelayMs ?? defaults.retryDelayMs ?? 1000,
       retry: options.retry ?? defaults.retry ?? true,
@@ -115,6 +123,20 @@ export function createCometChatAuth(supabase: RpcClient, defaults: CometChatAuth
     refreshToken: (userId, options) => call('cometchat_refresh_token', { user_id: userId }, options),
     revokeTokens: (userId, options) => call('cometchat_revoke_tokens', { user_id: userId }, options),
   };
+}
+
+/**
+ * `sub` of the session's token; undefined where there is no session, or no way to tell. Not
+ * `session.user`: on a server supabase-js warns of that, as it cannot know that we trust nobody by it.
+ */
+async function sessionUser({ auth }: RpcClient): Promise<string | undefined> {
+  try {
+    const { data } = await auth!.getSession();
+    const claims = data.session!.access_token.split('.')[1]!;
+    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).sub;
+  } catch {
+    return undefined; // the session decides, as it does for a client without `auth`
+  }
 }
 
 /**

@@ -24,6 +24,8 @@ export function outcomeOf({ data, error, status }: RpcResponse, token: boolean):
   // Strings by force: a gateway's JSON may hold anything.
   if (error) return requestFailure(String(error.code ?? ''), String(error.message ?? ''), status);
   if (isAnswer(data, token)) return { answer: data, transient: false };
+  // An empty 404, of which supabase-js makes this; or a function of that name that returns nothing.
+  if (status === 204) return requestFailure('', '', status);
   // 2xx, but not ours: another function of that name, or a login page of the network's.
   return failure('API_ERROR', `Unexpected answer: HTTP ${status}`);
 }
@@ -62,7 +64,7 @@ function requestFailure(code: string, message: string, status: number): Outcome 
   if (code === '42501' || status === 401 || status === 403) {
     return failure('UNAUTHORIZED', `Unauthorized: ${detail}`);
   }
-  if (/^(42883|PGRST(106|20[23]))$/.test(code) || status === 404) {
+  if (/^(42883|PGRST(106|20[23]))$/.test(code) || status === 404 || status === 204) {
     return failure(
       'NOT_CONFIGURED',
       `CometChat is not properly configured: the function was not found (${detail}). Create the extension ` +

@@ -95,9 +95,10 @@ describe('used from an app', () => {
     }
   });
 
-  test("the README's examples type-check", async () => {
-    const examples = [...(await app.read('README.md')).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code ?? '');
-    expect(examples.length).toBeGreaterThan(2);
+  /** Type-checks the TypeScript of a page, each piece as a file of its own that begins with `head`. */
+  async function checkExamples(page: string, head = ''): Promise<string> {
+    const examples = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => `${head}${code}`);
+    expect(examples.length).toBeGreaterThan(1);
     await app.write('uikit.d.ts', `declare module '@cometchat/chat-uikit-react' {
       export const CometChatUIKit: { loginWithAuthToken(authToken: string): Promise<unknown> };
     }`);
@@ -105,8 +106,25 @@ describe('used from an app', () => {
       await app.write(`example${i}.mts`, code);
       return `example${i}.mts`;
     }));
-    expect(await app.typecheck([...files, 'uikit.d.ts'], { module: 'nodenext' })).toBe('');
+    return app.typecheck([...files, 'uikit.d.ts'], { module: 'nodenext' });
+  }
+
+  test("the README's examples type-check", async () => {
+    expect(await checkExamples(await app.read('README.md'))).toBe('');
   });
+
+  test.each(['SupabaseClient', 'SupabaseClient<CometChatDatabase>'])(
+    "and so do those of the repository's README, with a %s",
+    async (type) => {
+      const head = `
+        import { CometChatUIKit } from '@cometchat/chat-uikit-react';
+        import type { SupabaseClient } from '@supabase/supabase-js';
+        import type { CometChatDatabase } from 'cometchat-ext';
+        declare const supabase: ${type};
+      `;
+      expect(await checkExamples(await readFile(join(PACKAGE, '..', '..', 'README.md'), 'utf8'), head)).toBe('');
+    },
+  );
 });
 
 describe('what is in it', () => {

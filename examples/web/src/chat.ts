@@ -10,6 +10,7 @@ export interface ChatUser {
 
 /** Whatever logs in with the token: here ./cometchat-sdk.ts; CometChat's UI Kit does as well. */
 export interface Chat {
+  /** In the place of anybody else, whom a chat SDK may remember from the last visit. */
   logIn(authToken: string, uid: string): Promise<ChatUser>;
   logOut(): Promise<void>;
 }
@@ -85,7 +86,6 @@ export function followSession(supabase: SupabaseClient, chat: Chat, show: (state
   function disconnect() {
     begin();
     connected = false;
-    show({ status: 'signed-out' });
     work = work.then(() => chat.logOut()).catch((error) => console.warn('chat log-out failed:', error));
   }
 
@@ -95,11 +95,16 @@ export function followSession(supabase: SupabaseClient, chat: Chat, show: (state
   }
 
   const { data } = supabase.auth.onAuthStateChange((event, session) => {
-    // SIGNED_IN comes again whenever the tab is looked at: only another user is news.
-    if (session?.user.id === userId && event !== 'USER_UPDATED' && event !== 'INITIAL_SESSION') return;
+    const before = userId;
     userId = session?.user.id;
+    // SIGNED_IN comes again whenever the tab is looked at, TOKEN_REFRESHED every hour: only another user
+    // is news, or a session that is good again after chat was refused with the one that had run out.
+    const news = ['USER_UPDATED', 'INITIAL_SESSION'].includes(event) || (event === 'TOKEN_REFRESHED' && !connected);
+    if (userId === before && !news) return;
+    // Nobody gets to see the chat of who was here before, whether or not that one signed out.
+    if (!userId || (before && before !== userId)) disconnect();
     if (userId) connect();
-    else disconnect();
+    else show({ status: 'signed-out' });
   });
 
   return {

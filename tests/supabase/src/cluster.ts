@@ -11,6 +11,9 @@ const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, 
 const fixture = fileURLToPath(new URL('../fixture.sql', import.meta.url));
 const patience = { timeout: 120_000 };
 
+/** PostgreSQL's major version, whose copy has the extension. */
+const major = process.env.COMETCHAT_PG || '15';
+
 /** Where the build is. */
 export const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
 
@@ -40,7 +43,7 @@ export class Cluster {
       `cometchat.api_key_file = ${quote(`${dir}/cometchat.key`)}`,
       `cometchat.api_base_url = ${quote(app.baseUrl ?? '')}`,
     ];
-    await run(`${root}/tools/cluster.sh`, ['start', dir, '15', ...lines], patience);
+    await run(`${root}/tools/cluster.sh`, ['start', dir, major, ...lines], patience);
     const cluster = new Cluster(dir);
     try {
       await cluster.#fill(app.apiKey);
@@ -60,8 +63,20 @@ export class Cluster {
     // psql, because the fixture is written for it.
     const psql = ['-X', '-q', '-h', this.dir, '-U', 'supabase_admin', '-d', 'postgres', '-f', fixture];
     await run(`${await bin()}/psql`, psql, patience);
+    if (await this.#hasSafeupdate()) {
+      await this.sql(`alter role authenticator set session_preload_libraries = 'safeupdate'`);
+    }
     await this.sql('create extension cometchat_ext');
     await this.sql('select cometchat.enable_auth_trigger()');
+  }
+
+  /** Whether tools/safeupdate.sh has installed it; serve.ts does without. */
+  async #hasSafeupdate(): Promise<boolean> {
+    const found = await this.sql(
+      `select from pg_config
+       where name = 'PKGLIBDIR' and (pg_stat_file(setting || '/safeupdate.so', true)).size is not null`,
+    );
+    return found.length > 0;
   }
 
   /** Connections that log in as `role`. */
@@ -86,13 +101,13 @@ export class Cluster {
 
   async stop(): Promise<void> {
     await this.admin.end();
-    await run(`${root}/tools/cluster.sh`, ['stop', this.dir, '15'], patience);
+    await run(`${root}/tools/cluster.sh`, ['stop', this.dir, major], patience);
   }
 }
 
 async function bin(): Promise<string> {
-  const script = 'source "$0/tools/lib.sh"; pg_bin 15';
-  return (await run('bash', ['-c', script, root], patience)).stdout.trim();
+  const script = 'source "$0/tools/lib.sh"; pg_bin "$1"';
+  return (await run('bash', ['-c', script, root, major], patience)).stdout.trim();
 }
 
 const quote = (value: string) => `'${value.replaceAll("'", "''")}'`;

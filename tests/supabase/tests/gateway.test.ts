@@ -1,6 +1,7 @@
 // The gateway like PostgREST is like PostgREST: what the other tests rely on.
 import { createClient } from '@supabase/supabase-js';
 import { beforeAll, expect, test } from 'vitest';
+import { createCometChatAuth } from '../../../clients/typescript/src/index.ts';
 import { signToken } from '../src/gateway/keys.ts';
 import { POSTGREST, useStack } from './support.ts';
 
@@ -20,9 +21,17 @@ beforeAll(async () => {
     create function defaults(a integer default 1, b text default 'two') returns jsonb language sql as $$
       select jsonb_build_object('a', a, 'b', b) $$;
     create function needs(a integer, b text default 'two') returns text language sql as $$ select b $$;
+    create function forgets_where() returns void language sql as $$
+      update cometchat_users set updated_at = now() $$;
     create function nothing() returns text language sql as $$ select null::text $$;
     create function fail(sqlstate text) returns void language plpgsql as $$
       begin raise exception 'failed' using errcode = sqlstate, detail = 'the detail', hint = 'the hint'; end $$;`);
+});
+
+test('the server is of the major version that COMETCHAT_PG names', async () => {
+  const version = "select current_setting('server_version_num')::int / 10000 as major";
+
+  expect(await world.stack.cluster.sql(version)).toEqual([{ major: Number(process.env.COMETCHAT_PG || '15') }]);
 });
 
 test("a signed-in person's call runs as authenticated, with the claims and the request", async () => {
@@ -129,6 +138,7 @@ test.each([
   ['54000', 500],
   ['55000', 500],
   ['58000', 500],
+  ['21000', 500],
   ['XX000', 500],
   ['22P02', 400],
   ['22023', 400],
@@ -157,6 +167,26 @@ test("a token cannot name a role that is not the Data API's to take", async () =
 
   expect(error).toMatchObject({ code: '42501' });
   expect(status).toBe(403);
+});
+
+test('a token that names a role which does not exist is 401, and the client says UNAUTHORIZED', async () => {
+  const { keys, gatewayUrl } = world.stack;
+  const token = await signToken(keys, { role: 'no such role' }, Math.floor(Date.now() / 1000) + 3600);
+  const client = createClient(gatewayUrl, keys.publishable, { accessToken: async () => token });
+
+  const { error, status } = await client.rpc('context');
+  const answer = await createCometChatAuth(client).ensureUser();
+
+  expect(error).toMatchObject({ code: '22023', message: 'role "no such role" does not exist' });
+  expect(status).toBe(401);
+  expect(answer).toEqual({ success: false, errorCode: 'UNAUTHORIZED', error: 'Unauthorized: 22023' });
+});
+
+test('an UPDATE without WHERE is refused, as by the pg-safeupdate of Supabase: 400, 21000', async () => {
+  const { error, status } = await world.server(POSTGREST).rpc('forgets_where');
+
+  expect(error).toMatchObject({ code: '21000', message: 'UPDATE requires a WHERE clause' });
+  expect(status).toBe(400);
 });
 
 test('an unknown table is 404, PGRST205, and an unknown column 400, 42703', async () => {

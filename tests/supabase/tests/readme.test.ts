@@ -1,5 +1,6 @@
 // The README's TypeScript, run as it stands there by somebody who has just signed up.
 import { readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { createCometChatAuth } from '../../../clients/typescript/src/index.ts';
 import { GATEWAYS, useStack, type Person } from './support.ts';
@@ -26,7 +27,7 @@ class UIKit {
 }
 
 async function run(snippet: string, person: Person, kit: UIKit, said: string[]): Promise<void> {
-  const code = snippet.replace("import { createCometChatAuth } from 'cometchat-ext';", '');
+  const code = stripTypeScriptTypes(snippet.replace("import { createCometChatAuth } from 'cometchat-ext';", ''));
   expect(code).not.toMatch(/^import /m);
   const say = (...words: unknown[]) => said.push(words.join(' '));
   const names = ['supabase', 'CometChatUIKit', 'createCometChatAuth', 'console'];

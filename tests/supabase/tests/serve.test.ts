@@ -6,9 +6,12 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@supabase/supabase-js';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { appFromEnvironment } from '../src/stack.ts';
 import { ensure, PASSWORD } from './support.ts';
+
+// A whole stack starts within a test here, which elsewhere is a hook's work.
+vi.setConfig({ testTimeout: 120_000 });
 
 const script = fileURLToPath(new URL('../src/serve.ts', import.meta.url));
 
@@ -20,7 +23,7 @@ beforeEach(async () => {
   await chmod(dir, 0o711); // the server's own user passes through
 });
 afterEach(async () => {
-  if (server && server.exitCode === null) {
+  if (server && server.exitCode === null && server.signalCode === null) {
     const ended = once(server, 'exit');
     server.kill();
     await ended;

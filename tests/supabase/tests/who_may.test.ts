@@ -1,6 +1,8 @@
 // Who may ask for whom, and who may read what, through both gateways.
+import { createClient } from '@supabase/supabase-js';
 import { describe, expect, test } from 'vitest';
-import { ensure, GATEWAYS, refresh, revoke, useStack } from './support.ts';
+import { createCometChatAuth } from '../../../clients/typescript/src/index.ts';
+import { ensure, GATEWAYS, PASSWORD, refresh, revoke, useStack } from './support.ts';
 
 const world = useStack();
 const NOBODY = '00000000-0000-4000-8000-000000000000';
@@ -48,6 +50,38 @@ describe.each(GATEWAYS)('through %s', (gateway) => {
     expect(error).toMatchObject({ code: '42501' });
     expect(status).toBe(401);
   });
+
+  test.each(['ensureUser', 'revokeTokens'] as const)(
+    "a repeated %s of the TypeScript client's does nothing to who has signed in meanwhile",
+    async (name) => {
+      const ada = await world.signUp(gateway);
+      const bob = await world.signUp(gateway);
+      const token = await world.arrived(bob);
+      await world.arrived(ada);
+      let calls = 0;
+      const losingTheFirst: typeof fetch = async (...args) => {
+        const response = await fetch(...args);
+        if (!String(args[0]).includes('/rpc/') || ++calls > 1) return response;
+        await client.auth.signInWithPassword({ email: bob.email, password: PASSWORD });
+        throw new TypeError('the answer got lost');
+      };
+      const client = createClient(world.url(gateway), world.stack.keys.publishable, {
+        auth: { persistSession: false, autoRefreshToken: false },
+        global: { fetch: losingTheFirst },
+      });
+      await client.auth.signInWithPassword({ email: ada.email, password: PASSWORD });
+      const cometchat = createCometChatAuth(client, { retryDelayMs: 10 });
+
+      const answer = await (name === 'ensureUser'
+        ? cometchat.ensureUser({ displayName: 'Ada the Second' })
+        : cometchat.revokeTokens());
+
+      expect(calls).toBe(2);
+      expect(answer).toMatchObject({ success: false, errorCode: 'UNAUTHORIZED' });
+      expect((await world.chat.user(bob.id))!.name).toBe(bob.name);
+      expect(await world.stored(bob.id)).toBe(token);
+    },
+  );
 
   test('a server with the secret key may name anybody', async () => {
     const ada = await world.signUp(gateway);

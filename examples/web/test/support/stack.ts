@@ -36,6 +36,8 @@ export default async function setup(project: TestProject) {
   try {
     const { url, publishableKey, controlUrl, apiUrl } = JSON.parse(await firstLine(backend));
     Object.assign(process.env, { VITE_SUPABASE_URL: url, VITE_SUPABASE_PUBLISHABLE_KEY: publishableKey });
+    // Empty, not absent: a .env.local may be there, and these go before it.
+    Object.assign(process.env, { VITE_COMETCHAT_APP_ID: '', VITE_COMETCHAT_REGION: '' });
     pages.push(await servePage('none'));
     Object.assign(process.env, { LOCAL_COMETCHAT_API_URL: apiUrl, LOCAL_COMETCHAT_CONTROL_URL: controlUrl });
     pages.push(await servePage('local'));

@@ -55,8 +55,10 @@ const STATUSES: [prefix: string, status: number][] = [
   ['42P17', 500],
 ];
 
-export function statusOf(sqlstate: string, signedIn: boolean): number {
+export function statusOf(sqlstate: string, message: string, signedIn: boolean): number {
   if (sqlstate === '42501') return signedIn ? 403 : 401;
+  if (sqlstate === '22023' && /^role .* does not exist$/s.test(message)) return 401; // the token's
+  if (sqlstate === '21000' && message.endsWith('requires a WHERE clause')) return 400; // pg-safeupdate
   if (/^PT[1-5]\d\d$/.test(sqlstate)) return Number(sqlstate.slice(2));
   return STATUSES.find(([prefix]) => sqlstate.startsWith(prefix))?.[1] ?? 400;
 }
@@ -66,7 +68,7 @@ export function problemResponse(failure: unknown, signedIn: boolean): Response {
   if (failure instanceof Refusal) return respond(failure.status, failure.problem);
   if (failure instanceof pg.DatabaseError && failure.code) {
     const { code, message, detail = null, hint = null } = failure;
-    return respond(statusOf(code, signedIn), { code, message, details: detail, hint });
+    return respond(statusOf(code, message, signedIn), { code, message, details: detail, hint });
   }
   if (failure instanceof Error && /^Connection terminated|ECONN|ENOENT/.test(failure.message)) {
     return respond(503, new Refusal(503, 'PGRST001', 'The connection to the database was lost.').problem);
