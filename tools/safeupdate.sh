@@ -12,5 +12,6 @@ major=${1:-15}
 progress "building safeupdate" timeout 1200 \
   cargo build --release -p safeupdate --no-default-features --features "pg$major"
 library=$(pg_prefix "$major")/lib/postgresql/$major/lib/safeupdate.so
-rm -f "$library" # a server may have the old one loaded
-install -m 755 "$CARGO_TARGET_DIR/release/libsafeupdate.so" "$library"
+# Renamed into place: a server may have the old one loaded, or be about to load it.
+install -m 755 "$CARGO_TARGET_DIR/release/libsafeupdate.so" "$library.new"
+mv "$library.new" "$library"

@@ -54,6 +54,10 @@ impl Wait for LatchWait {
             }
         }
     }
+
+    fn check(&self) -> Result<(), Interrupted> {
+        serve_interrupts()
+    }
 }
 
 /// Sleeps for `time` or until the latch is set, whichever comes first.

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
-use ureq::{Agent, Proxy};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Connector, NextTimeout};
+use ureq::{Agent, Error, Proxy};
 
 use crate::connect::TcpConnector;
 use crate::resolve::CachingResolver;
 use crate::tls::TlsConnector;
+use crate::tunnel::Host;
 use crate::wait::Wait;
 
 /// Bytes of an answer's head that are read before it is given up.
@@ -25,7 +29,7 @@ pub struct AgentOptions {
     pub ca_pem: Option<String>,
     /// `http://host:port` of a CONNECT proxy. The environment's variables are never read.
     pub proxy: Option<String>,
-    /// For TCP and TLS together.
+    /// For everything before the request: looking the name up, TCP, the proxy, TLS.
     pub connect_timeout: Duration,
     /// Whether plain http is out of the question.
     pub https_only: bool,
@@ -53,22 +57,15 @@ pub fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<Agent, Bad
         None => RootCerts::WebPki,
         Some(pem) => RootCerts::from(certificates(pem)?),
     };
-    let proxy = match &options.proxy {
-        None => None,
-        Some(url) if url.starts_with("http://") => {
-            Some(Proxy::new(url).map_err(|_| BadOption::Proxy)?)
-        }
-        Some(_) => return Err(BadOption::Proxy),
-    };
+    let proxy = options.proxy.as_deref().map(proxy_host).transpose()?;
     let config = Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .proxy(proxy)
+        .proxy(None) // not the environment's; ours is the connector's business
         .https_only(options.https_only)
         // SECURITY: ureq drops only Authorization and Cookie on a redirect; our key would travel.
         .max_redirects(0)
         .http_status_as_error(false)
         .timeout_connect(Some(options.connect_timeout))
-        .timeout_resolve(Some(options.connect_timeout))
         .max_idle_age(MAX_IDLE)
         .max_idle_connections(options.keep_idle)
         .max_idle_connections_per_host(options.keep_idle)
@@ -77,11 +74,28 @@ pub fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<Agent, Bad
         .input_buffer_size(HEADER_CAP + 1)
         .output_buffer_size(16 * 1024)
         .build();
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(TcpConnector { waiter: waiter.clone() })
-            .chain(TlsConnector::default());
-    Ok(Agent::with_parts(config, connector, CachingResolver::new(waiter)))
+    let names = Arc::new(CachingResolver::new(waiter.clone()));
+    let connector = TcpConnector { waiter, names, proxy }.chain(TlsConnector::default());
+    Ok(Agent::with_parts(config, connector, NoResolver))
+}
+
+/// Leaves looking names up to the connector.
+#[derive(Debug)]
+pub(crate) struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// `http://host:port`, nothing more: a password would be there for all to read.
+fn proxy_host(url: &str) -> Result<Host, BadOption> {
+    let proxy = Proxy::new(url).map_err(|_| BadOption::Proxy)?;
+    if !url.starts_with("http://") || url.contains('@') {
+        return Err(BadOption::Proxy);
+    }
+    Ok(Host { name: proxy.host().to_owned(), port: proxy.port() })
 }
 
 fn certificates(pem: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, BadOption> {

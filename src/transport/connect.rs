@@ -1,4 +1,5 @@
-//! Opens TCP connections without blocking: the first link of the connector chain.
+//! Opens connections without blocking: looks the name up, connects, asks the proxy for a tunnel.
+//! The first link of the connector chain.
 
 use std::fmt;
 use std::io;
@@ -7,40 +8,59 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{time, ConnectionDetails, Connector, LazyBuffers, NextTimeout};
 use ureq::Error;
 
+use crate::resolve::CachingResolver;
 use crate::reuse;
-use crate::tcp::{deadline, wait_for, Tcp};
+use crate::tcp::{wait_for, Tcp};
+use crate::tunnel::{self, Host};
 use crate::wait::{Interest, Wait};
 
 /// Every address gets at least this long before the next one is tried.
 const MIN_PER_ADDRESS: Duration = Duration::from_millis(50);
 
-/// Connects to the addresses that the resolver found, one after the other.
+/// Connects to where the request goes, or to the proxy.
+///
+/// Names are looked up here and not by ureq's resolver, which is asked for every request, also
+/// where a kept connection will be used: it would have to wait for a name server that hangs.
 pub(crate) struct TcpConnector {
     pub(crate) waiter: Arc<dyn Wait>,
+    pub(crate) names: Arc<CachingResolver>,
+    pub(crate) proxy: Option<Host>,
 }
 
-impl<In: Transport> Connector<In> for TcpConnector {
-    type Out = Either<In, Tcp>;
+impl Connector<()> for TcpConnector {
+    type Out = Tcp;
 
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, Error> {
-        if let Some(tunnel) = chained {
-            return Ok(Some(Either::A(tunnel)));
-        }
+    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Tcp>, Error> {
         reuse::note_connect();
-        let stream = self.first_that_answers(&details.addrs, &details.timeout)?;
+        // One moment for everything up to the connection's first byte: ureq's own timeout is a
+        // time span, which each step would begin anew.
+        let until = end_of(details);
+        let timeout = &details.timeout;
+        let target = Host::of(details.uri)?;
+        let next = self.proxy.as_ref().unwrap_or(&target);
+        let addrs = self.names.addresses(&next.name, next.port, until, timeout)?;
+        let stream = self.first_that_answers(&addrs, until, timeout)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(Tcp::new(stream, buffers, self.waiter.clone()))))
+        let mut tcp = Tcp::new(stream, buffers, self.waiter.clone());
+        if self.proxy.is_some() {
+            tunnel::open(&mut tcp, &target, until, timeout)?;
+        }
+        Ok(Some(tcp))
+    }
+}
+
+/// When the time for connecting is over, TLS included.
+fn end_of(details: &ConnectionDetails) -> Option<Instant> {
+    match details.now + details.timeout.after {
+        time::Instant::Exact(until) => Some(until),
+        time::Instant::AlreadyHappened => Some(Instant::now()),
+        time::Instant::NotHappening => None,
     }
 }
 
@@ -49,10 +69,10 @@ impl TcpConnector {
     fn first_that_answers(
         &self,
         addrs: &[SocketAddr],
+        until: Option<Instant>,
         timeout: &NextTimeout,
     ) -> Result<TcpStream, Error> {
-        let until = deadline(timeout);
-        let mut failure = Error::HostNotFound;
+        let mut failure = None;
         for (i, addr) in addrs.iter().enumerate() {
             let now = Instant::now();
             let try_until = match until {
@@ -64,11 +84,15 @@ impl TcpConnector {
             };
             match self.connect_one(*addr, try_until, timeout) {
                 Ok(stream) => return Ok(stream),
-                Err(e) if concerns_one_address(&e) => failure = e,
+                // That there is no way to one address explains less than what another one did.
+                Err(e) if has_no_way(&e) => failure = failure.or(Some(e)),
+                Err(e) if concerns_one_address(&e) => {
+                    failure = failure.filter(|earlier| !has_no_way(earlier)).or(Some(e));
+                }
                 Err(e) => return Err(e),
             }
         }
-        Err(failure)
+        Err(failure.unwrap_or(Error::HostNotFound))
     }
 
     fn connect_one(
@@ -82,7 +106,7 @@ impl TcpConnector {
         socket.set_tcp_nodelay(true)?;
         match socket.connect(&SockAddr::from(addr)) {
             Ok(()) => {}
-            Err(e) if e.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {
+            Err(e) if e.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {
                 wait_for(&*self.waiter, socket.as_fd(), Interest::Writable, until, timeout)?;
                 if let Some(e) = socket.take_error()? {
                     return Err(e.into());
@@ -94,7 +118,20 @@ impl TcpConnector {
     }
 }
 
-/// Whether the next address may still do: this one refused, has no route, or keeps silent.
+/// Whether this machine cannot reach such an address: one of a family that it does not have, say.
+fn has_no_way(error: &Error) -> bool {
+    let Error::Io(e) = error else { return false };
+    e.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
+        || matches!(
+            e.kind(),
+            io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::AddrNotAvailable
+                | io::ErrorKind::PermissionDenied
+        )
+}
+
+/// Whether the next address may still do: this one refused, or keeps silent.
 fn concerns_one_address(error: &Error) -> bool {
     match error {
         Error::Timeout(_) => true,
@@ -102,9 +139,6 @@ fn concerns_one_address(error: &Error) -> bool {
             e.kind(),
             io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::AddrNotAvailable
                 | io::ErrorKind::TimedOut
         ),
         _ => false,
@@ -116,3 +150,6 @@ impl fmt::Debug for TcpConnector {
         f.write_str("TcpConnector")
     }
 }
+
+#[cfg(test)]
+mod tests;

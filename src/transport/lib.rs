@@ -11,6 +11,7 @@ mod resolve;
 mod reuse;
 mod tcp;
 mod tls;
+mod tunnel;
 mod wait;
 
 pub use agent::{agent, AgentOptions, BadOption};

@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::Error;
 
-use crate::tcp::{deadline, wait_for};
+use crate::tcp::wait_for;
 use crate::wait::{Interest, Wait};
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// How long the last good answer is used without asking again, after nothing better was to be had.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The part of the remaining time that a look-up may use where an older answer is at hand.
 const SHARE_WITH_FALLBACK: u32 = 2;
@@ -41,8 +41,14 @@ pub(crate) struct CachingResolver {
 
 #[derive(Default)]
 struct State {
-    known: HashMap<String, (Vec<SocketAddr>, Instant)>,
+    known: HashMap<String, Known>,
     in_flight: Option<Arc<Flight>>,
+}
+
+/// The last good answer for a name, and until when it is not asked for again.
+struct Known {
+    addrs: Vec<SocketAddr>,
+    fresh_until: Instant,
 }
 
 /// One look-up under way. The eventfd turns readable, for good, when `result` is there.
@@ -61,7 +67,8 @@ impl State {
         };
         let addrs = flight.result.get().cloned().unwrap_or_default();
         if !addrs.is_empty() {
-            self.known.insert(flight.name.clone(), (addrs, Instant::now()));
+            let known = Known { addrs, fresh_until: Instant::now() + FRESH };
+            self.known.insert(flight.name.clone(), known);
         }
     }
 }
@@ -80,11 +87,12 @@ impl CachingResolver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, name: &str, not_older_than: Option<Duration>) -> Option<Vec<SocketAddr>> {
+    /// The last good answer, and whether it will do without asking.
+    fn known(&self, name: &str) -> Option<(Vec<SocketAddr>, bool)> {
         let mut state = self.state();
         state.harvest();
-        let (addrs, at) = state.known.get(name)?;
-        not_older_than.is_none_or(|age| at.elapsed() < age).then(|| addrs.clone())
+        let Known { addrs, fresh_until } = state.known.get(name)?;
+        Some((addrs.clone(), Instant::now() < *fresh_until))
     }
 
     /// Joins the look-up under way, or starts one.
@@ -147,56 +155,42 @@ fn getaddrinfo(name: &str, port: u16) -> Vec<SocketAddr> {
     (name, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
 }
 
-impl Resolver for CachingResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let host = uri.host().ok_or(Error::HostNotFound)?;
-        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
-            Some("http") => 80,
-            _ => 443,
-        });
-        let addrs = if let Some(addrs) = without_asking(host) {
-            addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
-        } else {
-            self.ask(host, port, timeout)?
-        };
-        let mut resolved = self.empty();
-        // 16 is all that fits; no host of an API has that many.
-        for addr in addrs.into_iter().take(16) {
-            resolved.push(addr);
-        }
-        if resolved.is_empty() {
-            return Err(Error::HostNotFound);
-        }
-        Ok(resolved)
-    }
-}
-
 impl CachingResolver {
-    fn ask(&self, name: &str, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
-        if let Some(addrs) = self.known(name, Some(FRESH)) {
-            return Ok(with_port(addrs, port));
+    /// The addresses of a host, looked up by `until` unless they are known.
+    pub(crate) fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+        until: Option<Instant>,
+        timeout: &NextTimeout,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        if let Some(addrs) = without_asking(host) {
+            return Ok(addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
         }
-        let older = self.known(name, None);
-        let until = deadline(&timeout).map(|until| match older {
+        let older = match self.known(host) {
+            Some((addrs, true)) => return Ok(with_port(addrs, port)),
+            Some((addrs, false)) => Some(addrs),
+            None => None,
+        };
+        let until = until.map(|until| match older {
             Some(_) => {
                 let now = Instant::now();
                 now + until.saturating_duration_since(now) / SHARE_WITH_FALLBACK
             }
             None => until,
         });
-        let answer = match self.look_up(name, port, until, &timeout) {
+        let answer = match self.look_up(host, port, until, timeout) {
             Err(e) if crate::interrupted(&e) => return Err(e),
             Ok(addrs) if !addrs.is_empty() => return Ok(with_port(addrs, port)),
             Ok(_) => Err(Error::HostNotFound),
             Err(e) => Err(e),
         };
         // The resolver failed or is slow: the last good answer is better than none.
-        older.map(|addrs| with_port(addrs, port)).map_or(answer, Ok)
+        let Some(addrs) = older else { return answer };
+        if let Some(known) = self.state().known.get_mut(host) {
+            known.fresh_until = known.fresh_until.max(Instant::now() + AFTER_FAILURE);
+        }
+        Ok(with_port(addrs, port))
     }
 }
 

@@ -12,23 +12,41 @@ use ureq::Error;
 
 use crate::wait::{Interest, Wait};
 
+/// Bytes that are sent without waiting for more to send along with them.
+const BATCH: usize = 16 * 1024;
+
 /// ureq's view of one connection.
 pub(crate) struct Tcp {
     stream: TcpStream,
     buffers: LazyBuffers,
     waiter: Arc<dyn Wait>,
-    /// Something was sent since the last read: its answer cannot be here yet.
-    sent: bool,
+    /// What waits to be sent. ureq hands over a request's head and its body one after the other
+    /// (so does TLS, on top of it); in one piece they are one system call and one packet.
+    unsent: Vec<u8>,
 }
 
 impl Tcp {
     /// `stream` must be non-blocking and connected.
     pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers, waiter: Arc<dyn Wait>) -> Self {
-        Tcp { stream, buffers, waiter, sent: false }
+        Tcp { stream, buffers, waiter, unsent: Vec::new() }
     }
 
-    fn wait(&self, interest: Interest, timeout: &NextTimeout) -> Result<(), Error> {
-        wait_for(&*self.waiter, self.stream.as_fd(), interest, deadline(timeout), timeout)
+    fn send(&mut self, until: Option<Instant>, timeout: &NextTimeout) -> Result<(), Error> {
+        let mut rest = &self.unsent[..];
+        while !rest.is_empty() {
+            match (&self.stream).write(rest) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(n) => rest = &rest[n..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let fd = self.stream.as_fd();
+                    wait_for(&*self.waiter, fd, Interest::Writable, until, timeout)?;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.unsent.clear();
+        Ok(())
     }
 }
 
@@ -58,23 +76,12 @@ impl Transport for Tcp {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let timeout = timeout.for_write();
-        let until = deadline(&timeout);
-        let mut sent = 0;
-        self.sent = true;
-        while sent < amount {
-            match (&self.stream).write(&self.buffers.output()[sent..amount]) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(n) => sent += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let fd = self.stream.as_fd();
-                    wait_for(&*self.waiter, fd, Interest::Writable, until, &timeout)?;
-                }
-                Err(e) => return Err(e.into()),
-            }
+        self.unsent.extend_from_slice(&self.buffers.output()[..amount]);
+        if self.unsent.len() < BATCH {
+            return Ok(()); // an answer is awaited next, or more comes
         }
-        Ok(())
+        let timeout = timeout.for_write();
+        self.send(deadline(&timeout), &timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -82,9 +89,14 @@ impl Transport for Tcp {
         if timeout.after.is_zero() {
             return Err(Error::Timeout(timeout.reason));
         }
-        // A read that finds nothing costs as much as one that finds the answer.
-        if std::mem::take(&mut self.sent) {
-            self.wait(Interest::Readable, &timeout)?;
+        let until = deadline(&timeout);
+        if self.unsent.is_empty() {
+            // A peer that never stops sending would otherwise keep us from ever waiting.
+            self.waiter.check().map_err(io::Error::from)?;
+        } else {
+            self.send(until, &timeout)?;
+            // The answer cannot be here yet: a read now would be for nothing.
+            wait_for(&*self.waiter, self.stream.as_fd(), Interest::Readable, until, &timeout)?;
         }
         loop {
             let read = (&self.stream).read(self.buffers.input_append_buf());
@@ -95,7 +107,8 @@ impl Transport for Tcp {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Interest::Readable, &timeout)?;
+                    let fd = self.stream.as_fd();
+                    wait_for(&*self.waiter, fd, Interest::Readable, until, &timeout)?;
                 }
                 Err(e) => return Err(e.into()),
             }
@@ -104,8 +117,10 @@ impl Transport for Tcp {
 
     fn is_open(&mut self) -> bool {
         // An idle HTTP/1.1 connection has nothing to say: bytes or an end mean it is of no use.
+        // Under TLS bytes may also have been read already, beyond what made up the answer.
         let mut probe = [0u8];
-        matches!((&self.stream).read(&mut probe), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+        self.buffers.input().is_empty()
+            && matches!((&self.stream).read(&mut probe), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

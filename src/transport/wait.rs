@@ -54,6 +54,12 @@ pub trait Wait: Send + Sync + 'static {
         interest: Interest,
         until: Option<Instant>,
     ) -> Result<bool, Interrupted>;
+
+    /// A look at what would interrupt a wait, without waiting.
+    ///
+    /// # Errors
+    /// As those of [`Wait::wait`].
+    fn check(&self) -> Result<(), Interrupted>;
 }
 
 /// Waits with `poll(2)`; becomes interrupted for good when `stop` turns readable.
@@ -112,6 +118,15 @@ impl Wait for PollWait {
                 // Only a bad descriptor or no memory are left; the read that follows reports it.
                 Err(_) => return Ok(true),
             }
+        }
+    }
+
+    fn check(&self) -> Result<(), Interrupted> {
+        let Some(stop) = &self.stop else { return Ok(()) };
+        let mut stop = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut stop, PollTimeout::ZERO) {
+            Ok(n) if n > 0 => Err(Interrupted),
+            _ => Ok(()),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! The resolver against look-ups that answer, fail and hang as they are told.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use nix::sys::signal::Signal;
-use ureq::Timeout;
+use ureq::{Agent, Timeout};
 
 use super::*;
+use crate::agent::NoResolver;
+use crate::connect::TcpConnector;
+use crate::tunnel::Host;
 use crate::PollWait;
 
 /// A look-up that takes its answers from a channel, one for each time it is asked, and blocks
@@ -47,8 +52,8 @@ impl Script {
 
     /// Makes every answer that is known as old as one that has to be asked for again.
     fn age(&self) {
-        for (_, at) in self.resolver.state().known.values_mut() {
-            *at = Instant::now().checked_sub(FRESH).expect("the machine has run for a minute");
+        for known in self.resolver.state().known.values_mut() {
+            known.fresh_until = Instant::now();
         }
     }
 }
@@ -60,8 +65,8 @@ fn resolve(
 ) -> Result<Vec<SocketAddr>, Error> {
     let timeout =
         NextTimeout { after: within.into(), reason: Timeout::Resolve, ..NextTimeout::default() };
-    let found = resolver.resolve(&uri.parse().unwrap(), &Config::default(), timeout)?;
-    Ok(found.iter().copied().collect())
+    let host = Host::of(&uri.parse().unwrap())?;
+    resolver.addresses(&host.name, host.port, Some(Instant::now() + within), &timeout)
 }
 
 fn addr(text: &str) -> SocketAddr {
@@ -180,7 +185,12 @@ fn the_last_good_answer_serves_when_the_resolver_fails_or_hangs() {
     script.will_answer(&[]);
     assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
 
+    // Nobody asks again so soon.
+    assert_eq!(script.resolve("https://api.test/", LONG).unwrap(), [addr("192.0.2.1:443")]);
+    assert_eq!(script.asked(), 2);
+
     // While it hangs, half of the time is kept for the request itself.
+    script.age();
     let started = Instant::now();
     let found = script.resolve("https://api.test/", 4 * SHORT).unwrap();
     assert_eq!(found, [addr("192.0.2.1:443")]);
@@ -249,4 +259,34 @@ fn the_look_up_thread_takes_no_signals_and_its_starter_still_does() {
         assert_ne!(there & 1 << (signal as u32 - 1), 0, "{signal} reaches the look-up thread");
     }
     assert_eq!(blocked(), before, "the caller's own mask is restored");
+}
+
+#[test]
+fn a_kept_connection_needs_no_look_up() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|n| n > 0) {
+            if line.ends_with("\r\n\r\n") {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+                line.clear();
+            }
+        }
+    });
+    let script = Script::new();
+    let (waiter, names) = (Arc::new(PollWait::default()), script.resolver.clone());
+    let connector = TcpConnector { waiter, names, proxy: None };
+    let config = Agent::config_builder().timeout_global(Some(LONG)).build();
+    let agent = Agent::with_parts(config, connector, NoResolver);
+    script.will_answer(&[addr("127.0.0.1:80")]);
+
+    for _ in 0..3 {
+        let answer = agent.get(format!("http://api.test:{port}/")).call().unwrap();
+        assert_eq!(answer.into_body().read_to_string().unwrap(), "ok");
+        script.age(); // and from now on a look-up would hang
+    }
+    assert_eq!(script.asked(), 1);
 }

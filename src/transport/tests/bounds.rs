@@ -3,6 +3,7 @@
 mod listener;
 
 use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use listener::{
     agent, drain, get, options, read_head, stoppable_agent, FullBacklog, Listener, LONG, OK, SHORT,
 };
-use transport::{AgentOptions, PollWait};
+use transport::{AgentOptions, Interest, Interrupted, PollWait, Wait};
 use ureq::Error;
 
 /// The stages at which a server can fall silent, and a URL for each.
@@ -152,6 +153,37 @@ fn broken_connections_are_errors() {
         let error = get(&agent(), &url, LONG).unwrap_err();
         assert!(matches!(error, Error::Io(_)), "{url}: {error:?}");
     }
+}
+
+/// Never has to wait long, and is told to stop meanwhile.
+#[derive(Debug, Default)]
+struct Told(PollWait);
+
+impl Wait for Told {
+    fn wait(
+        &self,
+        fd: BorrowedFd<'_>,
+        i: Interest,
+        t: Option<Instant>,
+    ) -> Result<bool, Interrupted> {
+        self.0.wait(fd, i, t)
+    }
+
+    fn check(&self) -> Result<(), Interrupted> {
+        Err(Interrupted)
+    }
+}
+
+#[test]
+fn a_server_that_never_stops_sending_can_be_stopped_between_two_reads() {
+    let endless = Listener::new(|_, stream| {
+        read_head(stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 64 << 10]).is_ok() {}
+    });
+    let agent = transport::agent(&options(), Arc::new(Told::default())).unwrap();
+    let error = get(&agent, &endless.url(), LONG).unwrap_err();
+    assert!(transport::interrupted(&error), "{error:?}");
 }
 
 fn is_timeout(error: &Error) -> bool {

@@ -139,7 +139,13 @@ fn options_that_cannot_work_are_refused_before_anything_is_sent() {
         let bad = make(AgentOptions { ca_pem: Some(pem.into()), ..options() });
         assert!(matches!(bad, Err(BadOption::Ca)), "{pem:?}");
     }
-    for url in ["proxy.test:3128", "https://proxy.test", "socks5://proxy.test", "http://"] {
+    for url in [
+        "proxy.test:3128",
+        "https://proxy.test",
+        "socks5://proxy.test",
+        "http://",
+        "http://user:secret@proxy.test:3128",
+    ] {
         let bad = make(AgentOptions { proxy: Some(url.into()), ..options() });
         assert!(matches!(bad, Err(BadOption::Proxy)), "{url:?}");
     }

@@ -1,4 +1,5 @@
-//! TLS sessions are resumed by the next connection: one round trip less at every reconnect.
+//! TLS: sessions are resumed by the next connection, which saves a round trip at every reconnect;
+//! what follows an answer unasked is never taken for the next one's.
 
 mod listener;
 
@@ -60,4 +61,39 @@ fn the_second_connection_resumes_the_first_ones_session() {
     let other = transport::agent(&options, Arc::new(PollWait::default())).unwrap();
     assert_eq!(get(&other, &url, LONG).unwrap(), "ok");
     assert_eq!(seen.recv_timeout(LONG).unwrap(), Some(HandshakeKind::Full));
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_end_a_connection() {
+    let (config, ca_pem) = server_config();
+    // Two answers in one piece; the second one where the first one ends somewhere around the
+    // 4096 bytes that rustls reads at a time.
+    let server = Listener::new(move |number, socket| {
+        let mut tls = ServerConnection::new(config.clone()).unwrap();
+        let mut line = String::new();
+        let mut reader = BufReader::new(Stream::new(&mut tls, socket));
+        while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+            line.clear();
+        }
+        let body = "x".repeat(3_900 + 10 * (number / 2));
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+        tls.writer().write_all(answer.as_bytes()).unwrap();
+        tls.writer().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").unwrap();
+        let mut bytes = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut bytes).unwrap();
+        }
+        let _ = socket.write_all(&bytes);
+        listener::drain(socket);
+    });
+    let url = format!("https://localhost:{}/", server.addr.port());
+    let options = AgentOptions { ca_pem: Some(ca_pem), ..options() };
+    for _ in 0..30 {
+        let agent = transport::agent(&options, Arc::new(PollWait::default())).unwrap();
+        for _ in 0..2 {
+            assert!(get(&agent, &url, LONG).unwrap().starts_with('x'));
+        }
+    }
+    assert_eq!(server.connections(), 60);
 }
