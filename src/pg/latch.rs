@@ -11,16 +11,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
-use transport::{Interest, Interrupted, PollWait, Wait};
+use transport::{Interest, Interrupted, Wait};
 
 thread_local! {
     static HELD: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
 }
-
-/// How long a wait begins with a plain `poll(2)`: an answer that comes this soon (from a proxy on
-/// the same machine, say) is not worth the epoll set that each of Postgres's own waits builds. An
-/// interrupt that comes in this moment is served after it.
-const AT_FIRST: Duration = Duration::from_millis(1);
 
 /// The waiter of a backend's main thread.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +28,6 @@ impl Wait for LatchWait {
         interest: Interest,
         until: Option<Instant>,
     ) -> Result<bool, Interrupted> {
-        serve_interrupts()?;
-        let soon = Instant::now() + AT_FIRST;
-        let soon = until.map_or(soon, |until| until.min(soon));
-        if PollWait::default().wait(fd, interest, Some(soon))? {
-            return Ok(true);
-        }
         loop {
             serve_interrupts()?;
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -47,7 +47,7 @@ impl Connector<()> for TcpConnector {
         let stream = self.first_that_answers(&addrs, until, timeout)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        let mut tcp = Tcp::new(stream, buffers, self.waiter.clone());
+        let mut tcp = Tcp::new(stream, buffers, self.waiter.clone())?;
         if self.proxy.is_some() {
             tunnel::open(&mut tcp, &target, until, timeout)?;
         }

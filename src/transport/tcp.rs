@@ -1,19 +1,30 @@
-//! An established TCP connection: non-blocking reads and writes between waits.
+//! An established TCP connection: reads and writes between waits that belong to the host.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::Error;
 
 use crate::wait::{Interest, Wait};
 
+/// How long a read waits in the kernel before the host is asked to wait (in whole ticks of the
+/// kernel's clock, 10 ms at most). An answer that comes so soon, from a proxy on the same machine
+/// say, is not worth the epoll set that each of Postgres's waits builds, nor poll(2)'s timer. What
+/// would interrupt the host's wait is looked at before and after; a signal ends the read at once.
+const AT_FIRST: Duration = Duration::from_millis(1);
+
 /// Bytes that are sent without waiting for more to send along with them.
 const BATCH: usize = 16 * 1024;
+
+/// For calls that must not block, on a socket that may.
+const AT_ONCE: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
 /// ureq's view of one connection.
 pub(crate) struct Tcp {
@@ -26,17 +37,22 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
-    /// `stream` must be non-blocking and connected.
-    pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers, waiter: Arc<dyn Wait>) -> Self {
-        Tcp { stream, buffers, waiter, unsent: Vec::new() }
+    /// `stream` must be connected.
+    pub(crate) fn new(
+        stream: TcpStream,
+        buffers: LazyBuffers,
+        waiter: Arc<dyn Wait>,
+    ) -> io::Result<Self> {
+        stream.set_read_timeout(Some(AT_FIRST))?;
+        stream.set_nonblocking(false)?;
+        Ok(Tcp { stream, buffers, waiter, unsent: Vec::new() })
     }
 
     fn send(&mut self, until: Option<Instant>, timeout: &NextTimeout) -> Result<(), Error> {
-        let mut rest = &self.unsent[..];
-        while !rest.is_empty() {
-            match (&self.stream).write(rest) {
+        while !self.unsent.is_empty() {
+            match SockRef::from(&self.stream).send_with_flags(&self.unsent, AT_ONCE) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(n) => rest = &rest[n..],
+                Ok(n) => drop(self.unsent.drain(..n)),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let fd = self.stream.as_fd();
@@ -45,7 +61,6 @@ impl Tcp {
                 Err(e) => return Err(e.into()),
             }
         }
-        self.unsent.clear();
         Ok(())
     }
 }
@@ -95,8 +110,6 @@ impl Transport for Tcp {
             self.waiter.check().map_err(io::Error::from)?;
         } else {
             self.send(until, &timeout)?;
-            // The answer cannot be here yet: a read now would be for nothing.
-            wait_for(&*self.waiter, self.stream.as_fd(), Interest::Readable, until, &timeout)?;
         }
         loop {
             let read = (&self.stream).read(self.buffers.input_append_buf());
@@ -105,7 +118,9 @@ impl Transport for Tcp {
                     self.buffers.input_appended(n);
                     return Ok(n > 0);
                 }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                    self.waiter.check().map_err(io::Error::from)?;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let fd = self.stream.as_fd();
                     wait_for(&*self.waiter, fd, Interest::Readable, until, &timeout)?;
@@ -118,9 +133,10 @@ impl Transport for Tcp {
     fn is_open(&mut self) -> bool {
         // An idle HTTP/1.1 connection has nothing to say: bytes or an end mean it is of no use.
         // Under TLS bytes may also have been read already, beyond what made up the answer.
-        let mut probe = [0u8];
+        let mut probe = [MaybeUninit::uninit()];
+        let mut peek = || SockRef::from(&self.stream).recv_with_flags(&mut probe, AT_ONCE);
         self.buffers.input().is_empty()
-            && matches!((&self.stream).read(&mut probe), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+            && matches!(peek(), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
