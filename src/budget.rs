@@ -14,6 +14,10 @@ use crate::pg::{session, shared};
 /// Cells that a user may be in. Whoever has been idle longest makes room.
 const WAYS: usize = 8;
 
+/// A budget is whole again within a minute. What lies further ahead, a process that stalls between
+/// reading the clock and the cell allowed for, was written before the clock was set back.
+const FURTHEST_AHEAD_MS: u64 = 120_000;
+
 /// Bits of a cell that hold the moment, in milliseconds since 2020; the others hold the tag.
 const TIME_BITS: u32 = 41;
 
@@ -35,6 +39,10 @@ fn take_from(cells: &[AtomicU64], hash: u64, limit: u64, now: u64) -> bool {
     let set = (hash as usize % sets) * WAYS;
     let tag = (hash >> TIME_BITS).max(1); // 0 is an empty cell
     let set = &cells[set..set + WAYS];
+    let whole_at = |cell: u64| match cell & ((1 << TIME_BITS) - 1) {
+        whole if whole > now + FURTHEST_AHEAD_MS => 0,
+        whole => whole,
+    };
     loop {
         let mine = set.iter().find(|cell| cell.load(Ordering::Relaxed) >> TIME_BITS == tag);
         let cell = match mine {
@@ -54,10 +62,6 @@ fn take_from(cells: &[AtomicU64], hash: u64, limit: u64, now: u64) -> bool {
             return true;
         }
     }
-}
-
-fn whole_at(cell: u64) -> u64 {
-    cell & ((1 << TIME_BITS) - 1)
 }
 
 /// FNV-1a with a final mix: spreads user ids, which are random anyway.
@@ -88,6 +92,17 @@ mod tests {
         assert!(take_from(&cells, 42, 10, 1_000_000 + 6_000));
         assert!(!take_from(&cells, 42, 10, 1_000_000 + 6_001));
         assert_eq!((0..50).filter(|_| take_from(&cells, 42, 10, 1_100_000)).count(), 10);
+    }
+
+    #[pg_test]
+    fn a_clock_that_was_set_back_does_not_shut_a_user_out() {
+        let cells = cells();
+        assert_eq!((0..50).filter(|_| take_from(&cells, 42, 10, 10_000_000)).count(), 10);
+        // Whoever read the clock a moment earlier gets nothing on top.
+        assert!(!take_from(&cells, 42, 10, 10_000_000 - 30_000));
+        assert_eq!((0..50).filter(|_| take_from(&cells, 42, 10, 1_000_000)).count(), 10);
+        assert!(take_from(&cells, 42, 10, 1_000_000 + 6_000));
+        assert!(!take_from(&cells, 42, 10, 1_000_000 + 6_001));
     }
 
     #[pg_test]

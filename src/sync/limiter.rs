@@ -56,6 +56,8 @@ impl From<i32> for Cap {
 pub struct Limiter {
     /// Nothing is sent before this, by anybody.
     not_before: u64,
+    /// The latest moment seen.
+    latest: u64,
     core: Window,
     standard: Window,
     import: Window,
@@ -94,11 +96,12 @@ impl Limiter {
             sent: [0; BUCKETS],
             second: 0,
         };
-        Limiter { not_before: 0, core: WINDOW, standard: WINDOW, import: WINDOW }
+        Limiter { not_before: 0, latest: 0, core: WINDOW, standard: WINDOW, import: WINDOW }
     }
 
     /// Takes one request, or says when to ask again.
     pub fn take(&mut self, class: RateClass, asker: Asker, cap: Cap, now: u64) -> Result<(), u64> {
+        self.follow_clock(now);
         if now < self.not_before {
             return Err(self.not_before);
         }
@@ -116,6 +119,7 @@ impl Limiter {
 
     /// When the worker may create the next user, as far as can be told; `now` if it may now.
     pub fn earliest(&mut self, cap: Cap, now: u64) -> u64 {
+        self.follow_clock(now);
         if now < self.not_before {
             return self.not_before;
         }
@@ -134,6 +138,7 @@ impl Limiter {
 
     /// Hears of a request that ended, however it did.
     pub fn heard(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
+        self.follow_clock(now);
         let window = self.window(class);
         window.in_flight = window.in_flight.saturating_sub(1);
         let announced = limits.and_then(|l| Some((l.limit?, l.remaining?, l.reset_unix)));
@@ -165,6 +170,7 @@ impl Limiter {
 
     /// CometChat refused: nothing is sent for `wait` milliseconds.
     pub fn refused(&mut self, wait: u64, now: u64) {
+        self.follow_clock(now);
         self.not_before = self.not_before.max(now + wait.min(24 * 3_600_000));
     }
 
@@ -174,6 +180,23 @@ impl Limiter {
             Cap::Unlimited => None,
             Cap::Hard(cap) => Some(cap),
             Cap::Follow => Some(self.core.limit),
+        }
+    }
+
+    /// Where the wall clock was set back, what lay ahead lies as far ahead as before. (By more than a
+    /// minute: callers who read it one after the other may come here in another order.)
+    fn follow_clock(&mut self, now: u64) {
+        let back = self.latest.saturating_sub(now);
+        if back <= 60_000 {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        self.latest = now;
+        self.not_before = self.not_before.saturating_sub(back);
+        for window in [&mut self.core, &mut self.standard, &mut self.import] {
+            window.ends = window.ends.saturating_sub(back);
+            window.sent = [0; BUCKETS];
+            window.second = now / 1000;
         }
     }
 
@@ -341,6 +364,21 @@ mod tests {
         limiter.refused(15_000, NOW);
         assert!(!take(&mut limiter, Asker::Interactive, NOW + 14_999));
         assert!(take(&mut limiter, Asker::Worker, NOW + 15_000));
+    }
+
+    #[pg_test]
+    fn a_clock_that_was_set_back_stops_nobody() {
+        const BACK: u64 = NOW - 3_600_000;
+        let mut limiter = Limiter::new();
+        assert_eq!((0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count(), 500);
+        assert!(!take(&mut limiter, Asker::Worker, NOW - 30_000), "read the clock a while ago");
+        assert_eq!((0..2000).filter(|_| take(&mut limiter, Asker::Worker, BACK)).count(), 500);
+        // What was asked for, or announced, is waited for, and no longer.
+        limiter.refused(15_000, NOW);
+        assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 15_000);
+        announce(&mut limiter, 0, NOW / 1000 + 60, NOW);
+        assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 60_000);
+        assert!(take(&mut limiter, Asker::Worker, BACK + 60_000));
     }
 
     #[pg_test]
