@@ -190,11 +190,12 @@ impl From<Trouble> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = code_of(&error);
+        let instead = || what_came_instead(&error);
         match error.kind() {
-            ErrorKind::KeyRejected => Failure::ApiKeyRejected(code),
-            ErrorKind::PlanLimit => Failure::PlanLimit(code),
+            ErrorKind::KeyRejected => Failure::ApiKeyRejected(code.or_else(instead)),
+            ErrorKind::PlanLimit => Failure::PlanLimit(code.or_else(instead)),
             ErrorKind::RateLimited => Failure::RateLimited(code, error.retry_after()),
-            ErrorKind::Server => Failure::ServerError(code.or_else(|| what_came_instead(&error))),
+            ErrorKind::Server => Failure::ServerError(code.or_else(instead)),
             ErrorKind::UidNotFound => Failure::UserNotFound,
             ErrorKind::Timeout => Failure::Timeout,
             ErrorKind::Network => match error {
@@ -203,7 +204,7 @@ impl From<Error> for Failure {
             },
             ErrorKind::Interrupted => Failure::Interrupted,
             ErrorKind::Refused => Failure::TooManyRequests,
-            _ => Failure::ApiError(code.or_else(|| what_came_instead(&error))),
+            _ => Failure::ApiError(code.or_else(instead)),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Answer {
         }
     }
 
-    /// Without an envelope only the statuses that speak for themselves are believed.
+    /// Without an envelope only the statuses that mean "later" are CometChat's word.
     fn no_envelope(&self, what: &'static str) -> Error {
         if says_later(self.status) {
             self.api_error(Value::Null)
@@ -145,7 +145,11 @@ mod tests {
             (200, "[1]", NotCometChat),
             (200, "\u{feff}{}", NotCometChat),
             (302, r#"{"data":{}}"#, NotCometChat),
-            (401, "Unauthorized", NotCometChat),
+            (401, "Unauthorized", KeyRejected),
+            (402, "", PlanLimit),
+            (403, "<html>", KeyRejected),
+            (403, r#"{"data":{}}"#, KeyRejected),
+            (410, "<html>", NotCometChat),
             (400, r#"{"data":{}}"#, NotCometChat),
             (404, "<html>", WrongEndpoint),
             (502, "<html>bad gateway", Server),

@@ -129,8 +129,9 @@ impl Error {
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Refused => ErrorKind::Refused,
             Error::Api { status, code, .. } => kind::classify(*status, code.as_deref()),
-            // A bare 404 is what a wrong host or path answers.
-            Error::NotCometChat { status: 404, .. } => ErrorKind::WrongEndpoint,
+            // Whoever says these, a gateway in front of the API say, they mean everybody; a bare
+            // 404 is what a wrong host or path answers.
+            Error::NotCometChat { status: status @ 401..=404, .. } => kind::classify(*status, None),
             Error::NotCometChat { .. } | Error::TooLarge { .. } => ErrorKind::NotCometChat,
             Error::InvalidRequest { .. } => ErrorKind::Invalid,
         }

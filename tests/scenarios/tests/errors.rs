@@ -71,6 +71,24 @@ fn a_used_up_plan_is_plan_limit() {
 }
 
 #[test]
+fn a_status_that_speaks_for_itself_needs_no_envelope() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    for (status, code, phrase) in [
+        (401, "API_KEY_REJECTED", "CometChat rejected the API key"),
+        (402, "PLAN_LIMIT", "CometChat plan limit reached"),
+        (403, "API_KEY_REJECTED", "CometChat rejected the API key"),
+    ] {
+        let fault = Fault::raw(status, "text/html", "<h1>No</h1>");
+        let fault = stack.chat.set_fault(fault);
+        let answer = stack.session(ada).ensure(None, None, None);
+        assert_error(&answer, code, &format!("{phrase}: HTTP {status}, not JSON"));
+        stack.chat.clear_fault(fault);
+    }
+    assert_eq!(stack.stored(ada), Stored::default());
+}
+
+#[test]
 fn a_used_up_rate_is_rate_limited() {
     let answer = login_under(|settings| {
         let retry_after = Some("0".to_owned());

@@ -138,6 +138,11 @@ fn a_forbidden_app_pauses_everybody() {
 }
 
 #[test]
+fn a_refusal_that_is_not_in_cometchats_words_pauses_everybody() {
+    pauses_everybody(Fault::raw(403, "text/html", "<h1>Forbidden</h1>"), "API_KEY_REJECTED");
+}
+
+#[test]
 fn a_used_up_plan_pauses_everybody() {
     pauses_everybody(Fault::status(402, "ERR_PLAN_QUOTA_RESTRICTION"), "PLAN_LIMIT");
 }
