@@ -1,12 +1,11 @@
 //! What CometChat itself says: is the key good, and whom does it have.
 
-use std::time::Instant;
-
 use cometchat::{ListUsers, User};
 use serde_json::{json, Value};
 
 use crate::config;
 use crate::failure::Failure;
+use crate::pg::deadline;
 use crate::profile::{self, Given};
 use crate::users::{self, UserRow};
 use crate::{http, secret};
@@ -32,7 +31,7 @@ pub fn configuration() -> Result<Value, Failure> {
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, Failure> {
-    let deadline = Instant::now() + config::request_timeout();
+    let deadline = deadline::of_this_call(config::request_timeout());
     let app_id = config::app_id()?;
     let client = http::client(&app_id, deadline, || true)?;
     let query = ListUsers {

@@ -120,3 +120,18 @@ fn without_an_answer_nothing_is_repaired() {
     assert_ne!(stack.asked(), NOTHING);
     agreed(&stack);
 }
+
+#[test]
+fn a_list_that_hangs_is_given_up_before_the_statement_is() {
+    let stack = Stack::new();
+    stack.chat.set_fault(simulator::Fault::new(simulator::FaultKind::HangBeforeHeader));
+    let mut admin = stack.db.admin();
+    admin
+        .batch_execute("SET statement_timeout = '1s'; SET cometchat.request_timeout = '20s'")
+        .expect("set");
+    // On a machine that stalls, the statement's own timer may win for once.
+    eventually("our own error", || {
+        let failed = admin.batch_execute("SELECT cometchat.reconcile()").unwrap_err();
+        failed.as_db_error().unwrap().message() == "CometChat did not answer in time"
+    });
+}
