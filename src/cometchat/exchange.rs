@@ -1,6 +1,5 @@
 //! One request on the wire: built, sent, bounded in time and size, reported.
 
-use std::io::Read;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -10,6 +9,7 @@ use ureq::typestate::WithBody;
 use ureq::{Body, RequestBuilder};
 
 use crate::answer::Answer;
+use crate::body::read_body;
 use crate::client::{Client, Permit, DEFAULT_TIMEOUT};
 use crate::error::Error;
 use crate::observe::{limits, retry_after, Exchange, Limits, Operation};
@@ -224,25 +224,4 @@ fn send_json(
 ) -> Result<Response<Body>, ureq::Error> {
     let json = HeaderValue::from_static("application/json");
     builder.header("content-type", json).send(body.unwrap_or(b"{}"))
-}
-
-/// Reads at most `cap` bytes. Not with `read_to_end`, which repeats interrupted reads for
-/// ever: an interrupt is how a host asks us to stop.
-fn read_body(response: Response<Body>, cap: u64) -> Result<Vec<u8>, Error> {
-    let status = response.status().as_u16();
-    let body = response.into_body();
-    if body.content_length().is_some_and(|n| n > cap) {
-        return Err(Error::TooLarge { limit: cap });
-    }
-    let mut reader = body.into_reader();
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 8 * 1024];
-    loop {
-        match reader.read(&mut chunk) {
-            Ok(0) => return Ok(bytes),
-            Ok(n) if (bytes.len() + n) as u64 > cap => return Err(Error::TooLarge { limit: cap }),
-            Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-            Err(e) => return Err(translate(&ureq::Error::from(e), Phase::Body(status))),
-        }
-    }
 }

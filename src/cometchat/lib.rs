@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 mod answer; // the envelope: `{"data":..}` or `{"error":..}`
+mod body; // an answer's body, never beyond its cap
 mod bulk; // several users per request: deactivate, reactivate, import
 mod client; // Client: where requests go, by when, who watches
 mod error; // Error, and what the rest of the program does about it (ErrorKind)

@@ -111,6 +111,25 @@ fn oversized_answers_are_cut() {
 }
 
 #[test]
+fn the_cap_is_exact() {
+    let user = |length: usize| format!("{ADA}{}", " ".repeat(length - ADA.len()));
+    let announced = |body: &str| reply(200, &[], body);
+    let until_closed =
+        |body: &str| format!("HTTP/1.1 200 X\r\nconnection: close\r\n\r\n{body}").into_bytes();
+    for length in [22, 8191, 8192, 8193, 16_384, 65_535, 65_536, 65_537] {
+        let body = user(length);
+        for bytes in [announced(&body), until_closed(&body)] {
+            let stub = Stub::new(move |_| Act::SendAndClose(bytes.clone()));
+            match stub.client().get_user("ada") {
+                Ok(_) => assert!(length <= 65_536, "{length}"),
+                Err(Error::TooLarge { limit: 65_536 }) => assert_eq!(length, 65_537),
+                Err(e) => panic!("{length}: {e}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn broken_answers() {
     for (bytes, kind) in [
         (&b""[..], ErrorKind::Network),
