@@ -79,8 +79,8 @@ pub fn init() {
     );
     superuser_text(
         c"cometchat.proxy",
-        c"http CONNECT proxy, http://host:port.",
-        c"The environment's proxy variables are not read.",
+        c"http CONNECT proxy, http://host:port, without a user name or password.",
+        c"Carries https only: an http base URL is on loopback and is reached directly. The environment's proxy variables are not read.",
         &PROXY,
     );
     superuser_text(
@@ -244,7 +244,9 @@ pub fn endpoint(app_id: String) -> Result<Endpoint, Failure> {
         None => limits::base_url(&app_id, &region),
         Some(url) => limits::check_base_url(&url).map_err(|_| malformed("api_base_url"))?,
     };
-    Ok(Endpoint { app_id, base_url, ca_file: text(&CA_FILE), proxy: text(&PROXY) })
+    let valid = |url: String| limits::valid_proxy(&url).ok_or_else(|| malformed("proxy"));
+    let proxy = text(&PROXY).map(valid).transpose()?;
+    Ok(Endpoint { app_id, base_url, ca_file: text(&CA_FILE), proxy })
 }
 
 /// The first source that is set: file, setting, Vault.

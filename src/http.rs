@@ -194,13 +194,15 @@ fn unix_ms() -> u64 {
 }
 
 fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<AgentOptions, Failure> {
+    let https_only = endpoint.base_url.starts_with("https:");
     let unreadable = || Failure::NotConfigured("ca_file cannot be read".into());
     let ca_pem = endpoint.ca_file.as_ref().map(|path| ca_bundle(path).ok_or_else(unreadable));
     Ok(AgentOptions {
         ca_pem: ca_pem.transpose()?,
-        proxy: endpoint.proxy.clone(),
+        // SECURITY: plain http is for loopback, and would show the key to the proxy's machine.
+        proxy: endpoint.proxy.clone().filter(|_| https_only),
         connect_timeout: config::connect_timeout(),
-        https_only: endpoint.base_url.starts_with("https:"),
+        https_only,
         keep_idle,
     })
 }

@@ -83,6 +83,16 @@ pub fn check_base_url(url: &str) -> Result<String, BadBaseUrl> {
     Ok(format!("{scheme}://{authority}{path}"))
 }
 
+/// The address of a CONNECT proxy if it is `http://host:port` (80 without a port) and no more.
+/// Returned without a trailing slash.
+pub fn valid_proxy(url: &str) -> Option<String> {
+    let authority = url.strip_prefix("http://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    // SECURITY: no user name and password, since the setting is shown to everybody.
+    host_of(authority)?;
+    Some(format!("http://{authority}"))
+}
+
 /// The URL if CometChat will take it: https, a host, no user name, nothing that a strict
 /// URL parser refuses. Others are dropped by the caller, as a bad avatar would otherwise
 /// make CometChat refuse the whole user.
@@ -186,6 +196,39 @@ mod tests {
             assert_eq!(check_base_url(url), want.map(str::to_owned), "{url}");
         }
         assert!(check_base_url(&base_url("app1", "us")).is_ok());
+    }
+
+    #[test]
+    fn proxies() {
+        for (url, want) in [
+            ("http://127.0.0.1:3128", "http://127.0.0.1:3128"),
+            ("http://Proxy.corp:3128/", "http://Proxy.corp:3128"),
+            ("http://proxy", "http://proxy"),
+            ("http://[::1]:3128", "http://[::1]:3128"),
+        ] {
+            assert_eq!(valid_proxy(url).as_deref(), Some(want));
+        }
+        for bad in [
+            "",
+            "proxy:3128",
+            "https://proxy:3128",
+            "socks5://proxy:1080",
+            "http://",
+            "http:///",
+            "http://user:secret@proxy:3128",
+            "http://user@proxy",
+            "http://@proxy",
+            "http://proxy:3128/path",
+            "http://proxy:3128//",
+            "http://proxy:3128?x",
+            "http://proxy:3128#x",
+            "http://proxy:",
+            "http://proxy:99999",
+            "http://pro xy",
+            "http://pröxy",
+        ] {
+            assert_eq!(valid_proxy(bad), None, "{bad}");
+        }
     }
 
     #[test]

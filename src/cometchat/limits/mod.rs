@@ -7,7 +7,8 @@ mod name;
 use serde_json::Value;
 
 pub use address::{
-    base_url, check_base_url, valid_app_id, valid_avatar, valid_region, BadBaseUrl, MAX_URL_CHARS,
+    base_url, check_base_url, valid_app_id, valid_avatar, valid_proxy, valid_region, BadBaseUrl,
+    MAX_URL_CHARS,
 };
 pub use name::{clean_name, MAX_NAME_UTF16};
 pub(crate) use name::{is_hidden, is_space_like};

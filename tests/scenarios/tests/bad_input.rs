@@ -63,7 +63,19 @@ fn a_malformed_setting_is_named_and_its_value_is_not_repeated() {
                 "https://exämple.com/v3",
             ],
         ),
-        ("proxy", vec!["proxy", "socks5://127.0.0.1:1", "http://"]),
+        (
+            "proxy",
+            vec![
+                "proxy",
+                "socks5://127.0.0.1:1",
+                "http://",
+                "http://user:secret@127.0.0.1:3128", // everybody may SHOW it
+                "http://user@127.0.0.1:3128",
+                "http://127.0.0.1:3128/path",
+                "http://127.0.0.1:3128?x",
+                "http://127.0.0.1:99999",
+            ],
+        ),
     ] {
         for value in values {
             let answer = ensure_with(&stack, ada, setting, value);

@@ -4,7 +4,7 @@
 use postgres::Client;
 use scenarios::environment::Environment;
 use scenarios::{Answer, Cluster, ConnectProxy, Database, FaultServer, Stack};
-use simulator::{Builder, Fault, FaultKind, Simulator};
+use simulator::{Builder, Fault, FaultKind, Simulator, DEV_API_KEY};
 
 const CALL: &str = "SELECT public.cometchat_ensure_user(gen_random_uuid(), 'Ada')";
 
@@ -120,24 +120,40 @@ fn a_redirect_takes_the_key_nowhere() {
 
 #[test]
 fn the_configured_proxy_carries_requests_and_sees_no_key() {
-    for builder in [Simulator::builder(), Simulator::builder().https()] {
-        let (proxy, stack) = (ConnectProxy::start(), stack(builder));
-        let mut client = stack.db.admin();
-        client.batch_execute(&format!("SET cometchat.proxy = '{}'", proxy.url())).expect("set");
-        for _ in 0..2 {
-            assert!(call(&mut client).success());
-        }
-        let heads = proxy.heads();
-        assert_eq!(heads.len(), 1, "one tunnel, kept: {heads:?}");
-        let port = stack.chat.port();
-        assert!(heads[0].starts_with(&format!("CONNECT 127.0.0.1:{port} ")), "{}", heads[0]);
-        assert!(!heads[0].to_lowercase().contains("apikey"), "{}", heads[0]);
+    let (proxy, stack) = (ConnectProxy::start(), stack(Simulator::builder().https()));
+    let mut client = stack.db.admin();
+    client.batch_execute(&format!("SET cometchat.proxy = '{}'", proxy.url())).expect("set");
+    for _ in 0..2 {
+        assert!(call(&mut client).success());
     }
+    let heads = proxy.heads();
+    assert_eq!(heads.len(), 1, "one tunnel, kept: {heads:?}");
+    let port = stack.chat.port();
+    assert!(heads[0].starts_with(&format!("CONNECT 127.0.0.1:{port} ")), "{}", heads[0]);
+    assert!(!heads[0].to_lowercase().contains("apikey"), "{}", heads[0]);
+    assert!(!proxy.tunnelled().is_empty());
+    assert!(!shows_the_key(&proxy));
+}
+
+#[test]
+fn plain_http_goes_past_the_proxy_since_the_key_would_be_read_there() {
+    let (proxy, stack) = (ConnectProxy::start(), stack(Simulator::builder()));
+    let by_name = format!("http://localhost:{}/v3", stack.chat.port());
+    for url in [stack.chat.base_url(), by_name] {
+        stack.db.set("cometchat.api_base_url", Some(&url));
+        assert!(call_with(&stack, "proxy", &proxy.url()).success());
+        assert!(!shows_the_key(&proxy), "{url}");
+        assert_eq!(proxy.heads(), [] as [String; 0], "{url}");
+    }
+}
+
+fn shows_the_key(proxy: &ConnectProxy) -> bool {
+    proxy.tunnelled().windows(DEV_API_KEY.len()).any(|bytes| bytes == DEV_API_KEY.as_bytes())
 }
 
 #[test]
 fn a_proxy_that_cannot_be_used_is_an_answer() {
-    let stack = stack(Simulator::builder());
+    let stack = stack(Simulator::builder().https());
     let refusing =
         FaultServer::answering(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
     let answer = call_with(&stack, "proxy", &format!("http://{}", refusing.addr()));
