@@ -62,7 +62,7 @@ pub fn init() {
     superuser_text(
         c"cometchat.api_key_file",
         c"File with the REST API key of the CometChat app.",
-        c"Owned by the database user (mode 0600) or by root (0640), like ssl_key_file. Read again at each request. Where it is empty, the Vault secret cometchat_api_key serves.",
+        c"Owned by the database user (mode 0600) or by root (0640), like ssl_key_file. Read again when it changes. Where it is empty, the Vault secret cometchat_api_key serves.",
         &API_KEY_FILE,
     );
     superuser_text(

@@ -2,6 +2,7 @@
 //! between calls, and one for the worker's threads.
 
 use std::cell::{Cell, RefCell};
+use std::fs::Metadata;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +13,7 @@ use transport::{AgentOptions, BadOption, Wait};
 
 use crate::config::{self, Endpoint};
 use crate::failure::Failure;
-use crate::file;
+use crate::file::{self, Kept};
 use crate::pg::latch::LatchWait;
 use crate::pg::shared::{self, Slot};
 use crate::secret;
@@ -31,7 +32,10 @@ const MAX_CA_FILE: u64 = 4 << 20;
 thread_local! {
     /// Whether this thread of the worker has sent anything for its job.
     static ASKED: Cell<bool> = const { Cell::new(false) };
-    static AGENT: RefCell<Option<(AgentOptions, ureq::Agent)>> = const { RefCell::new(None) };
+    static AGENT: RefCell<Option<(Arc<AgentOptions>, ureq::Agent)>> =
+        const { RefCell::new(None) };
+    /// Options with the authorities of `ca_file`, by those without.
+    static CA_FILE: Kept<AgentOptions, Arc<AgentOptions>> = const { Kept::new() };
 }
 
 /// A client for a caller who waits; its requests all end by `deadline`, and each asks `permit`.
@@ -82,7 +86,7 @@ pub fn client(
 pub struct WorkerEndpoint {
     endpoint: Endpoint,
     key: Arc<ApiKey>,
-    options: AgentOptions,
+    options: Arc<AgentOptions>,
     timeout: Duration,
     cap: Cap,
 }
@@ -193,22 +197,30 @@ fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
-fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<AgentOptions, Failure> {
+fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<Arc<AgentOptions>, Failure> {
     let https_only = endpoint.base_url.starts_with("https:");
-    let unreadable = || Failure::NotConfigured("ca_file cannot be read".into());
-    let ca_pem = endpoint.ca_file.as_ref().map(|path| ca_bundle(path).ok_or_else(unreadable));
-    Ok(AgentOptions {
-        ca_pem: ca_pem.transpose()?,
+    let options = AgentOptions {
+        ca_pem: None,
         // SECURITY: plain http is for loopback, and would show the key to the proxy's machine.
         proxy: endpoint.proxy.clone().filter(|_| https_only),
         connect_timeout: config::connect_timeout(),
         https_only,
         keep_idle,
-    })
+    };
+    let Some(path) = &endpoint.ca_file else {
+        return Ok(Arc::new(options));
+    };
+    let read = || {
+        let unreadable = || Failure::NotConfigured("ca_file cannot be read".into());
+        let (pem, meta) = ca_bundle(path).ok_or_else(unreadable)?;
+        Ok((Arc::new(AgentOptions { ca_pem: Some(pem), ..options.clone() }), meta))
+    };
+    CA_FILE.with(|kept| kept.get(path, &options, read))
 }
 
-fn ca_bundle(path: &str) -> Option<String> {
-    file::text(file::open(path).ok()??, MAX_CA_FILE).ok()
+fn ca_bundle(path: &str) -> Option<(String, Metadata)> {
+    let (file, meta) = file::open(path).ok()??;
+    Some((file::text(file, MAX_CA_FILE).ok()?, meta))
 }
 
 fn agent(options: &AgentOptions, waiter: Arc<dyn Wait>) -> Result<ureq::Agent, Failure> {

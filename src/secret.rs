@@ -12,41 +12,51 @@ use cometchat::ApiKey;
 
 use crate::config::{self, KeySource};
 use crate::failure::Failure;
-use crate::file;
+use crate::file::{self, Kept};
 use crate::users;
+
+thread_local! {
+    static FILE: Kept<(), Arc<ApiKey>> = const { Kept::new() };
+}
 
 /// Longer files are no key files.
 const MAX_FILE: u64 = 4096;
 
-/// Reads the key anew, so that a rotated one is picked up by the next request.
+/// The key as it is now, so that a rotated one is picked up by the next request.
 ///
 /// # Errors
 /// [`Failure::NotConfigured`] naming the source that is missing or malformed.
 pub fn api_key() -> Result<Arc<ApiKey>, Failure> {
-    let (raw, name) = match config::key_source() {
-        KeySource::File(path) => (from_file(&path)?, "api_key_file"),
+    match config::key_source() {
+        KeySource::File(path) => FILE.with(|kept| kept.get(&path, &(), || from_file(&path))),
         KeySource::Setting(key) => {
-            (key.into_string().map_err(|_| config::malformed("api_key"))?, "api_key")
+            let key = key.into_string().map_err(|_| config::malformed("api_key"))?;
+            checked(key, "api_key")
         }
         KeySource::Vault => match users::vault_secret("cometchat_api_key") {
-            Some(key) => (without_newline(key), "Vault secret cometchat_api_key"),
-            None => return Err(Failure::NotConfigured("api_key is missing".into())),
+            Some(key) => checked(without_newline(key), "Vault secret cometchat_api_key"),
+            None => Err(Failure::NotConfigured("api_key is missing".into())),
         },
-    };
-    ApiKey::new(raw).map(Arc::new).map_err(|_| config::malformed(name))
+    }
 }
 
-fn from_file(path: &str) -> Result<String, Failure> {
+fn from_file(path: &str) -> Result<(Arc<ApiKey>, Metadata), Failure> {
     let refused = |why: &str| Failure::NotConfigured(format!("api_key_file {why}"));
     let unreadable = |_| refused("cannot be read");
-    let file = file::open(path).map_err(unreadable)?.ok_or(refused("is not a regular file"))?;
-    match faulty_ownership(&file.metadata().map_err(unreadable)?) {
-        Some(why) => Err(refused(why)),
-        None => file::text(file, MAX_FILE).map(without_newline).map_err(|e| match e.kind() {
-            ErrorKind::InvalidData => config::malformed("api_key_file"),
-            _ => unreadable(e),
-        }),
+    let opened = file::open(path).map_err(unreadable)?;
+    let (file, meta) = opened.ok_or_else(|| refused("is not a regular file"))?;
+    if let Some(why) = faulty_ownership(&meta) {
+        return Err(refused(why));
     }
+    let raw = file::text(file, MAX_FILE).map_err(|e| match e.kind() {
+        ErrorKind::InvalidData => config::malformed("api_key_file"),
+        _ => unreadable(e),
+    })?;
+    Ok((checked(without_newline(raw), "api_key_file")?, meta))
+}
+
+fn checked(raw: String, name: &str) -> Result<Arc<ApiKey>, Failure> {
+    ApiKey::new(raw).map(Arc::new).map_err(|_| config::malformed(name))
 }
 
 /// The rules of `ssl_key_file`: ours and closed to everybody else, or root's and readable by at

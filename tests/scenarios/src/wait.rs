@@ -1,6 +1,9 @@
 //! Waiting for what happens in another process.
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Waits until `condition` holds: long enough for any machine, and not for ever.
 #[track_caller]
@@ -16,4 +19,15 @@ pub fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until the file has not changed for a few seconds: from then on a change cannot hide in the
+/// same tick of the file system's clock as the one before.
+#[track_caller]
+pub fn aged(file: &Path) {
+    eventually("the file is old enough", || {
+        let changed = fs::metadata(file).expect("the file's times").ctime();
+        let changed = UNIX_EPOCH + Duration::from_secs(changed.unsigned_abs());
+        SystemTime::now().duration_since(changed).is_ok_and(|age| age > Duration::from_secs(4))
+    });
 }

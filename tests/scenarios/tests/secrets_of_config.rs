@@ -1,8 +1,9 @@
 //! Where the configuration comes from: files, Vault, settings; and who may see or change it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use scenarios::{Cluster, Database, Session, Stack, NOTHING};
+use scenarios::{aged, Cluster, Database, Session, Stack, NOTHING};
 use simulator::{KeySeen, Simulator, DEV_API_KEY};
 use uuid::Uuid;
 
@@ -23,6 +24,48 @@ fn a_key_file_that_changes_is_read_again_by_the_next_request() {
     assert_eq!(session.refresh(None).code(), "NOT_CONFIGURED");
     fs::write(&file, format!("{DEV_API_KEY}\r\n")).unwrap();
     assert!(session.refresh(None).success(), "a newline at the end is no part of the key");
+}
+
+#[test]
+fn a_key_file_that_was_the_same_for_long_is_read_again_when_it_changes() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    let mut session = stack.session(ada);
+    session.ensure(None, None, None).token();
+    let cluster = stack.db.cluster();
+    let name = format!("rotated-{}", stack.db.name());
+    let file = cluster.secret_file(&name, DEV_API_KEY);
+    stack.db.set("cometchat.api_key_file", file.to_str());
+    let mut session = stack.session(ada);
+    let well_known = |session: &mut Session| {
+        aged(&file);
+        for _ in 0..2 {
+            assert!(session.refresh(None).success());
+        }
+    };
+
+    well_known(&mut session);
+    fs::write(&file, WRONG_KEY).unwrap(); // of the same length
+    assert_eq!(session.refresh(None).code(), "API_KEY_REJECTED");
+    fs::write(&file, DEV_API_KEY).unwrap();
+
+    well_known(&mut session);
+    let next = cluster.secret_file(&format!("{name}.new"), WRONG_KEY);
+    aged(&next);
+    fs::rename(&next, &file).unwrap();
+    assert_eq!(session.refresh(None).code(), "API_KEY_REJECTED");
+    fs::write(&file, DEV_API_KEY).unwrap();
+
+    well_known(&mut session);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = "CometChat is not properly configured: api_key_file has group or world access";
+    assert_eq!(session.refresh(None).error(), error);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+
+    well_known(&mut session);
+    fs::remove_file(&file).unwrap();
+    let error = "CometChat is not properly configured: api_key_file cannot be read";
+    assert_eq!(session.refresh(None).error(), error);
 }
 
 #[test]

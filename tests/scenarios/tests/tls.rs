@@ -1,9 +1,11 @@
 //! Where requests go, and to whom the key is shown: verified servers, no redirects, no proxy but
 //! the configured one.
 
+use std::fs;
+
 use postgres::Client;
 use scenarios::environment::Environment;
-use scenarios::{Answer, Cluster, ConnectProxy, Database, FaultServer, Stack};
+use scenarios::{aged, Answer, Cluster, ConnectProxy, Database, FaultServer, Stack};
 use simulator::{Builder, Fault, FaultKind, Simulator, DEV_API_KEY};
 
 const CALL: &str = "SELECT public.cometchat_ensure_user(gen_random_uuid(), 'Ada')";
@@ -77,6 +79,29 @@ fn a_ca_file_that_is_none_is_a_matter_of_configuration() {
     ] {
         let answer = call_with(&stack, "ca_file", path);
         assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", error));
+    }
+}
+
+#[test]
+fn a_ca_file_that_changes_is_read_again_by_the_next_call() {
+    let stack = stack(Simulator::builder().https());
+    let other_authority = Simulator::builder().https().start().expect("a simulator");
+    let ours = stack.chat.ca_pem().expect("a CA").to_owned();
+    let name = format!("ca-changing-{}", stack.db.name());
+    let ca = stack.db.cluster().secret_file(&name, &ours);
+    stack.db.set("cometchat.ca_file", ca.to_str());
+    let mut client = stack.db.admin();
+    for old in [false, true] {
+        if old {
+            aged(&ca);
+        }
+        for _ in 0..2 {
+            assert!(call(&mut client).success());
+        }
+        fs::write(&ca, other_authority.ca_pem().expect("a CA")).expect("write");
+        assert_eq!(call(&mut client).error(), "CometChat could not be reached: tls");
+        fs::write(&ca, &ours).expect("write");
+        assert!(call(&mut client).success());
     }
 }
 
