@@ -52,7 +52,10 @@ pub fn ensure_user(
     if let Some(done) = stored_answer(&call, &row, &wanted) {
         return Ok(done);
     }
-    let client = call.client()?;
+    let client = match call.client() {
+        Ok(client) => client,
+        Err(failure) => return not_sent(&call, &row, &wanted, failure),
+    };
     let mut work = Convergence {
         client: &client,
         profile: &wanted.profile,
@@ -92,6 +95,20 @@ fn stored_answer(call: &Call, row: &UserRow, wanted: &Wanted) -> Option<Success>
         token: Some(token.to_owned()),
         queued: false,
     })
+}
+
+/// Nothing may be sent now. Whoever has a token is not kept out for that: the change waits.
+fn not_sent(
+    call: &Call,
+    row: &UserRow,
+    wanted: &Wanted,
+    failure: Failure,
+) -> Result<Success, Refusal> {
+    let Some(token) = row.token_in(&call.app_id).map(str::to_owned) else {
+        return Err(failure.into());
+    };
+    let queued = call.queue(&failure, wanted);
+    Ok(Success { uid: row.uid.clone(), token: Some(token), queued })
 }
 
 /// One call: for whom, in which app, until when.

@@ -49,6 +49,19 @@ fn not_configured_names_the_setting_and_sends_nothing() {
 }
 
 #[test]
+fn a_key_that_is_missing_keeps_nobody_out_who_has_a_token() {
+    let (stack, ada) = Stack::with_ada();
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Countess"}'"#);
+    stack.db.set("cometchat.api_key_file", Some("/nonexistent"));
+
+    let answer = stack.session(ada).ensure(None, None, None);
+
+    assert!(answer.queued(), "{answer:?}");
+    assert_eq!(Some(answer.token()), stack.stored(ada).token);
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+#[test]
 fn a_wrong_key_and_one_of_too_small_a_scope_are_api_key_rejected() {
     let wrong = login_under(|settings| settings.keys[0].key = "another".into());
     let small = login_under(|settings| {

@@ -235,6 +235,27 @@ fn a_login_whose_update_fails_succeeds_and_the_worker_updates_later() {
 }
 
 #[test]
+fn a_login_while_sending_is_paused_succeeds_with_the_stored_token_and_updates_later() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    all_arrive(&stack, &[ada]);
+    stack.execute("SELECT cometchat.disable_auth_trigger()");
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Countess"}'"#);
+    stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
+    stack.enqueue(stack.sign_up("Bob Marley"), &serde_json::json!({}));
+    let reason = "SELECT paused_reason FROM cometchat.progress";
+    let paused = || stack.value(reason).as_deref() == Some("API_KEY_REJECTED");
+    eventually("sending is paused", paused);
+
+    let answer = stack.session(ada).ensure(None, None, None);
+
+    assert!(answer.queued(), "{answer:?}");
+    assert_eq!(Some(answer.token()), stack.stored(ada).token);
+    stack.chat.clear_faults();
+    eventually("the worker updates", || stack.chat_user(ada)["name"] == "Countess");
+}
+
+#[test]
 fn a_sessions_hanging_login_does_not_hold_the_worker_up() {
     let stack = Stack::syncing();
     stack.execute("SELECT cometchat.disable_auth_trigger()");
