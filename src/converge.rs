@@ -47,10 +47,7 @@ struct Missing;
 impl Convergence<'_> {
     /// The user exists there with the wanted profile, and has a token if one is wanted.
     pub fn run(&mut self) -> Result<(), Trouble> {
-        if self.learned.deactivated {
-            // By us, and the reason is gone.
-            self.client.reactivate_users(&[&self.learned.uid])?;
-            self.learned.deactivated = false;
+        if self.bring_back()? {
             return self.introduce(true);
         }
         if self.learned.sent.is_some() {
@@ -79,6 +76,17 @@ impl Convergence<'_> {
             }
             result => result,
         }
+    }
+
+    /// Reactivates whom we deactivated: the reason is gone, or nobody would ask. `false`: it was
+    /// not us, if anybody.
+    pub fn bring_back(&mut self) -> Result<bool, Trouble> {
+        if !self.learned.deactivated {
+            return Ok(false);
+        }
+        self.client.reactivate_users(&[&self.learned.uid])?;
+        self.learned.deactivated = false;
+        Ok(true)
     }
 
     /// Sends what changed.

@@ -138,8 +138,8 @@ impl Call {
     }
 
     /// Reads the user once the worker, if it is at it, is done: it may be about to store the
-    /// very token that we would ask for.
-    fn settled_row(&self) -> Result<UserRow, Failure> {
+    /// very token that we would ask for, or to deactivate whom we would ask for.
+    pub fn settled_row(&self) -> Result<UserRow, Failure> {
         let patience = Instant::now() + self.left().min(WAIT_FOR_WORKER);
         loop {
             let row = self.load()?;

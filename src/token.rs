@@ -20,7 +20,10 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Refusal> {
     let row = call.load()?;
     call.check_user(&row)?;
     let learned = row.learned_in(&call.app_id);
-    let (learned, result) = with_tokens(&call.client()?, learned, |tokens| tokens.mint(true));
+    let (learned, result) = with_tokens(&call.client()?, learned, |tokens| {
+        tokens.bring_back()?; // the worker may not have heard yet that a ban is over
+        tokens.mint(true)
+    });
     settle(&call, &row, learned, result, false)
 }
 
@@ -40,7 +43,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Refusal> {
         return Err(Failure::InvalidInput("unknown user").into());
     }
     call.lock()?;
-    let row = call.load()?;
+    let row = call.settled_row()?; // whoever is being banned is known there until that is done
     let mut learned = row.learned_in(&call.app_id);
     learned.token = None;
     learned.revoke_pending = true;
@@ -86,6 +89,13 @@ fn settle(
             Ok(Success { uid: learned.uid, token: learned.token, queued: false })
         }
         Err(Failure::Interrupted) => Err(Failure::Interrupted.into()),
+        // Deactivated by us, whom CometChat does not tell from unknown. No token works, which is
+        // what a revocation is to bring about. It stays pending all the same: reactivation brings
+        // back what was minted after our flush, by a call that was under way then.
+        Err(Failure::UserNotFound) if learned.deactivated => {
+            call.finish(row, &learned, &arguments)?;
+            Ok(Success { uid: learned.uid, token: None, queued: false })
+        }
         Err(Failure::UserNotFound) => {
             call.forget()?;
             Err(Failure::UserNotFound.into())

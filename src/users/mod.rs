@@ -109,10 +109,12 @@ impl UserRow {
         })
     }
 
-    /// The stored token, if it belongs to this app and was not revoked.
+    /// The stored token, if it belongs to this app and was neither revoked nor lost with a
+    /// deactivation.
     pub fn token_in(&self, app_id: &str) -> Option<&str> {
         let known = self.known_in(app_id)?;
-        self.mapping.as_ref()?.token.as_deref().filter(|_| !known.revoke_pending)
+        let void = known.revoke_pending || known.deactivated;
+        self.mapping.as_ref()?.token.as_deref().filter(|_| !void)
     }
 
     /// What is stored about the user's existence there, as far as it is of this app.

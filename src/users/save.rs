@@ -152,19 +152,23 @@ pub fn forget_token(user: Uuid) {
     FORGET_TOKEN.write(&[user.into()]);
 }
 
-// A mapping to another uid than the user's own was somebody's decision and stays.
+// A mapping to another uid than the user's own was somebody's decision and stays. So does all of
+// somebody whom the worker deactivated meanwhile: CometChat knows them, and it must be told that
+// they are back.
 static FORGET: Statement = Statement::new(
-    "WITH own AS (
+    "WITH ours AS MATERIALIZED (
+       SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.user_id = $1 AND s.deactivated
+     ), own AS (
        DELETE FROM public.cometchat_users AS u
-       WHERE u.user_id = $1 AND u.cometchat_uid = $1::text
+       WHERE u.user_id = $1 AND u.cometchat_uid = $1::text AND NOT EXISTS (SELECT FROM ours)
      ), mapped AS (
        UPDATE public.cometchat_users AS u SET cometchat_auth_token = NULL, updated_at = now()
-       WHERE u.user_id = $1 AND u.cometchat_uid <> $1::text
+       WHERE u.user_id = $1 AND (u.cometchat_uid <> $1::text OR EXISTS (SELECT FROM ours))
      )
      UPDATE cometchat.sync_state AS s
      SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NULL,
-         sent_keys = NULL, deactivated = false, revoke_pending = false
-     WHERE s.user_id = $1",
+         sent_keys = NULL, revoke_pending = false
+     WHERE s.user_id = $1 AND NOT s.deactivated",
     &[pg_sys::UUIDOID],
 );
 
