@@ -113,19 +113,28 @@ impl Job {
             return Ok(()); // never was there
         }
         self.deactivate(client)?;
-        self.learned.token = None;
         self.learned.sent = None;
         Ok(())
     }
 
     fn deactivate(&mut self, client: &Client) -> Result<(), Error> {
         let uid = self.learned.uid.clone();
+        // However far this comes, the stored token is handed out no more.
+        self.learned.token = None;
         match client.flush_tokens(&uid) {
-            Ok(()) => self.learned.revoke_pending = false,
+            Ok(()) => {
+                self.learned.revoke_pending = false;
+                // Active until now, so the deactivation is ours, also if its answer is lost and
+                // the next attempt finds it done. If it never comes about, the user will be
+                // reactivated for nothing, which does no harm.
+                self.learned.deactivated = true;
+            }
             Err(e) if e.kind() == ErrorKind::UidNotFound => {} // deactivated already, or not there
             Err(e) => return Err(e),
         }
         let outcome = client.deactivate_users(&[&uid])?;
+        // Deactivated already, and no flush of ours worked: that was others, as far as anybody
+        // can tell. What they do leaves no trace here, and their decision stands.
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
             self.learned.deactivated = true;
         }

@@ -1,0 +1,140 @@
+//! Banned or deleted, and back again: whatever came between, somebody whom we deactivated is
+//! reactivated, with a token that works.
+
+use scenarios::{eventually, Stack};
+use serde_json::json;
+use simulator::{Fault, FaultKind};
+use uuid::Uuid;
+
+/// A stack with a user whose sign-up has arrived.
+fn with_synced_ada() -> (Stack, Uuid) {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    settled(&stack, ada);
+    (stack, ada)
+}
+
+/// Waits until nothing is left to be done for a user.
+#[track_caller]
+fn settled(stack: &Stack, user: Uuid) {
+    let sql = format!(
+        "SELECT count(*) FROM cometchat.sync_state
+         WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
+    );
+    eventually("the user is in agreement", || stack.value(&sql).as_deref() == Some("1"));
+}
+
+fn ban(stack: &Stack, user: Uuid) {
+    stack.change(user, "banned_until = 'infinity'");
+}
+
+fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
+    stack.app().user(&user.to_string()).is_some_and(|u| u["deactivatedAt"].as_u64() > Some(0))
+}
+
+/// Lifts the ban, and sees her come back by the worker alone.
+#[track_caller]
+fn comes_back(stack: &Stack, ada: Uuid) {
+    stack.change(ada, "banned_until = NULL");
+    settled(stack, ada);
+    is_back(stack, ada);
+}
+
+#[track_caller]
+fn is_back(stack: &Stack, ada: Uuid) {
+    assert!(!is_deactivated(stack, ada));
+    assert!(!stack.stored(ada).deactivated);
+    let token = stack.stored(ada).token.expect("a token");
+    assert!(stack.app().tokens(&ada.to_string()).contains(&token), "a token that works");
+    assert_eq!(stack.session(ada).ensure(None, None, None).token(), token);
+}
+
+#[test]
+fn a_revocation_of_somebody_banned_does_not_keep_them_out_for_good() {
+    let (stack, ada) = with_synced_ada();
+    ban(&stack, ada);
+    settled(&stack, ada);
+
+    let answer = stack.service().revoke(Some(ada));
+
+    assert_eq!(answer.0, json!({"success": true, "cometchatUid": ada.to_string()}));
+    assert!(stack.stored(ada).deactivated);
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn a_refresh_before_the_worker_has_heard_of_the_unban_brings_them_back() {
+    let (stack, ada) = with_synced_ada();
+    ban(&stack, ada);
+    settled(&stack, ada);
+    stack.execute("SELECT cometchat.pause()");
+    stack.change(ada, "banned_until = NULL");
+    stack.asked();
+
+    let token = stack.session(ada).refresh(None).token();
+
+    assert_eq!(stack.asked(), ["reactivate_users", "create_token"]);
+    assert_eq!(stack.app().tokens(&ada.to_string()), [token]);
+    stack.execute("SELECT cometchat.resume()");
+    settled(&stack, ada);
+    is_back(&stack, ada);
+}
+
+#[test]
+fn a_revocation_while_the_deactivation_is_under_way_does_no_harm() {
+    let (stack, ada) = with_synced_ada();
+    // Longer than the revocation waits for the worker.
+    stack.chat.set_fault(Fault::delay(4000).operation("deactivate_users").perform().times(1));
+    ban(&stack, ada);
+    eventually("she is deactivated", || is_deactivated(&stack, ada));
+
+    stack.service().revoke(Some(ada));
+
+    settled(&stack, ada);
+    assert_eq!(stack.stored(ada).token, None);
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn a_deactivation_whose_answer_is_lost_is_ours_all_the_same() {
+    let (stack, ada) = with_synced_ada();
+    let lost = Fault::new(FaultKind::Reset).operation("deactivate_users").perform();
+    stack.chat.set_fault(lost.times(2));
+
+    ban(&stack, ada);
+    settled(&stack, ada);
+
+    assert!(is_deactivated(&stack, ada));
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn a_deletion_whose_answer_is_lost_leaves_the_id_free_for_a_new_sign_up() {
+    let (stack, ada) = with_synced_ada();
+    let lost = Fault::new(FaultKind::Reset).operation("deactivate_users").perform();
+    stack.chat.set_fault(lost.times(1));
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
+    let open = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL
+                OR claim IS NOT NULL";
+    eventually("the farewell is through", || stack.value(open).as_deref() == Some("0"));
+    assert!(is_deactivated(&stack, ada));
+
+    let sql = "INSERT INTO auth.users (id, raw_user_meta_data) VALUES ($1, $2)";
+    let again = json!({"full_name": "Ada Again"});
+    stack.db.connect("supabase_auth_admin").execute(sql, &[&ada, &again]).expect(sql);
+    settled(&stack, ada);
+
+    is_back(&stack, ada);
+    assert_eq!(stack.chat_user(ada)["name"], "Ada Again");
+}
+
+#[test]
+fn a_ban_that_is_lifted_before_the_deactivation_came_about_leaves_a_token_that_works() {
+    let (stack, ada) = with_synced_ada();
+    stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").operation("deactivate_users"));
+    ban(&stack, ada);
+    let tokens = || stack.app().tokens(&ada.to_string());
+    eventually("her tokens are flushed", || tokens().is_empty() && stack.stored(ada).deactivated);
+
+    comes_back(&stack, ada);
+}
