@@ -67,7 +67,7 @@ COMMENT ON COLUMN cometchat.sync_state.app_id IS
 COMMENT ON COLUMN cometchat.sync_state.cometchat_uid IS
   'The uid there; outlives the mapping, so that a deletion can still be told.';
 COMMENT ON COLUMN cometchat.sync_state.sent_profile IS
-  'Hash of the profile that CometChat is known to have; null when that is not known.';
+  'Hash of the profile that CometChat is known to have; null or empty when that is not known.';
 COMMENT ON COLUMN cometchat.sync_state.sent_metadata IS
   'Hash of our part of the metadata that CometChat is known to have.';
 COMMENT ON COLUMN cometchat.sync_state.sent_keys IS

@@ -188,7 +188,11 @@ impl Call {
         if *learned == row.learned_in(&self.app_id) && learned.token.is_none() {
             return Ok(()); // nothing is known that was not
         }
-        self.write(|| users::save(self.caller.user, &self.app_id, learned, wanted))
+        self.write(|| {
+            if users::save(self.caller.user, &self.app_id, row, learned, wanted) {
+                wake::at_commit(); // what the worker did meanwhile is to be looked at again
+            }
+        })
     }
 
     /// CometChat does not know the user: clears what is stored.

@@ -307,7 +307,13 @@ fn write_outcomes(
         column(done, |d| d.job.wanted.name.basis.clone()).into(),
         column(done, |d| matches!(d.outcome, Outcome::Removed)).into(),
     ];
-    statements[usize::from(users::auth_users_is_there())].write(&args)
+    let written = statements[usize::from(users::auth_users_is_there())].write(&args);
+    if written < done.len() {
+        let ours = |d: &&Done| d.job.presence != Presence::Active && d.job.learned.deactivated;
+        let whom = |d: &Done| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
+        users::keep_deactivated(done.iter().filter(ours).map(whom).collect(), claim);
+    }
+    written
 }
 
 /// What is written about a user's next attempt.

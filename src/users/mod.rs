@@ -15,7 +15,7 @@ use crate::profile::Argument;
 use statement::Statement;
 
 pub use load::{auth_users_is_there, load, load_many, owners};
-pub use save::{forget, forget_token, queue, save, Learned};
+pub use save::{forget, forget_token, keep_deactivated, queue, save, Learned};
 pub use worker::{
     database_name, database_settings, extension_version, fresh_claim, is_being_restored, paused,
     prepare_session, random,

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use super::statement::Statement;
-use super::Sent;
+use super::{Sent, UserRow};
 use crate::profile::Wanted;
 
 /// What a call found out or brought about.
@@ -26,10 +26,18 @@ pub struct Learned {
     pub known_revision: Option<i64>,
 }
 
+// The worker does not wait for a session's call, and may have finished since $16, the revision that
+// the call started from: banned the user, or sent a later profile. Then nobody knows which request
+// CometChat got last. Nothing of the worker's is undone, and the user is due again: an empty hash
+// fits no profile, so what is there is read. A token may have been flushed with a deactivation. That
+// we deactivated somebody only a call may clear that knew ($17), and so reactivated them.
 static SAVE: Statement = Statement::new(
     "WITH mapping AS (
        INSERT INTO public.cometchat_users AS u (user_id, cometchat_uid, cometchat_auth_token)
-       SELECT $1, $2, $3 WHERE $15
+       SELECT $1, $2, CASE WHEN NOT EXISTS (
+                SELECT FROM cometchat.sync_state AS s
+                WHERE s.user_id = $1 AND s.deactivated AND s.wanted_revision <> $16) THEN $3 END
+       WHERE $15
        ON CONFLICT (user_id) DO UPDATE
        SET cometchat_uid = EXCLUDED.cometchat_uid,
            cometchat_auth_token = EXCLUDED.cometchat_auth_token,
@@ -44,21 +52,33 @@ static SAVE: Statement = Statement::new(
      ON CONFLICT (user_id) DO UPDATE
      SET cometchat_uid = EXCLUDED.cometchat_uid,
          app_id = EXCLUDED.app_id,
-         sent_profile = EXCLUDED.sent_profile,
-         sent_metadata = EXCLUDED.sent_metadata,
-         sent_keys = EXCLUDED.sent_keys,
-         deactivated = EXCLUDED.deactivated,
+         sent_profile = CASE WHEN s.deactivated AND NOT $17 THEN NULL
+                             WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_profile
+                             ELSE left(EXCLUDED.sent_profile, 0) END,
+         sent_metadata = CASE WHEN s.deactivated AND NOT $17 THEN NULL
+                              WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_metadata
+                              ELSE left(EXCLUDED.sent_metadata, 0) END,
+         sent_keys = CASE WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_keys
+                          ELSE s.sent_keys || EXCLUDED.sent_keys END,
+         deactivated = EXCLUDED.deactivated
+           OR (s.deactivated AND NOT ($17 AND s.wanted_revision = $16)
+               AND (s.app_id, s.cometchat_uid) IS NOT DISTINCT FROM ($4, $2)),
          revoke_pending = EXCLUDED.revoke_pending,
          name_argument = EXCLUDED.name_argument,
          name_basis = EXCLUDED.name_basis,
          email_argument = EXCLUDED.email_argument,
          email_basis = EXCLUDED.email_basis,
-         known_revision = COALESCE($14, s.known_revision),
-         -- done by hand: whoever has the user in flight need not write it any more
-         next_attempt_at = CASE WHEN $14 = s.wanted_revision THEN NULL ELSE s.next_attempt_at END,
-         attempts = CASE WHEN $14 IS NULL THEN s.attempts ELSE 0 END,
-         failed_at = CASE WHEN $14 IS NULL THEN s.failed_at END,
-         claim = NULL, claimed_at = NULL",
+         wanted_revision = s.wanted_revision + (s.wanted_revision <> $16)::int,
+         known_revision = CASE WHEN s.wanted_revision = $16 AND $14 IS NOT NULL THEN $14
+                               ELSE s.known_revision END,
+         next_attempt_at = CASE WHEN s.wanted_revision <> $16 THEN LEAST(s.next_attempt_at, now())
+                                -- done by hand: whoever has the user in flight need not write it
+                                WHEN $14 IS NULL THEN s.next_attempt_at END,
+         attempts = CASE WHEN s.wanted_revision = $16 AND $14 IS NOT NULL THEN 0
+                         ELSE s.attempts END,
+         failed_at = CASE WHEN s.wanted_revision = $16 AND $14 IS NULL THEN s.failed_at END,
+         claim = NULL, claimed_at = NULL
+     RETURNING s.wanted_revision <> $16",
     &[
         pg_sys::UUIDOID,
         pg_sys::TEXTOID,
@@ -75,13 +95,16 @@ static SAVE: Statement = Statement::new(
         pg_sys::TEXTOID,
         pg_sys::INT8OID,
         pg_sys::BOOLOID,
+        pg_sys::INT8OID,
+        pg_sys::BOOLOID,
     ],
 );
 
-/// Stores what was learned about `user` in the app `app_id`.
-pub fn save(user: Uuid, app_id: &str, learned: &Learned, wanted: &Wanted) {
+/// Stores what was learned about `user` in the app `app_id` by a call that started from `row`.
+/// `true`: something else happened to the user meanwhile, and the worker is to look again.
+pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: &Wanted) -> bool {
     let sent = learned.sent.as_ref();
-    SAVE.write(&[
+    let args = [
         user.into(),
         learned.uid.as_str().into(),
         learned.token.as_deref().into(),
@@ -97,7 +120,33 @@ pub fn save(user: Uuid, app_id: &str, learned: &Learned, wanted: &Wanted) {
         wanted.email.basis.as_deref().into(),
         learned.known_revision.into(),
         learned.mapped.into(),
-    ]);
+        row.wanted_revision().unwrap_or(0).into(),
+        row.learned_in(app_id).deactivated.into(),
+    ];
+    SAVE.returning(&args, |row| row.get::<bool>(1)).contains(&Some(true))
+}
+
+static KEEP_DEACTIVATED: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s SET deactivated = true
+     FROM unnest($2, $3, $4) AS d(user_id, app_id, cometchat_uid)
+     WHERE s.user_id = d.user_id AND s.app_id = d.app_id AND s.cometchat_uid = d.cometchat_uid
+       AND NOT s.deactivated AND s.claim IS DISTINCT FROM $1",
+    &[pg_sys::INT8OID, pg_sys::UUIDARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
+);
+
+/// Remembers whom we deactivated (user, app, uid there) where a session's call took the claim away
+/// meanwhile: the rest of the outcome is void then, but nothing else would tell that it was us.
+pub fn keep_deactivated(whom: Vec<(Uuid, String, String)>, claim: i64) {
+    if whom.is_empty() {
+        return;
+    }
+    let (mut users, mut apps, mut uids) = (Vec::new(), Vec::new(), Vec::new());
+    for (user, app, uid) in whom {
+        users.push(user);
+        apps.push(app);
+        uids.push(uid);
+    }
+    KEEP_DEACTIVATED.write(&[claim.into(), users.into(), apps.into(), uids.into()]);
 }
 
 static QUEUE: Statement = Statement::new(

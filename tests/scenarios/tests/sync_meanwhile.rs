@@ -1,0 +1,160 @@
+//! What happens to a user while a session waits for CometChat's answer about them, and is done
+//! before that session writes what it learned.
+
+use std::thread;
+use std::time::Duration;
+
+use scenarios::{eventually, Answer, Session, Stack};
+use serde_json::json;
+use simulator::{Fault, Filter};
+use uuid::Uuid;
+
+/// A stack in which nobody runs out of time, with a user whose sign-up has arrived.
+fn with_synced_ada() -> (Stack, Uuid) {
+    let stack = Stack::new();
+    stack.db.set("cometchat.request_timeout", Some("60s"));
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    let metadata = json!({"full_name": "Ada Lovelace", "avatar_url": "https://a.example/1.png"});
+    let ada = stack.sign_up_with("ada@example.com", metadata);
+    settled(&stack, ada);
+    stack.asked();
+    (stack, ada)
+}
+
+/// Waits until nothing is left to be done for a user.
+#[track_caller]
+fn settled(stack: &Stack, user: Uuid) {
+    eventually("the user is in agreement", || is_settled(stack, user));
+}
+
+fn is_settled(stack: &Stack, user: Uuid) -> bool {
+    let sql = format!(
+        "SELECT count(*) FROM cometchat.sync_state
+         WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
+    );
+    stack.value(&sql).as_deref() == Some("1")
+}
+
+fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
+    stack.app().user(&user.to_string()).is_some_and(|u| u["deactivatedAt"].as_u64() > Some(0))
+}
+
+/// Runs `call` in a session of its own, and `meanwhile` once CometChat has been asked `operation`.
+fn during(
+    mut session: Session,
+    call: fn(&mut Session) -> Answer,
+    stack: &Stack,
+    operation: &str,
+    meanwhile: impl FnOnce(),
+) -> Answer {
+    let asked = Filter { operation: Some(operation.into()), ..Filter::default() };
+    thread::scope(|scope| {
+        let waiting = scope.spawn(move || call(&mut session));
+        assert!(stack.chat.wait_for(&asked, 1, Duration::from_secs(30)), "{operation}");
+        meanwhile();
+        waiting.join().expect("the thread")
+    })
+}
+
+/// Lifts the ban, and sees her come back with a token that works.
+#[track_caller]
+fn comes_back(stack: &Stack, ada: Uuid) {
+    stack.change(ada, "banned_until = NULL");
+    settled(stack, ada);
+    assert!(!is_deactivated(stack, ada));
+    let token = stack.session(ada).ensure(None, None, None).token();
+    assert!(stack.app().tokens(&ada.to_string()).contains(&token), "a token that works");
+}
+
+#[test]
+fn a_ban_that_arrives_while_a_token_is_minted_is_not_forgotten() {
+    let (stack, ada) = with_synced_ada();
+    stack.chat.set_fault(Fault::delay(5000).operation("create_token").perform().times(1));
+    let refresh = |session: &mut Session| session.refresh(None);
+
+    during(stack.session(ada), refresh, &stack, "create_token", || {
+        stack.change(ada, "banned_until = 'infinity'");
+        eventually("the ban is through", || stack.stored(ada).deactivated);
+    });
+
+    assert_eq!(stack.stored(ada).token, None, "the one that was minted works no more");
+    settled(&stack, ada);
+    assert!(is_deactivated(&stack, ada));
+    assert!(stack.stored(ada).deactivated);
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn a_session_that_writes_while_a_deactivation_is_under_way_does_not_undo_it() {
+    let (stack, ada) = with_synced_ada();
+    stack.chat.set_fault(Fault::delay(3000).operation("create_token").perform().times(1));
+    stack.chat.set_fault(Fault::delay(6000).operation("deactivate_users").perform().times(1));
+    let refresh = |session: &mut Session| session.refresh(None);
+
+    during(stack.session(ada), refresh, &stack, "create_token", || {
+        stack.change(ada, "banned_until = 'infinity'");
+        eventually("she is deactivated", || is_deactivated(&stack, ada));
+    });
+
+    // The first answer comes late: the user has been looked at again by then.
+    eventually("it is known that we did it", || {
+        is_settled(&stack, ada) && stack.stored(ada).deactivated
+    });
+    assert_eq!(stack.stored(ada).token, None);
+    assert!(is_deactivated(&stack, ada));
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn a_revocation_that_overlaps_with_the_whole_ban_does_not_undo_it() {
+    let (stack, ada) = with_synced_ada();
+    stack.execute("SELECT cometchat.pause()");
+    stack.change(ada, "banned_until = 'infinity'");
+    stack.chat.set_fault(Fault::delay(5000).operation("flush_tokens").perform().times(1));
+    let revoke = |session: &mut Session| session.revoke(None);
+
+    let answer = during(stack.session(ada), revoke, &stack, "flush_tokens", || {
+        stack.execute("SELECT cometchat.resume()");
+        eventually("the ban is through", || stack.stored(ada).deactivated);
+    });
+
+    assert!(answer.success());
+    settled(&stack, ada);
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn an_edit_that_arrives_while_a_session_sends_an_older_profile_wins() {
+    let (stack, ada) = with_synced_ada();
+    // The session's update is the last to arrive.
+    stack.chat.set_fault(Fault::delay(5000).operation("update_user").times(1));
+    let ensure = |session: &mut Session| session.ensure(None, Some("Countess"), None);
+
+    let answer = during(stack.session(ada), ensure, &stack, "update_user", || {
+        stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
+        eventually("the edit is through", || stack.chat_user(ada)["name"] == "Ada King");
+        settled(&stack, ada);
+    });
+
+    assert!(answer.success());
+    eventually("the edit is there again", || {
+        is_settled(&stack, ada) && stack.chat_user(ada)["name"] == "Ada King"
+    });
+    assert_eq!(stack.chat_user(ada).get("avatar"), None, "gone with the edit");
+    assert_eq!(stack.session(ada).ensure(None, None, None).token(), answer.token());
+}
+
+#[test]
+fn a_session_that_does_a_pending_change_itself_leaves_nothing_to_do() {
+    let (stack, ada) = with_synced_ada();
+    stack.execute("SELECT cometchat.pause()");
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
+    assert!(!is_settled(&stack, ada));
+
+    assert!(stack.session(ada).ensure(None, None, None).success());
+
+    assert!(is_settled(&stack, ada));
+    let due = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL";
+    assert_eq!(stack.value(due).as_deref(), Some("0"));
+    assert_eq!(stack.chat_user(ada)["name"], "Ada King");
+}
