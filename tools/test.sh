@@ -72,7 +72,9 @@ tools/build.sh "$major" || printf "%-12s %7d %7d %7d %6d s  did not finish\n" bu
 suite goldens 10 tools/goldens.sh "$work/goldens" "$name"
 
 tools/safeupdate.sh "$major"
-tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'"
+# No test cuts the power: what is written survives the end of any process.
+tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'" \
+  "fsync = off"
 COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 25 \
   cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
 

@@ -52,8 +52,9 @@ impl Bench {
             Some(names) => Environment::default().name_server(&names.address()),
             None => Environment::default(),
         };
-        // Durable commits would measure the disk.
-        let cluster = Cluster::start(&["synchronous_commit = off", "checkpoint_timeout = 1h"]);
+        // Durable commits would measure the disk; all else is as on a server of one's own.
+        let conf = ["fsync = on", "synchronous_commit = off", "checkpoint_timeout = 1h"];
+        let cluster = Cluster::start(&conf);
         cluster.restart_in(&environment);
         let chat = Simulator::builder().record(RecordMode::Counts).start();
         let stack = Stack::on(Database::plain(cluster), chat.expect("a simulator"));

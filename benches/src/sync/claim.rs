@@ -27,7 +27,8 @@ const AT_MOST: f64 = 1.5;
 
 pub fn measure(size: &Size, report: &mut Report) {
     report.heading(&format!("Claiming {MOST} users, beside the same with {FEW} waiting"));
-    let cluster = Cluster::start(&["shared_preload_libraries = ''", "max_wal_size = 4GB"]);
+    let conf = ["shared_preload_libraries = ''", "fsync = on", "max_wal_size = 4GB"];
+    let cluster = Cluster::start(&conf);
     let waiting = format!("SELECT gen_random_uuid(), 1, now() FROM generate_series(1, {FEW})");
     let many = waiting.replace(&FEW.to_string(), &size.rows.to_string());
     let failed = many.replace("now()", "NULL");

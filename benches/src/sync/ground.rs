@@ -11,8 +11,12 @@ use uuid::Uuid;
 use crate::desk::Desk;
 
 /// As a server of one's own would be: durable commits, autovacuum, the default 128 MB of buffers.
-const CONF: [&str; 3] =
-    ["shared_preload_libraries = 'cometchat_ext'", "checkpoint_timeout = 1h", "max_wal_size = 4GB"];
+const CONF: [&str; 4] = [
+    "shared_preload_libraries = 'cometchat_ext'",
+    "fsync = on",
+    "checkpoint_timeout = 1h",
+    "max_wal_size = 4GB",
+];
 
 /// What the measurements of the sync stand on.
 pub struct Ground {

@@ -38,13 +38,15 @@ impl Cluster {
     }
 
     /// A cluster of a test's own, with these lines in postgresql.conf and the fixture loaded.
+    /// It does not wait for the disk (what is written survives the end of any process, and no test
+    /// cuts the power), unless a line says `fsync = on`.
     pub fn start(conf: &[&str]) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cc{}-{n}", std::process::id()));
         let cluster = Cluster { dir, ours: true };
         let mut start = cluster.tool("cluster.sh");
-        start.arg("start").arg(&cluster.dir).arg(major()).args(conf);
+        start.arg("start").arg(&cluster.dir).arg(major()).arg("fsync = off").args(conf);
         run(&mut start);
         cluster.load_fixture();
         cluster
