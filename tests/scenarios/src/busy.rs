@@ -9,7 +9,7 @@ use postgres::{Client, SimpleQueryMessage};
 use serde_json::Value;
 
 use crate::environment::is_running;
-use crate::{Answer, Cluster, Process};
+use crate::{eventually, Answer, Cluster, Process};
 
 /// A statement under way in a thread of its own.
 pub struct Busy {
@@ -51,6 +51,11 @@ impl Busy {
     /// `pg_cancel_backend`; the time until the session has its error, and what comes of it.
     #[track_caller]
     pub fn cancel(self, admin: &mut Client) -> (Duration, Client) {
+        // A cancel that comes before the statement is forgotten.
+        let active = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
+        eventually("the statement is under way", || {
+            admin.query_opt(active, &[&self.process.0]).expect(active).is_some()
+        });
         let started = Instant::now();
         admin.execute("SELECT pg_cancel_backend($1)", &[&self.process.0]).expect("cancel");
         let done = self.done();

@@ -157,7 +157,7 @@ impl FaultServer {
 
     /// Waits until something is connected; what cannot be seen from here is given a moment.
     pub fn wait_until_busy(&self, before: usize) {
-        let give_up = Instant::now() + Duration::from_secs(5);
+        let give_up = Instant::now() + Duration::from_secs(30);
         while self._backlog.is_empty() && self.connections() <= before {
             assert!(Instant::now() < give_up, "nobody connects");
             thread::sleep(Duration::from_millis(1));
