@@ -9,6 +9,7 @@ use crate::state::gauges::{InFlight, Open};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::{Domain, Socket, Type};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,23 +42,43 @@ pub fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(listener)
 }
 
+/// Keeps the port from everybody else while nobody listens: connections are refused.
+fn reserve(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Listens at a port that was reserved.
+fn listen(reserved: Socket) -> std::io::Result<TcpListener> {
+    reserved.listen(1024)?;
+    reserved.set_nonblocking(true)?;
+    TcpListener::from_std(reserved.into())
+}
+
 /// Serves the API's port and follows its switch.
 pub async fn serve(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     let Ok(address) = listener.local_addr() else { return };
     let mut wanted = shared.switch.wanted();
     let mut listener = Some(listener);
+    let mut reserved = None;
     loop {
         let state = *wanted.borrow_and_update();
-        match state {
-            ListenerState::Closed => listener = None,
-            _ if listener.is_none() => match bind(address).and_then(TcpListener::from_std) {
-                Ok(bound) => listener = Some(bound),
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
-            _ => {}
+        let moved = match state {
+            ListenerState::Closed if reserved.is_none() => {
+                listener = None;
+                reserve(address).map(|socket| reserved = Some(socket))
+            }
+            ListenerState::Open | ListenerState::Paused if listener.is_none() => {
+                let opened = reserved.take().map_or_else(|| reserve(address), Ok).and_then(listen);
+                opened.map(|opened| listener = Some(opened))
+            }
+            _ => Ok(()),
+        };
+        if moved.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
         }
         shared.switch.reached(state);
         match &listener {
