@@ -9,7 +9,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_millis(300);
+/// For what ends by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For what goes on: who listens has to stop.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A simulator with a user and one fault.
 fn with(fault: Fault) -> Simulator {
@@ -19,15 +23,26 @@ fn with(fault: Fault) -> Simulator {
     sim
 }
 
-/// Asks for the user and listens for a while, to at most `most` bytes.
+/// Asks for the user and listens to the end, or to at most `most` bytes.
 fn listen(sim: &Simulator, most: usize) -> Answer {
+    ask(sim, PATIENCE, most)
+}
+
+fn ask(sim: &Simulator, patience: Duration, most: usize) -> Answer {
     let text = request("GET", "/v3/users/ann", &[("apikey", DEV_API_KEY)], "");
-    exchange(sim.port(), text.as_bytes(), PATIENCE, most)
+    exchange(sim.port(), text.as_bytes(), patience, most)
 }
 
 fn observe(kind: FaultKind) -> (Simulator, Answer) {
     let sim = with(Fault::new(kind));
     let answer = listen(&sim, usize::MAX);
+    (sim, answer)
+}
+
+/// The same of what leaves the connection open.
+fn observe_for_a_while(kind: FaultKind) -> (Simulator, Answer) {
+    let sim = with(Fault::new(kind));
+    let answer = ask(&sim, SILENCE, usize::MAX);
     (sim, answer)
 }
 
@@ -68,14 +83,14 @@ fn delay_comes_before_the_normal_answer_and_before_other_faults() {
 
 #[test]
 fn hang_before_header_says_nothing() {
-    let (sim, answer) = observe(FaultKind::HangBeforeHeader);
+    let (sim, answer) = observe_for_a_while(FaultKind::HangBeforeHeader);
     assert_eq!((answer.raw.len(), answer.end), (0, End::Open));
     assert_eq!(status_recorded(&sim), None);
 }
 
 #[test]
 fn hang_after_header_promises_a_body_that_never_comes() {
-    let (sim, answer) = observe(FaultKind::HangAfterHeader);
+    let (sim, answer) = observe_for_a_while(FaultKind::HangAfterHeader);
     assert_eq!((answer.status, answer.body.len(), answer.end), (200, 0, End::Open));
     assert!(stated_length(&answer) > 0);
     assert_eq!(status_recorded(&sim), Some(200));
@@ -128,7 +143,7 @@ fn truncated_body_ends_before_its_content_length() {
 
 #[test]
 fn short_length_sends_more_than_it_stated() {
-    let (_sim, answer) = observe(FaultKind::ShortLength);
+    let (_sim, answer) = observe_for_a_while(FaultKind::ShortLength);
     assert!(answer.body.len() > stated_length(&answer));
     assert_eq!(answer.data()["uid"], "ann");
     assert_eq!(answer.end, End::Open);
@@ -212,7 +227,7 @@ fn a_delay_after_performing_survives_the_clients_timeout() {
     let sim = with(Fault::delay(5_000).operation("delete_user").perform());
     let body = json!({ "permanent": true }).to_string();
     let text = request("DELETE", "/v3/users/ann", &[("apikey", DEV_API_KEY)], &body);
-    let answer = exchange(sim.port(), text.as_bytes(), PATIENCE, usize::MAX);
+    let answer = exchange(sim.port(), text.as_bytes(), SILENCE, usize::MAX);
     assert_eq!(answer.end, End::Open);
     assert!(sim.user("ann").is_none());
 }
@@ -224,7 +239,7 @@ fn a_request_met_by_a_raw_fault_counts_as_in_flight_until_the_client_leaves() {
     let text = request("GET", "/v3/users/ann", &[("apikey", DEV_API_KEY)], "");
     socket.write_all(text.as_bytes()).unwrap();
     let until = |wanted: u64| {
-        (0..500).any(|_| {
+        (0..2000).any(|_| {
             std::thread::sleep(Duration::from_millis(5));
             sim.counters().in_flight == wanted
         })

@@ -88,7 +88,8 @@ fn tags_are_shown_with_with_tags() {
 fn the_last_pages_of_a_large_app_are_as_quick_as_the_first() {
     let sim = Simulator::start();
     sim.seed("u", 200_000).unwrap();
-    let time = |page| get(&sim, &format!("/users?perPage=100&page={page}")).took;
+    let once = |page| get(&sim, &format!("/users?perPage=100&page={page}")).took;
+    let time = |page| (0..5).map(|_| once(page)).min().unwrap();
     let (first, last) = (time(1), time(2000));
     assert!(last < first * 10 + std::time::Duration::from_millis(100), "{first:?} {last:?}");
 }
