@@ -79,7 +79,7 @@ fn deadlines() {
         let client = stub.client().with_deadline(deadline);
         assert_eq!(client.get_user("ada").unwrap_err().kind(), ErrorKind::Timeout);
         let took = started.elapsed();
-        assert!(took >= Duration::from_millis(250) && took < Duration::from_secs(2), "{took:?}");
+        assert!(took >= Duration::from_millis(250) && took < Duration::from_secs(10), "{took:?}");
         // The budget is used up: the next request is not even sent.
         let before = stub.seen().len();
         assert_eq!(client.get_user("bob").unwrap_err().kind(), ErrorKind::Timeout);

@@ -191,10 +191,10 @@ fn the_last_good_answer_serves_when_the_resolver_fails_or_hangs() {
 
     // While it hangs, half of the time is kept for the request itself.
     script.age();
-    let started = Instant::now();
-    let found = script.resolve("https://api.test/", 4 * SHORT).unwrap();
+    let (started, within) = (Instant::now(), Duration::from_secs(4));
+    let found = script.resolve("https://api.test/", within).unwrap();
     assert_eq!(found, [addr("192.0.2.1:443")]);
-    assert!(started.elapsed() >= 2 * SHORT && started.elapsed() < 4 * SHORT);
+    assert!(started.elapsed() >= within / 2 && started.elapsed() < within);
     assert_eq!(script.asked(), 3);
 }
 
@@ -228,7 +228,7 @@ fn a_caller_can_be_interrupted_and_the_next_one_joins() {
     stop.write(1).unwrap();
     let result = caller.join().unwrap();
     assert!(crate::interrupted(&result.unwrap_err()));
-    assert!(stopped.elapsed() < Duration::from_secs(1));
+    assert!(stopped.elapsed() < LONG / 2);
 
     stop.read().unwrap();
     go.send(()).unwrap();

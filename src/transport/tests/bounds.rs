@@ -44,7 +44,7 @@ fn a_server_that_falls_silent_is_given_up_in_time() {
         let error = get(&agent(), &url, SHORT).unwrap_err();
         let took = started.elapsed();
         assert!(is_timeout(&error), "{stage}: {error:?}");
-        assert!(took >= SHORT && took < SHORT + Duration::from_millis(400), "{stage}: {took:?}");
+        assert!(took >= SHORT && took < LONG / 2, "{stage}: {took:?}");
     }
 }
 
@@ -60,7 +60,7 @@ fn a_request_can_be_stopped_at_every_stage() {
         let error = get(&agent, &url, LONG).unwrap_err();
         let took = stopper.join().unwrap().elapsed();
         assert!(transport::interrupted(&error), "{stage}: {error:?}");
-        assert!(took < Duration::from_millis(400), "{stage}: {took:?}");
+        assert!(took < LONG / 2, "{stage}: {took:?}");
     }
 }
 
@@ -90,7 +90,7 @@ fn connecting_has_a_limit_of_its_own() {
         let started = Instant::now();
         let error = get(&quick, &url, LONG).unwrap_err();
         assert!(is_timeout(&error), "{url}: {error:?}");
-        assert!(started.elapsed() < 5 * SHORT, "{url}: {:?}", started.elapsed());
+        assert!(started.elapsed() < LONG / 2, "{url}: {:?}", started.elapsed());
     }
 }
 
@@ -108,7 +108,7 @@ fn a_slow_drip_does_not_stretch_the_limit() {
         let started = Instant::now();
         let error = get(&agent(), &drip.url(), 2 * SHORT).unwrap_err();
         assert!(is_timeout(&error), "{place}: {error:?}");
-        assert!(started.elapsed() < 5 * SHORT, "{place}: {:?}", started.elapsed());
+        assert!(started.elapsed() < LONG / 2, "{place}: {:?}", started.elapsed());
     }
 }
 
@@ -122,7 +122,7 @@ fn a_peer_that_does_not_read_is_given_up_too() {
     let started = Instant::now();
     let error = request.send(vec![b'x'; 32 << 20].as_slice()).unwrap_err();
     assert!(is_timeout(&error), "{error:?}");
-    assert!(started.elapsed() < 6 * SHORT, "{:?}", started.elapsed());
+    assert!(started.elapsed() < LONG / 2, "{:?}", started.elapsed());
 }
 
 #[test]

@@ -28,9 +28,9 @@ fn a_connection_that_the_server_closed_is_not_used_again() {
         false
     });
     let agent = agent();
-    for _ in 0..3 {
+    for n in 1..=3 {
         assert_eq!(get(&agent, &server.url(), LONG).unwrap(), "ok");
-        thread::sleep(SHORT / 4); // for the end of the stream to arrive
+        server.wait_for_closed(n);
     }
     assert_eq!(server.connections(), 3);
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use socket2::{Domain, Socket, Type};
@@ -18,6 +18,7 @@ use ureq::Agent;
 pub struct Listener {
     pub addr: SocketAddr,
     connections: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
@@ -27,15 +28,20 @@ impl Listener {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
+        let closed = Arc::new(AtomicUsize::new(0));
         let (count, serve) = (connections.clone(), Arc::new(serve));
+        let ended = closed.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let number = count.fetch_add(1, Ordering::SeqCst);
-                let serve = serve.clone();
-                thread::spawn(move || serve(number, &mut stream.unwrap()));
+                let (serve, ended) = (serve.clone(), ended.clone());
+                thread::spawn(move || {
+                    serve(number, &mut stream.unwrap());
+                    ended.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Listener { addr, connections, heads: Arc::default() }
+        Listener { addr, connections, closed, heads: Arc::default() }
     }
 
     /// Answers each request on each connection with these bytes.
@@ -72,6 +78,15 @@ impl Listener {
 
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server has closed so many connections.
+    pub fn wait_for_closed(&self, count: usize) {
+        let give_up = Instant::now() + LONG;
+        while self.closed.load(Ordering::SeqCst) < count {
+            assert!(Instant::now() < give_up, "a connection stays open");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The heads of the requests that were read.
