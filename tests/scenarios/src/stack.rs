@@ -114,6 +114,16 @@ impl Stack {
         Session::of(client)
     }
 
+    /// Callers have all the time in the world: Supabase gives them eight seconds.
+    pub fn without_deadlines(&self) {
+        for name in ["statement_timeout", "lock_timeout"] {
+            let database = self.db.name();
+            self.execute(&format!(
+                "ALTER ROLE authenticator IN DATABASE {database} SET {name} = 0"
+            ));
+        }
+    }
+
     /// Lets `process_queue` send, while the worker stays away.
     pub fn unpause_all_but_the_worker(&self) {
         self.execute("UPDATE cometchat.control SET paused = false WHERE true");

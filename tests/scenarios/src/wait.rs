@@ -1,5 +1,6 @@
 //! Waiting for what happens in another process.
 
+use std::fmt::Debug;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -30,4 +31,17 @@ pub fn aged(file: &Path) {
         let changed = UNIX_EPOCH + Duration::from_secs(changed.unsigned_abs());
         SystemTime::now().duration_since(changed).is_ok_and(|age| age > Duration::from_secs(4))
     });
+}
+
+/// What a machine that is busy may spoil, and will not three times in a row.
+#[track_caller]
+pub fn in_three_tries<T, E: Debug>(mut once: impl FnMut() -> Result<T, E>) -> T {
+    let mut errors = Vec::new();
+    while errors.len() < 3 {
+        match once() {
+            Ok(result) => return result,
+            Err(error) => errors.push(error),
+        }
+    }
+    panic!("tried three times: {errors:?}");
 }

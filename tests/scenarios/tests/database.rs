@@ -105,7 +105,7 @@ fn a_row_that_somebody_else_has_locked_is_awaited_within_the_budget() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.session(ada).ensure(None, None, None).token();
-    stack.db.set("cometchat.request_timeout", Some("300ms"));
+    stack.db.set("cometchat.request_timeout", Some("1500ms"));
     let mut other = stack.db.admin();
     other.batch_execute("BEGIN; SELECT FROM cometchat_users FOR UPDATE").unwrap();
     let answer = stack.session(ada).refresh(None);
@@ -115,6 +115,7 @@ fn a_row_that_somebody_else_has_locked_is_awaited_within_the_budget() {
     assert_eq!(stack.session(ada).refresh(None).code(), "TIMEOUT");
 
     other.batch_execute("ROLLBACK").unwrap();
+    stack.db.set("cometchat.request_timeout", None);
     assert!(stack.session(ada).refresh(None).success());
 }
 

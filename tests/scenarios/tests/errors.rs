@@ -140,7 +140,7 @@ fn a_closed_port_is_network_and_silence_is_timeout() {
     let closed = stack.session(ada).ensure(None, None, None);
     stack.chat.set_listener(ListenerState::Open);
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
-    stack.db.set("cometchat.request_timeout", Some("300ms"));
+    stack.db.set("cometchat.request_timeout", Some("1500ms"));
     let silent = stack.session(ada).ensure(None, None, None);
 
     let error = "CometChat could not be reached: connection refused";

@@ -12,6 +12,7 @@ type Call = fn(&mut Session) -> Answer;
 /// A stack in which time is no matter, and a user.
 fn patient() -> (Stack, Uuid) {
     let stack = Stack::new();
+    stack.without_deadlines();
     let ada = stack.sign_up("Ada Lovelace");
     stack.db.set("cometchat.request_timeout", Some("60s"));
     stack.db.set("cometchat.connect_timeout", Some("60s"));
