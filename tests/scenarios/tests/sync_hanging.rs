@@ -1,4 +1,4 @@
-//! A request of the worker that hangs for half a minute keeps nobody waiting: each operation takes
+//! A request of the worker that hangs for a minute keeps nobody waiting: each operation takes
 //! as long as when the worker is idle.
 //!
 //! Both are timed in turn, and the figures are printed (the promise is 100 ms at most); here they
@@ -18,8 +18,9 @@ fn tries() -> usize {
     std::env::var("COMETCHAT_TRIES").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
 }
 
-/// What an operation may take beyond the idle one; the hang would be ten times as long.
-const SANE: Duration = Duration::from_secs(3);
+/// What an operation may take beyond the idle one: a fraction of the hang, and ample on a busy
+/// machine.
+const SANE: Duration = Duration::from_secs(10);
 
 /// It never waits for the disk: DROP DATABASE writes out what all databases have changed.
 const CONF: [&str; 2] = ["shared_preload_libraries = 'cometchat_ext'", "fsync = off"];
@@ -34,7 +35,7 @@ enum Worker {
 fn stack_on(cluster: Cluster) -> Stack {
     let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
     for name in ["cometchat.request_timeout", "cometchat.connect_timeout"] {
-        stack.db.set(name, Some("30s"));
+        stack.db.set(name, Some("60s"));
     }
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     stack
@@ -230,13 +231,14 @@ fn nor_does_it_while_the_look_up_of_a_name_hangs() {
     cluster.restart_in(&environment);
     let stack = stack_on(cluster);
     let bring_about = |state| {
-        stack.db.set("cometchat.api_base_url", Some(&stack.chat.base_url()));
         bring_about(&stack, Worker::Idle);
         if let Worker::Hangs = state {
             stack.db.set("cometchat.api_base_url", Some("https://chat.test/v3"));
             let before = names.questions();
             stack.sign_up(&format!("User {}", uuid::Uuid::new_v4().simple()));
             eventually("it asks for the name", || names.questions() > before);
+            // For the next worker, which starts as soon as this one has ended.
+            stack.db.set("cometchat.api_base_url", Some(&stack.chat.base_url()));
         }
         it_holds_nothing(&stack);
     };
