@@ -1,6 +1,6 @@
 //! What the worker makes of failures: who is parked, who is tried again, what stops everybody.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scenarios::busy::Busy;
 use scenarios::{eventually, Stack, NOTHING};
@@ -104,6 +104,7 @@ fn after_max_attempts_a_user_is_parked() {
 fn pauses_everybody(fault: Fault, code: &str) {
     let stack = Stack::syncing();
     stack.chat.set_fault(fault);
+    let started = Instant::now();
     let mut users = sign_ups(&stack, 1);
     let reason = "SELECT paused_reason FROM cometchat.progress";
     eventually("sending is paused", || stack.value(reason).as_deref() == Some(code));
@@ -113,7 +114,8 @@ fn pauses_everybody(fault: Fault, code: &str) {
     let answer = stack.session(users[1]).ensure(None, None, None);
 
     assert_eq!(answer.code(), code);
-    assert_eq!(requests(&stack), asked, "nothing is sent meanwhile");
+    let probes = started.elapsed().as_secs() / 5;
+    assert!(requests(&stack) <= asked + probes, "nothing else is sent meanwhile");
     let unwell = format!(
         "SELECT count(*) FROM cometchat.health() WHERE NOT ok AND detail = '{code}'
          AND check_name = 'not paused'"
@@ -122,7 +124,7 @@ fn pauses_everybody(fault: Fault, code: &str) {
     stack.chat.clear_faults();
     all_arrive(&stack, &users);
     assert_eq!(logged(&stack, "sending is paused"), 1);
-    assert_eq!(logged(&stack, "sending goes on"), 1);
+    eventually("it says so", || logged(&stack, "sending goes on") == 1);
     let used = "SELECT max(attempts) FROM cometchat.sync_state";
     assert_eq!(stack.value(used).as_deref(), Some("0"));
 }
@@ -156,21 +158,22 @@ fn a_wrong_address_and_what_is_not_cometchats_pause_everybody() {
 #[test]
 fn retry_after_stops_everybody_and_nothing_is_lost() {
     let stack = Stack::syncing();
-    let fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "3").times(1);
+    let fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "8").times(1);
     stack.chat.set_fault(fault);
     let mut users = sign_ups(&stack, 1);
     eventually("the 429 was heard", || {
         stack.value("SELECT rate_limited FROM cometchat.stats").as_deref() == Some("1")
     });
 
-    users.extend(sign_ups(&stack, 10));
-    let answer = stack.session(users[3]).ensure(None, None, None);
+    users.extend(sign_ups(&stack, 1));
+    let answer = stack.session(users[1]).ensure(None, None, None);
+    users.extend(sign_ups(&stack, 9));
 
     assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
     all_arrive(&stack, &users);
     let arrived: Vec<f64> = stack.chat.requests().iter().map(|r| r.arrived_ms).collect();
     let gap = arrived[1] - arrived[0];
-    assert!(gap >= 2_990.0, "the next request came after {gap} ms");
+    assert!(gap >= 7_990.0, "the next request came after {gap} ms");
     let used = "SELECT max(attempts) FROM cometchat.sync_state";
     assert_eq!(stack.value(used).as_deref(), Some("0"));
 }
@@ -209,7 +212,7 @@ fn a_login_that_fails_for_the_moment_is_queued_and_the_worker_finishes_it() {
 #[test]
 fn a_login_while_the_worker_has_the_user_in_flight_waits_for_that_answer() {
     let stack = Stack::syncing();
-    stack.chat.set_fault(Fault::delay(800).operation("create_user"));
+    stack.chat.set_fault(Fault::delay(300).operation("create_user"));
     let ada = stack.sign_up("Ada Lovelace");
     let create = Filter { operation: Some("create_user".into()), ..Filter::default() };
     assert!(stack.chat.wait_for(&create, 1, Duration::from_secs(30)));
@@ -261,7 +264,9 @@ fn a_sessions_hanging_login_does_not_hold_the_worker_up() {
     stack.execute("SELECT cometchat.disable_auth_trigger()");
     let ada = stack.sign_up("Ada Lovelace");
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).uid(&ada.to_string()).times(1));
-    let busy = Busy::with(stack.session(ada).client, "SELECT public.cometchat_ensure_user()");
+    let mut session = stack.session(ada);
+    session.execute("SET statement_timeout = 0; SET cometchat.request_timeout = '60s'");
+    let busy = Busy::with(session.client, "SELECT public.cometchat_ensure_user()");
     eventually("it hangs", || stack.chat.counters().in_flight > 0);
     stack.execute("SELECT cometchat.enable_auth_trigger()");
 

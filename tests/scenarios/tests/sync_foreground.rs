@@ -44,7 +44,7 @@ fn a_cancel_keeps_what_was_done() {
     let busy = Busy::with(admin, "CALL cometchat.process_queue()");
     eventually("the third request hangs", || stack.chat.requests().len() == 3);
     let (time, mut client) = busy.cancel(&mut stack.db.admin());
-    assert!(time < Duration::from_secs(3), "{time:?}");
+    assert!(time < Duration::from_secs(10), "{time:?}");
 
     assert_eq!(claimed(&stack).as_deref(), Some("0"));
     assert_eq!(synced(&stack).as_deref(), Some("2"));
@@ -56,12 +56,13 @@ fn a_cancel_keeps_what_was_done() {
 #[test]
 fn a_key_that_goes_away_half_way_keeps_what_was_done() {
     let (stack, users) = with_users(3);
-    stack.chat.set_fault(Fault::delay(700).skip(1).times(1));
+    stack.chat.set_fault(Fault::delay(3_000).skip(1).times(1));
     stack.asked();
-    let busy = Busy::with(stack.db.admin(), "CALL cometchat.process_queue()");
-    eventually("the second request is under way", || stack.chat.requests().len() == 2);
     let mut admin = stack.db.admin();
     let key: String = admin.query_one("SHOW cometchat.api_key_file", &[]).unwrap().get(0);
+    admin.batch_execute("SET cometchat.request_timeout = '60s'").unwrap();
+    let busy = Busy::with(admin, "CALL cometchat.process_queue()");
+    eventually("the second request is under way", || stack.chat.requests().len() >= 2);
     std::fs::remove_file(key).expect("the key file");
     let error = busy.done().result.expect_err("the third cannot be sent");
     let error = error.as_db_error().unwrap();

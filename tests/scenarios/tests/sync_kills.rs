@@ -90,11 +90,7 @@ fn prepared() -> (Stack, HashMap<Uuid, String>) {
     let chat = Simulator::builder().latency_ms(5).start().expect("a simulator");
     // CometChat has done it, and its answer is on its way.
     chat.set_fault(Fault::delay(20).perform());
-    let cluster = Cluster::start(&[
-        "shared_preload_libraries = 'cometchat_ext'",
-        // Quicker than a thousand files one by one; commits wait for the disk as usual.
-        "recovery_init_sync_method = syncfs",
-    ]);
+    let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
     let stack = Stack::on(Database::like_supabase(cluster), chat);
     stack.db.set("cometchat.concurrency", Some(&CONCURRENCY.to_string()));
     let before = (0..THERE_BEFORE).map(|n| (Uuid::new_v4(), format!("Old {n}")));
@@ -161,14 +157,16 @@ fn whoever_is_killed_everybody_who_is_committed_arrives_as_they_last_were() {
 
 #[track_caller]
 fn everything_is_done(stack: &Stack) {
-    let left = "SELECT count(*) FROM cometchat.sync_state
+    let left = "SELECT count(*) + (SELECT count(*) FROM cometchat.missed)
+                FROM cometchat.sync_state
                 WHERE next_attempt_at IS NOT NULL OR claim IS NOT NULL OR failed_at IS NOT NULL
                    OR wanted_revision <> known_revision";
-    within(Duration::from_secs(90), "nothing is pending, claimed or failed", || {
+    within(Duration::from_secs(90), "nothing is missed, pending, claimed or failed", || {
         stack.value(left).as_deref() == Some("0")
     });
+    // An edit that met a lock for too long may have been swallowed; it was caught up by now.
     let unwell = "SELECT string_agg(check_name || ': ' || detail, ', ') FROM cometchat.health()
-                  WHERE NOT ok";
+                  WHERE NOT ok AND check_name <> 'nothing swallowed'";
     let log = stack.db.cluster().log();
     let swallowed: Vec<&str> =
         log.lines().filter(|line| line.contains("canceling statement due to")).collect();

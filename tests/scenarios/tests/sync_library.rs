@@ -58,9 +58,14 @@ fn life_goes_on(stack: &Stack) -> Uuid {
     let sql = "UPDATE auth.users SET raw_user_meta_data = '{\"name\": \"Bob\"}' WHERE id = $1";
     auth_server.execute(sql, &[&stays]).expect("an edit");
     auth_server.execute("DELETE FROM auth.users WHERE id = $1", &[&goes]).expect("a deletion");
-    // Who is queued is not lost: nothing to warn of, nothing to count.
-    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
     stays
+}
+
+/// Who is queued is not lost: nothing to warn of, nothing to count. (Not so sure where a worker is at
+/// work, which may lock what an edit is to queue.)
+#[track_caller]
+fn nothing_was_swallowed(stack: &Stack) {
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
 }
 
 #[test]
@@ -77,6 +82,7 @@ fn a_sign_up_commits_and_is_queued_with_the_preloaded_library_gone_and_arrives_w
 
     let bob = life_goes_on(&stack);
 
+    nothing_was_swallowed(&stack);
     assert_eq!(stack.value(QUEUED).as_deref(), Some("2")); // one of them to say farewell
     let call = format!("SELECT public.cometchat_ensure_user('{bob}')");
     let error = stack.db.admin().query_one(&call, &[]).expect_err("there is no library");
@@ -97,6 +103,7 @@ fn a_sign_up_commits_and_is_queued_with_the_library_gone_where_nothing_is_preloa
 
     let bob = life_goes_on(&stack);
 
+    nothing_was_swallowed(&stack);
     gone.give_back();
     let mut admin = stack.db.admin();
     admin.batch_execute("CALL cometchat.process_queue()").expect("process_queue");

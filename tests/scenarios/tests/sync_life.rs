@@ -49,14 +49,20 @@ fn a_sign_up_is_created_with_a_token_that_is_stored() {
 #[test]
 fn a_burst_of_profile_edits_is_at_most_two_requests_and_the_last_state_wins() {
     let (stack, ada) = with_synced_ada();
-    stack.chat.set_fault(Fault::delay(1500).operation("update_user").times(1));
+    stack.db.set("cometchat.request_timeout", Some("60s"));
+    stack.chat.set_fault(Fault::delay(5_000).operation("update_user").times(1));
 
     let sql = "UPDATE auth.users SET raw_user_meta_data = $1 WHERE id = $2";
     let mut auth_server = stack.db.connect("supabase_auth_admin");
+    auth_server.batch_execute("SET synchronous_commit = off").expect("set");
     for n in 1..=20 {
         let metadata = json!({"full_name": format!("Ada {n}")});
         auth_server.execute(sql, &[&metadata, &ada]).expect(sql);
+        if n == 1 {
+            eventually("the first is under way", || !stack.chat.requests().is_empty());
+        }
     }
+    eventually("the last has arrived", || name(&stack, ada) == "Ada 20");
     settled(&stack, ada);
 
     assert_eq!(name(&stack, ada), "Ada 20");
@@ -111,9 +117,10 @@ fn a_banned_user_is_logged_out_everywhere_and_comes_back_when_unbanned() {
 fn a_ban_that_runs_out_is_lifted_without_anybody_doing_anything() {
     let (stack, ada) = with_synced_ada();
 
-    stack.change(ada, "banned_until = now() + interval '2 s'");
+    stack.change(ada, "banned_until = now() + interval '6 s'");
 
-    eventually("the ban arrives", || is_deactivated(&stack, ada));
+    let deactivated = || stack.chat.counters().answered("deactivate_users", 200) == 1;
+    eventually("the ban arrives", deactivated);
     eventually("it is lifted", || !is_deactivated(&stack, ada));
     eventually("the token is back", || stack.stored(ada).token.is_some());
 }

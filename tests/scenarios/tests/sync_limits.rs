@@ -18,8 +18,8 @@ fn sign_up(stack: &Stack, count: usize) {
     stack.db.connect("supabase_auth_admin").batch_execute(&sql).expect(&sql);
 }
 
-/// The share of what was allowed that was used, of every window but the first (in which the limit
-/// is not known yet) and the last (in which the work ran out).
+/// The share of what was allowed that was used in the median window, without the first (in which the
+/// limit is not known yet) and the last (in which the work ran out).
 fn share_used(stack: &Stack, limits: &Limits) -> f64 {
     let creates = Filter { operation: Some("create_user".into()), ..Filter::default() };
     let mut windows: Vec<(f64, u32)> = Vec::new();
@@ -43,7 +43,9 @@ fn share_used(stack: &Stack, limits: &Limits) -> f64 {
         100.0 * f64::from(used) / f64::from(limit) / whole.len() as f64,
         100.0 * f64::from(used) / f64::from(limit) / wall,
     );
-    f64::from(used) / f64::from(limit) / whole.len() as f64
+    let mut used: Vec<u32> = whole.iter().map(|(_, used)| *used).collect();
+    used.sort_unstable();
+    f64::from(used[used.len() / 2]) / f64::from(limit)
 }
 
 /// Ten windows' worth of users are waiting.

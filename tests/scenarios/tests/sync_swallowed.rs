@@ -110,11 +110,13 @@ fn who_is_locked_holds_up_nobody_else() {
 
 #[test]
 fn who_is_locked_while_in_flight_holds_up_nobody_else() {
-    let stack = Stack::syncing();
-    stack.chat.set_fault(Fault::delay(1000).times(1));
+    let stack = Stack::new();
+    stack.db.set("cometchat.request_timeout", Some("60s"));
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    stack.chat.set_fault(Fault::delay(4_000).times(1));
+    let mut locker = stack.db.admin();
     let ada = stack.sign_up("Ada Lovelace");
     eventually("she is in flight", || !stack.chat.requests().is_empty());
-    let mut locker = stack.db.admin();
     locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
     eventually("she has arrived there", || stack.app().user_count() == 1);
 
@@ -166,6 +168,12 @@ fn an_edit_while_the_workers_own_commit_waits_for_a_slow_disk_or_standby_is_not_
     // From now on a commit waits for a standby that is not there; the Auth server's do not.
     operator.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").expect("set");
     operator.batch_execute("SELECT pg_reload_conf()").expect("reload");
+    let commit = "SELECT pg_logical_emit_message(true, '', '')";
+    eventually("commits wait", || {
+        drop(Busy::with(stack.db.admin(), commit));
+        let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        stack.value(waits).as_deref() == Some("true")
+    });
     let mut auth_server = stack.db.connect("supabase_auth_admin");
     auth_server.batch_execute("SET synchronous_commit = local").expect("set");
     let ada = Uuid::new_v4();

@@ -8,6 +8,9 @@ use scenarios::{eventually, Cluster, Database, Stack, NOTHING};
 use simulator::{Fault, FaultKind, Simulator};
 use uuid::Uuid;
 
+/// A fraction of the hang, and ample on a busy machine.
+const SANE: Duration = Duration::from_secs(10);
+
 /// The workers of the stack's database.
 fn workers(stack: &Stack) -> Vec<i32> {
     let sql = "SELECT pid FROM pg_stat_activity
@@ -17,9 +20,12 @@ fn workers(stack: &Stack) -> Vec<i32> {
 
 #[track_caller]
 fn the_worker(stack: &Stack) -> i32 {
-    eventually("there is a worker", || !workers(stack).is_empty());
-    let all = workers(stack);
-    assert_eq!(all.len(), 1);
+    let mut all = Vec::new();
+    // One that is starting may find that there is one, and leaves again.
+    eventually("there is one worker", || {
+        all = workers(stack);
+        all.len() == 1
+    });
     all[0]
 }
 
@@ -51,7 +57,7 @@ fn quick(what: &str, work: impl FnOnce()) {
     let started = Instant::now();
     work();
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(1), "{what} took {took:?}");
+    assert!(took < SANE, "{what} took {took:?}");
 }
 
 #[test]
@@ -97,7 +103,8 @@ fn an_extension_that_is_created_anew_is_served_at_once() {
 #[test]
 fn pause_disconnects_the_worker_and_resume_goes_on() {
     let stack = Stack::syncing();
-    the_worker(&stack);
+    let known = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
+    eventually("there is a worker", || stack.value(known).is_some());
     stack.execute("SELECT cometchat.pause()");
     eventually("the worker has left", || workers(&stack).is_empty());
 
@@ -138,7 +145,7 @@ fn a_hanging_request_holds_up_nobodys_work_on_the_database() {
         "SELECT concat(backend_xmin, backend_xid, xact_start) FROM pg_stat_activity
          WHERE pid = {worker}"
     );
-    assert_eq!(stack.value(&holds).as_deref(), Some(""));
+    eventually("it holds nothing", || stack.value(&holds).as_deref() == Some(""));
 
     let mut admin: Client = stack.db.admin();
     for sql in [
@@ -151,7 +158,7 @@ fn a_hanging_request_holds_up_nobodys_work_on_the_database() {
         quick(sql, || admin.batch_execute(sql).expect(sql));
     }
     let took = drop_another_database(&mut admin);
-    assert!(took < Duration::from_secs(1), "DROP DATABASE took {took:?}");
+    assert!(took < SANE, "DROP DATABASE took {took:?}");
     assert_eq!(the_worker(&stack), worker, "it goes on as if nothing had been");
 
     quick("DROP EXTENSION", || stack.execute("DROP EXTENSION cometchat_ext"));
