@@ -1,11 +1,18 @@
 -- What operators look at and do.
 
+-- Whom it need not queue: who is queued or parked (retry_failed() is for those), who is banned or
+-- deleted, and whom the settings pass over; so that once everybody is there it finds nobody.
 CREATE FUNCTION cometchat.backfill() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
   queued bigint := 0;
   missed bigint := cometchat.catch_up();
+  -- null where nothing is configured: then nobody is of another app
+  app text := cometchat.configuration() #>> '{value,app_id}';
+  -- (the library is loaded by now, and with it the settings are there)
+  anonymous_too boolean := pg_catalog.current_setting('cometchat.sync_anonymous');
+  unconfirmed_too boolean := pg_catalog.current_setting('cometchat.sync_unconfirmed');
 BEGIN
   IF NOT cometchat.auth_users_is_there() THEN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users of a superuser''s or the Auth server''s',
@@ -13,11 +20,29 @@ BEGIN
   END IF;
   INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
   SELECT au.id, 1, pg_catalog.now()
-  FROM auth.users AS au LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.id
+  -- Only id is required of auth.users: an unqualified name is its own column where it has one, and
+  -- else that of `absent`.
+  FROM (SELECT NULL::timestamptz AS banned_until, NULL::timestamptz AS deleted_at,
+               pg_catalog.now() AS email_confirmed_at, NULL::timestamptz AS phone_confirmed_at,
+               false AS is_anonymous) AS absent
+  CROSS JOIN LATERAL (
+    SELECT inner_au.id, deleted_at IS NOT NULL OR COALESCE(banned_until > pg_catalog.now(), false)
+             AS shut_out,
+           (anonymous_too OR is_anonymous IS NOT TRUE)
+             AND (unconfirmed_too OR num_nonnulls(email_confirmed_at, phone_confirmed_at) > 0)
+             AS by_itself
+    FROM auth.users AS inner_au) AS au
+  LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.id
+  LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.id
   WHERE known.user_id IS NULL
-     OR (known.sent_profile IS NULL AND known.next_attempt_at IS NULL AND known.claim IS NULL
-         AND known.failed_at IS NULL AND NOT known.deactivated
-         AND known.wanted_revision <> known.known_revision)
+     OR (known.next_attempt_at IS NULL AND known.claim IS NULL AND known.failed_at IS NULL
+         AND CASE WHEN known.sent_profile IS NOT NULL
+               THEN known.app_id <> app AND NOT au.shut_out
+               ELSE NOT known.deactivated
+                    AND (known.wanted_revision <> known.known_revision
+                         OR (NOT au.shut_out
+                             AND (au.by_itself OR known.explicit OR mapping.user_id IS NOT NULL)))
+             END)
   ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
   WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
   GET DIAGNOSTICS queued = ROW_COUNT;

@@ -2,7 +2,7 @@
 
 use scenarios::{Stack, Stored, APP, NOTHING};
 use serde_json::json;
-use simulator::ListenerState;
+use simulator::{Fault, ListenerState};
 
 #[test]
 fn a_refresh_finds_out_and_clears_what_is_stored_and_the_next_ensure_creates() {
@@ -88,6 +88,7 @@ fn another_app_starts_anew_and_so_does_going_back() {
     assert_eq!(stack.asked(), ["create_user"]);
     assert_eq!(stack.chat.app("app2").tokens(&uid), [second.as_str()]);
     assert_eq!(stack.stored(ada).app.as_deref(), Some("app2"));
+    assert_eq!(backfill(&stack), 0);
 
     stack.db.set("cometchat.app_id", Some(APP));
     let third = stack.session(ada).ensure(None, None, None).token();
@@ -96,6 +97,51 @@ fn another_app_starts_anew_and_so_does_going_back() {
     assert!(stack.app().tokens(&uid).contains(&third));
     assert!(stack.app().tokens(&uid).contains(&first), "nobody was logged out of the first app");
     assert_eq!(stack.stored(ada).token, Some(third));
+}
+
+fn backfill(stack: &Stack) -> i64 {
+    stack.value("SELECT cometchat.backfill()").and_then(|n| n.parse().ok()).expect("a number")
+}
+
+#[test]
+fn backfill_finds_everybody_for_another_app() {
+    let (stack, ada) = Stack::with_ada();
+    let (banned, never) = (stack.sign_up("Bob Marley"), stack.sign_up("Charlie Parker"));
+    stack.session(banned).ensure(None, None, None).token();
+    stack.change(banned, "banned_until = 'infinity'");
+    assert_eq!(backfill(&stack), 1, "who was never there");
+    assert_eq!(backfill(&stack), 0);
+    stack.unpause_all_but_the_worker();
+    stack.execute("CALL cometchat.process_queue()");
+    assert!(stack.stored(never).token.is_some());
+    assert_eq!(backfill(&stack), 0);
+
+    stack.db.set("cometchat.app_id", Some("app2"));
+    assert_eq!(backfill(&stack), 2, "all but the banned one");
+    assert_eq!(backfill(&stack), 0, "they are queued");
+    stack.execute("CALL cometchat.process_queue()");
+
+    assert_eq!(stack.stored(ada).app.as_deref(), Some("app2"));
+    assert_eq!(stack.chat.app("app2").user_count(), 2);
+    assert_eq!(backfill(&stack), 0, "they are there");
+}
+
+#[test]
+fn backfill_finds_who_was_lost_and_forgotten_but_not_who_is_parked() {
+    let (stack, ada) = Stack::with_ada();
+    stack.app().delete(&ada.to_string());
+    assert_eq!(stack.session(ada).refresh(None).code(), "USER_NOT_FOUND");
+
+    assert_eq!(backfill(&stack), 1);
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
+    stack.unpause_all_but_the_worker();
+    stack.execute("CALL cometchat.process_queue()");
+    assert_eq!(backfill(&stack), 0, "retry_failed is for them");
+
+    stack.execute("SELECT cometchat.retry_failed()");
+    stack.execute("CALL cometchat.process_queue()");
+    assert!(stack.stored(ada).token.is_some());
+    assert_eq!(backfill(&stack), 0);
 }
 
 #[test]

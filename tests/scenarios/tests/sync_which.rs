@@ -68,6 +68,37 @@ fn without_sync_unconfirmed_a_sign_up_waits_for_its_confirmation() {
 }
 
 #[test]
+fn backfill_finds_who_was_passed_over_once_the_settings_allow_them() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.sync_unconfirmed", Some("off"));
+    let (anonymous, unconfirmed) = (insert_anonymous(&stack), stack.sign_up("Ada Lovelace"));
+    idle(&stack);
+    let backfill = || stack.value("SELECT cometchat.backfill()");
+    assert_eq!(backfill().as_deref(), Some("0"), "the settings do not want them");
+
+    stack.db.set("cometchat.sync_anonymous", Some("on"));
+    stack.db.set("cometchat.sync_unconfirmed", None);
+
+    assert_eq!(backfill().as_deref(), Some("2"));
+    for user in [anonymous, unconfirmed] {
+        eventually("the user arrives", || stack.stored(user).token.is_some());
+    }
+    idle(&stack);
+    assert_eq!(backfill().as_deref(), Some("0"));
+}
+
+#[test]
+fn backfill_needs_no_more_of_auth_users_than_the_id() {
+    let stack = Stack::plain();
+    stack.execute(
+        "CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
+         INSERT INTO auth.users SELECT gen_random_uuid() FROM generate_series(1, 3)",
+    );
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("3"));
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("0"));
+}
+
+#[test]
 fn overrides_win_until_they_are_taken_back() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
