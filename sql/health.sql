@@ -32,7 +32,8 @@ BEGIN
 
   check_name := 'key accepted';
   answer := CASE WHEN conf ? 'error' THEN conf ELSE cometchat.remote_users(1, 1) END;
-  ok := NOT answer ? 'error';
+  -- while a limit is used up nothing speaks against the key
+  ok := NOT answer ? 'error' OR answer ->> 'errorCode' IS NOT DISTINCT FROM 'RATE_LIMITED';
   detail := COALESCE(answer ->> 'error', 'CometChat answered');
   hint := CASE WHEN NOT ok THEN CASE answer ->> 'errorCode'
       WHEN 'API_KEY_REJECTED' THEN 'Use a REST API key (full access) of this app and region.'

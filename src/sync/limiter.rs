@@ -2,8 +2,9 @@
 //!
 //! Pure arithmetic on milliseconds that the caller gives; it is shared by the worker's threads and
 //! all sessions. Per class of operation: while nothing was announced, `FIRST_LIMIT` in any minute;
-//! once answers carry the limit's headers, what they say is left, less what is under way. When the
-//! window should be over, one request goes ahead and its answer says whether it is: the last
+//! once answers carry the limit's headers, what they say is left, less what is under way. (A hard
+//! cap is the operator's, who does not ask for classes: it counts all together.) When the window
+//! should be over, one request goes ahead and its answer says whether it is: the last
 //! percents of a window are never used up by the worker, so that this request is not refused.
 
 use cometchat::{Limits, RateClass};
@@ -58,6 +59,8 @@ pub struct Limiter {
     not_before: u64,
     /// The latest moment seen.
     latest: u64,
+    /// Requests of all classes.
+    sent: Sent,
     core: Window,
     standard: Window,
     import: Window,
@@ -77,8 +80,12 @@ struct Window {
     /// A request is under way that looks whether the window is over.
     looking: bool,
     in_flight: u32,
-    /// Requests per second of the last minute.
-    sent: [u32; BUCKETS],
+    sent: Sent,
+}
+
+/// Requests per second of the last minute.
+struct Sent {
+    buckets: [u32; BUCKETS],
     /// The second of the newest bucket.
     second: u64,
 }
@@ -93,10 +100,10 @@ impl Limiter {
             announced_end: 0,
             looking: false,
             in_flight: 0,
-            sent: [0; BUCKETS],
-            second: 0,
+            sent: Sent::NONE,
         };
-        Limiter { not_before: 0, latest: 0, core: WINDOW, standard: WINDOW, import: WINDOW }
+        let (core, standard, import) = (WINDOW, WINDOW, WINDOW);
+        Limiter { not_before: 0, latest: 0, sent: Sent::NONE, core, standard, import }
     }
 
     /// Takes one request, or says when to ask again.
@@ -105,15 +112,18 @@ impl Limiter {
         if now < self.not_before {
             return Err(self.not_before);
         }
+        if let Cap::Hard(cap) = cap {
+            self.sent.fewer_than(cap, now)?;
+        }
         let window = self.window(class);
         match cap {
-            Cap::Unlimited => {}
-            Cap::Hard(cap) => window.sliding(cap, now)?,
-            Cap::Follow if !window.announced => window.sliding(window.limit, now)?,
+            Cap::Unlimited | Cap::Hard(_) => {}
+            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now)?,
             Cap::Follow => window.following(asker, now)?,
         }
-        window.count(now);
+        window.sent.count(now);
         window.in_flight += 1;
+        self.sent.count(now);
         Ok(())
     }
 
@@ -123,11 +133,11 @@ impl Limiter {
         if now < self.not_before {
             return self.not_before;
         }
-        let window = self.window(RateClass::Core);
+        let window = &mut self.core;
         let may = match cap {
             Cap::Unlimited => Ok(()),
-            Cap::Hard(cap) => window.sliding(cap, now),
-            Cap::Follow if !window.announced => window.sliding(window.limit, now),
+            Cap::Hard(cap) => self.sent.fewer_than(cap, now),
+            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now),
             Cap::Follow if now >= window.ends || window.left() > window.reserve(Asker::Worker) => {
                 Ok(())
             }
@@ -193,10 +203,10 @@ impl Limiter {
         }
         self.latest = now;
         self.not_before = self.not_before.saturating_sub(back);
+        self.sent = Sent::NONE;
         for window in [&mut self.core, &mut self.standard, &mut self.import] {
             window.ends = window.ends.saturating_sub(back);
-            window.sent = [0; BUCKETS];
-            window.second = now / 1000;
+            window.sent = Sent::NONE;
         }
     }
 
@@ -238,18 +248,22 @@ impl Window {
             Asker::Worker => i64::from((self.limit / 100 * RESERVE_PERCENT).max(2)),
         }
     }
+}
 
-    /// No more than `limit` in any minute.
-    fn sliding(&mut self, limit: u32, now: u64) -> Result<(), u64> {
+impl Sent {
+    const NONE: Sent = Sent { buckets: [0; BUCKETS], second: 0 };
+
+    /// Whether there were fewer than `limit` in the last minute; else, when there will be.
+    fn fewer_than(&mut self, limit: u32, now: u64) -> Result<(), u64> {
         self.slide(now);
-        let sent: u32 = self.sent.iter().sum();
+        let sent: u32 = self.buckets.iter().sum();
         if sent < limit {
             return Ok(());
         }
         // Until the oldest second with requests in it is a minute ago.
         let oldest = (0..BUCKETS as u64)
             .rev()
-            .find(|age| self.sent[self.bucket(self.second.saturating_sub(*age))] > 0)
+            .find(|age| self.buckets[self.bucket(self.second.saturating_sub(*age))] > 0)
             .unwrap_or(0);
         Err((self.second.saturating_sub(oldest) + BUCKETS as u64) * 1000)
     }
@@ -257,7 +271,7 @@ impl Window {
     fn count(&mut self, now: u64) {
         self.slide(now);
         let bucket = self.bucket(self.second);
-        self.sent[bucket] += 1;
+        self.buckets[bucket] += 1;
     }
 
     fn slide(&mut self, now: u64) {
@@ -265,7 +279,7 @@ impl Window {
         let gone = second.saturating_sub(self.second).min(BUCKETS as u64);
         for age in 0..gone {
             let bucket = self.bucket(second - age);
-            self.sent[bucket] = 0;
+            self.buckets[bucket] = 0;
         }
         self.second = self.second.max(second);
     }
@@ -276,120 +290,4 @@ impl Window {
 }
 
 #[cfg(any(test, feature = "pg_test"))]
-#[pgrx::pg_schema]
-mod tests {
-    use super::*;
-    use pgrx::prelude::*;
-
-    const NOW: u64 = 1_000_000_000;
-
-    fn take(limiter: &mut Limiter, asker: Asker, now: u64) -> bool {
-        limiter.take(RateClass::Core, asker, Cap::Follow, now).is_ok()
-    }
-
-    fn announce(limiter: &mut Limiter, remaining: u64, reset: u64, now: u64) {
-        let limits =
-            Limits { limit: Some(1000), remaining: Some(remaining), reset_unix: Some(reset) };
-        limiter.heard(RateClass::Core, Some(limits), now);
-    }
-
-    #[pg_test]
-    fn five_hundred_a_minute_until_something_is_announced() {
-        let mut limiter = Limiter::new();
-        let sent = (0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-        assert_eq!(sent, 500);
-        assert!(!take(&mut limiter, Asker::Worker, NOW + 59_000));
-        assert!(take(&mut limiter, Asker::Worker, NOW + 60_000));
-    }
-
-    #[pg_test]
-    fn the_announced_rest_is_used_but_for_a_reserve_that_callers_may_have() {
-        let mut limiter = Limiter::new();
-        assert!(take(&mut limiter, Asker::Worker, NOW));
-        announce(&mut limiter, 999, NOW / 1000 + 60, NOW);
-        let sent = (0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW + 1)).count();
-        assert_eq!(sent, 969);
-        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 1)).count();
-        assert_eq!(more, 30);
-    }
-
-    #[pg_test]
-    fn answers_that_overtake_each_other_do_not_make_the_rest_larger() {
-        let mut limiter = Limiter::new();
-        let sent = (0..16).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-        assert_eq!(sent, 16);
-        for remaining in (984..1000).rev() {
-            // the answer to the last comes first
-            announce(&mut limiter, 1983 - remaining, NOW / 1000 + 60, NOW + 1);
-        }
-        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 2)).count();
-        assert_eq!(more, 984);
-    }
-
-    #[pg_test]
-    fn one_request_looks_whether_a_new_window_has_begun() {
-        let mut limiter = Limiter::new();
-        assert!(take(&mut limiter, Asker::Worker, NOW));
-        announce(&mut limiter, 30, NOW / 1000 + 2, NOW);
-        assert!(!take(&mut limiter, Asker::Worker, NOW + 1_999));
-        assert!(take(&mut limiter, Asker::Worker, NOW + 2_000));
-        assert!(!take(&mut limiter, Asker::Worker, NOW + 2_050));
-        announce(&mut limiter, 29, NOW / 1000 + 2, NOW + 2_060); // not yet
-        assert!(!take(&mut limiter, Asker::Worker, NOW + 2_070));
-        assert!(take(&mut limiter, Asker::Worker, NOW + 2_170));
-        announce(&mut limiter, 999, NOW / 1000 + 4, NOW + 2_180);
-        assert!(take(&mut limiter, Asker::Worker, NOW + 2_190));
-        assert!(take(&mut limiter, Asker::Worker, NOW + 2_191));
-    }
-
-    #[pg_test]
-    fn an_end_that_is_rounded_now_up_and_now_down_is_one_window() {
-        for ends in [[2, 1], [1, 2]] {
-            let mut limiter = Limiter::new();
-            let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-            assert_eq!(sent, 10);
-            announce(&mut limiter, 999, NOW / 1000 + ends[0], NOW);
-            for left in (990..999).rev() {
-                announce(&mut limiter, left, NOW / 1000 + ends[1], NOW);
-            }
-            let more =
-                (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 1)).count();
-            assert_eq!(more, 990, "{ends:?}");
-        }
-    }
-
-    #[pg_test]
-    fn retry_after_stops_everybody() {
-        let mut limiter = Limiter::new();
-        limiter.refused(15_000, NOW);
-        assert!(!take(&mut limiter, Asker::Interactive, NOW + 14_999));
-        assert!(take(&mut limiter, Asker::Worker, NOW + 15_000));
-    }
-
-    #[pg_test]
-    fn a_clock_that_was_set_back_stops_nobody() {
-        const BACK: u64 = NOW - 3_600_000;
-        let mut limiter = Limiter::new();
-        assert_eq!((0..2000).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count(), 500);
-        assert!(!take(&mut limiter, Asker::Worker, NOW - 30_000), "read the clock a while ago");
-        assert_eq!((0..2000).filter(|_| take(&mut limiter, Asker::Worker, BACK)).count(), 500);
-        // What was asked for, or announced, is waited for, and no longer.
-        limiter.refused(15_000, NOW);
-        assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 15_000);
-        announce(&mut limiter, 0, NOW / 1000 + 60, NOW);
-        assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 60_000);
-        assert!(take(&mut limiter, Asker::Worker, BACK + 60_000));
-    }
-
-    #[pg_test]
-    fn a_hard_cap_holds_and_none_is_none() {
-        let mut limiter = Limiter::new();
-        let mut sent = |cap: i32| {
-            (0..1500)
-                .filter(|_| limiter.take(RateClass::Core, Asker::Worker, cap.into(), NOW).is_ok())
-                .count()
-        };
-        assert_eq!(sent(7), 7);
-        assert_eq!(sent(-1), 1500);
-    }
-}
+mod test;

@@ -349,17 +349,20 @@ impl Fate {
                     message: message.clone(),
                 };
                 let parked = Fate { parked: true, delay_ms: None, ..again(0, attempts + 1) };
+                let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
                 match verdict {
                     Verdict::Park => parked,
                     Verdict::Retry if attempts + 1 >= config::max_attempts() => parked,
                     Verdict::Retry => {
-                        let wait = retry::delay(job.attempts + 1, random);
-                        again(i64::try_from(wait.as_millis()).unwrap_or(1), attempts + 1)
+                        again(after(retry::delay(job.attempts + 1, random)), attempts + 1)
                     }
-                    // Nobody's attempt: due at once, when sending goes on.
-                    Verdict::Outage | Verdict::Pause | Verdict::Throttled(_) | Verdict::Stopped => {
-                        again(0, attempts)
+                    // Nobody's attempt. Not due at once: it may be another class's limit than the
+                    // one that the worker looks at before it claims.
+                    Verdict::Throttled(wait) => {
+                        again(after(retry::throttled_delay(*wait)), attempts)
                     }
+                    // Due at once, when sending goes on.
+                    Verdict::Outage | Verdict::Pause | Verdict::Stopped => again(0, attempts),
                 }
             }
         }

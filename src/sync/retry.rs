@@ -53,6 +53,13 @@ pub fn delay(failures: u32, random: f64) -> Duration {
     longest.mul_f64(random.clamp(0.0, 1.0)).max(Duration::from_millis(100))
 }
 
+/// The wait of a user for whom CometChat's limit leaves no request: as long as CometChat, or the
+/// limiter, says, but looked at again within a minute, since settings and limits change.
+pub fn throttled_delay(wait: Option<Duration>) -> Duration {
+    let wait = wait.unwrap_or(Duration::from_secs(1));
+    wait.clamp(Duration::from_millis(100), Duration::from_secs(60))
+}
+
 /// The wait before the worker takes over what an interactive call could not do, in milliseconds.
 pub fn first_delay(retry_after: Option<Duration>) -> i64 {
     let wait = retry_after.unwrap_or(Duration::from_secs(1));

@@ -20,7 +20,7 @@ use super::look::{look, Work};
 use super::outbox::Outbox;
 use super::pool::Pool;
 use super::queue;
-use super::retry::Verdict;
+use super::retry::{self, Verdict};
 use crate::http::{self, WorkerClient, WorkerEndpoint};
 use crate::pg::{bgworker, shared, transaction};
 use crate::users;
@@ -28,6 +28,10 @@ use crate::{config, stats};
 
 /// The safety probe: prepared transactions, restored rows, commits that found no library.
 const PROBE: Duration = Duration::from_secs(60);
+
+/// What cannot be sent now, for want of CometChat's permission or of threads, is claimed no faster
+/// than this: claiming it and giving it back writes to the database.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
 const AHEAD: usize = 4;
@@ -84,6 +88,8 @@ struct Worker {
     ready: VecDeque<(WorkerClient, Job)>,
     outbox: Outbox,
     next_due: Instant,
+    /// Nothing is claimed before this, due or not.
+    not_before: Instant,
     /// Its name, for the log: there may be several workers.
     database: String,
     /// The version of the extension that was last complained of.
@@ -105,6 +111,7 @@ impl Worker {
             ready: VecDeque::new(),
             outbox: Outbox::default(),
             next_due: now,
+            not_before: now,
             database,
             other_version: None,
             complaint: None,
@@ -117,6 +124,7 @@ impl Worker {
         loop {
             if bgworker::reload_if_asked() {
                 self.next_due = Instant::now(); // a key may have been mended
+                self.not_before = self.next_due;
                 self.brake.look_now(Instant::now());
             }
             self.take_results();
@@ -137,7 +145,8 @@ impl Worker {
     /// How many users may be claimed now.
     fn may_send(&self) -> Result<usize, ()> {
         let now = Instant::now();
-        if now < self.next_due || !http::throttled_for(shared::slot()).is_zero() {
+        let due = self.next_due.max(self.not_before);
+        if now < due || !http::throttled_for(shared::slot()).is_zero() {
             return Err(());
         }
         let under_way = self.ready.len() + under_way();
@@ -300,7 +309,8 @@ impl Worker {
                         self.hold(code, 0);
                     }
                 }
-                Verdict::Throttled(_) | Verdict::Stopped => {}
+                Verdict::Throttled(wait) => self.rest(retry::throttled_delay(*wait)),
+                Verdict::Stopped => {}
                 // About one user; CometChat itself answered.
                 Verdict::Park => {
                     stats::add(&counters.parked, 1);
@@ -310,6 +320,11 @@ impl Worker {
                 }
             },
         }
+    }
+
+    /// Claims nothing for a while.
+    fn rest(&mut self, time: Duration) {
+        self.not_before = self.not_before.max(Instant::now() + time.min(BREATH));
     }
 
     /// CometChat answers: whatever held sending back is over.
@@ -345,7 +360,8 @@ impl Worker {
             self.next_due = now; // the latch may have been reset while a lock was awaited
         }
         let under_way = under_way();
-        let mut until = self.next_due.max(now + http::throttled_for(shared::slot()));
+        let throttled = now + http::throttled_for(shared::slot());
+        let mut until = self.next_due.max(self.not_before).max(throttled);
         if let Some(braked) = self.brake.until() {
             until = until.max(braked);
         }

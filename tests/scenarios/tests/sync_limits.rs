@@ -126,6 +126,75 @@ fn a_hard_cap_holds_and_the_views_tell_the_truth() {
 }
 
 #[test]
+fn a_hard_cap_counts_all_kinds_of_requests_together() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.rate_limit", Some("10"));
+    sign_up(&stack, 6);
+    eventually("all are synced", || synced(&stack) == 6);
+
+    rename_all(&stack);
+
+    let requests = || stack.chat.counters().requests;
+    eventually("the cap is used up", || requests() == 10);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(requests(), 10);
+}
+
+fn rename_all(stack: &Stack) {
+    let sql = "UPDATE auth.users SET raw_user_meta_data = '{\"full_name\": \"Ada\"}' WHERE true";
+    stack.db.connect("supabase_auth_admin").batch_execute(sql).expect(sql);
+}
+
+#[test]
+fn who_waits_for_the_limit_of_another_class_waits_at_rest() {
+    let stack = Stack::syncing();
+    sign_up(&stack, 30);
+    eventually("all are synced", || synced(&stack) == 30);
+    stack.db.set("cometchat.rate_limit", Some("0"));
+    stack.chat.set_limits(Limits { standard: Some(6), core: Some(5000), ..Limits::default() });
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("the worker has the setting", || stack.stored(ada).token.is_some());
+    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"The Countess\"}'");
+    let updates = Filter { operation: Some("update_user".into()), ..Filter::default() };
+    eventually("the limit is known", || stack.chat.requests_where(&updates).len() == 1);
+    eventually("she is renamed", || stack.chat_user(ada)["name"] == "The Countess");
+
+    rename_all(&stack);
+    eventually("the limit is used up", || stack.chat.requests_where(&updates).len() == 4);
+    let versions = || {
+        let sql = "SELECT n_tup_upd FROM pg_stat_user_tables
+                   WHERE relid = 'cometchat.sync_state'::regclass";
+        stack.value(sql).and_then(|n| n.parse::<i64>().ok()).expect("a number")
+    };
+    let before = versions();
+    std::thread::sleep(Duration::from_secs(3));
+    let written = versions() - before;
+    assert!(written < 200, "{written} row versions in three seconds");
+
+    // What the other class allows is not held up for long.
+    let bob = stack.sign_up("Bob Marley");
+    eventually("a new user arrives", || stack.stored(bob).token.is_some());
+    let used = "SELECT max(attempts) FROM cometchat.sync_state";
+    assert_eq!(stack.value(used).as_deref(), Some("0"));
+    assert_eq!(stack.chat.counters().with_status(429), 0);
+}
+
+#[test]
+fn too_many_requests_is_understood_whatever_the_status() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::status(400, "ERR_TOO_MANY_REQUESTS"));
+    sign_up(&stack, 1);
+    let requests = || stack.chat.counters().requests;
+    eventually("it was said", || requests() > 0);
+
+    std::thread::sleep(Duration::from_secs(2));
+
+    assert!(requests() <= 5, "{} requests in two seconds", requests());
+    stack.chat.clear_faults();
+    eventually("it goes on", || synced(&stack) == 1);
+}
+
+#[test]
 fn health_names_what_is_wrong_and_how_to_mend_it() {
     let stack = Stack::syncing();
     stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
