@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::job::{Done, Job, Outcome};
-use super::queue;
 use super::retry::Verdict;
+use super::{finish, queue};
 use crate::config;
 use crate::failure::Failure;
 use crate::pg::latch;
@@ -80,7 +80,7 @@ pub fn finish() {
     BATCH.with_borrow_mut(|batch| {
         batch.done.extend(batch.jobs.drain(..).map(Job::not_tried));
         if !batch.done.is_empty() {
-            queue::finish(&batch.done, batch.claim, users::random);
+            finish::all(&batch.done, batch.claim, users::random);
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }
     });

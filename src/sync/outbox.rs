@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use pgrx::Uuid;
 
+use super::finish;
 use super::job::Done;
-use super::queue;
 use crate::pg::{bgworker, transaction};
 use crate::users;
 
@@ -71,7 +71,7 @@ impl Outbox {
 
     /// One of a batch stood in the way of the others.
     fn write_alone(&mut self, done: Done, claim: i64) {
-        let user = done.job.user;
+        let (user, revision) = (done.job.user, done.job.revision);
         let one = [done];
         match write(&one, claim) {
             Ok(locked) if locked.is_empty() => return,
@@ -79,7 +79,8 @@ impl Outbox {
             Err(failed) => {
                 if is_about_data(&failed) {
                     let code = format!("DATABASE {}", failed.sqlstate);
-                    if transaction::run(move || queue::park(user, claim, &code)).is_ok() {
+                    if transaction::run(move || finish::park(user, claim, revision, &code)).is_ok()
+                    {
                         return;
                     }
                 }
@@ -104,7 +105,7 @@ fn log(failed: &transaction::Failed) {
 
 /// Returns those whom somebody else has locked.
 fn write(results: &[Done], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
-    let write = || queue::finish_the_unlocked(results, claim, users::random);
+    let write = || finish::all_but_the_locked(results, claim, users::random);
     transaction::run(AssertUnwindSafe(write))
 }
 

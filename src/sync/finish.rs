@@ -1,0 +1,279 @@
+//! Writes what became of claimed users, all of them in one statement.
+
+use std::time::Duration;
+
+use pgrx::prelude::*;
+use pgrx::Uuid;
+
+use super::job::{Done, Outcome};
+use super::retry::{self, Verdict};
+use crate::config;
+use crate::users::statement::Statement;
+use crate::users::{self, Presence};
+
+// The mapping is written only for users who are still there: the foreign key would refuse others,
+// and with them the whole batch. Whose row of auth.users is locked, because the user is being
+// deleted say, stays claimed: without the mapping the token would be lost.
+//
+// What failed was about the revision that was sent. Who has `changed` since is not parked and has
+// all attempts left: at once, or, where everybody or CometChat itself is the reason, after the delay.
+// The same goes for whom somebody has mapped to another uid meanwhile: that mapping wins, and what
+// was learned is about somebody else. (CometChat's uids are in lower case, whatever was asked for.)
+macro_rules! finish {
+    ($mine:literal, $wait:literal) => {
+        concat!(
+            "WITH claimed AS MATERIALIZED (
+               SELECT d.*, s.wanted_revision <> d.revision AS changed
+               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+                           $17, $18, $19, $20, $21)
+                 AS d(user_id, revision, uid, token, mapped, app_id, sent_profile, sent_metadata,
+                      sent_keys, deactivated, revoke_pending, agreed, delay_ms, attempts, parked,
+                      code, message, name_argument, name_basis, removed)
+               JOIN cometchat.sync_state AS s ON s.user_id = d.user_id AND s.claim = $1
+               FOR UPDATE OF s ",
+            $wait,
+            ")",
+            $mine,
+            ", mapping AS (
+               INSERT INTO public.cometchat_users AS u
+                 (user_id, cometchat_uid, cometchat_auth_token)
+               SELECT m.user_id, m.uid, m.token FROM mine AS m WHERE m.maps
+               ON CONFLICT (user_id) DO UPDATE
+               SET (cometchat_uid, cometchat_auth_token, updated_at) = (
+                     SELECT EXCLUDED.cometchat_uid, EXCLUDED.cometchat_auth_token, now()
+                     WHERE lower(u.cometchat_uid) = lower(EXCLUDED.cometchat_uid)
+                     UNION ALL
+                     SELECT u.cometchat_uid, u.cometchat_auth_token, u.updated_at
+                     WHERE lower(u.cometchat_uid) <> lower(EXCLUDED.cometchat_uid))
+               WHERE (u.cometchat_uid, u.cometchat_auth_token)
+                     IS DISTINCT FROM (EXCLUDED.cometchat_uid, EXCLUDED.cometchat_auth_token)
+               RETURNING u.user_id, u.cometchat_uid
+             ), outcome AS MATERIALIZED (
+               SELECT m.*, m.changed OR u.user_id IS NOT NULL AS overtaken
+               FROM mine AS m LEFT JOIN mapping AS u
+                 ON u.user_id = m.user_id AND u.cometchat_uid <> m.uid
+             ), removed AS (
+               DELETE FROM cometchat.sync_state AS s USING mine AS m
+               WHERE s.user_id = m.user_id AND m.removed AND NOT m.changed
+             )
+             UPDATE cometchat.sync_state AS s
+             SET cometchat_uid = m.uid, app_id = m.app_id, sent_profile = m.sent_profile,
+                 sent_metadata = m.sent_metadata,
+                 sent_keys = string_to_array(NULLIF(m.sent_keys, ''), ','),
+                 deactivated = m.deactivated, revoke_pending = m.revoke_pending,
+                 name_argument = CASE WHEN m.changed THEN s.name_argument ELSE m.name_argument END,
+                 name_basis = CASE WHEN m.changed THEN s.name_basis ELSE m.name_basis END,
+                 known_revision = CASE WHEN m.agreed THEN m.revision ELSE s.known_revision END,
+                 attempts = CASE WHEN m.overtaken THEN s.attempts ELSE m.attempts END,
+                 next_attempt_at = CASE
+                   WHEN m.overtaken AND (m.agreed OR COALESCE(m.delay_ms, 0) <= 0) THEN now()
+                   ELSE now() + m.delay_ms * interval '1 ms' END,
+                 failed_at = CASE WHEN m.parked AND NOT m.overtaken THEN now() END,
+                 -- it may quote what has been wiped or mended since
+                 error_code = m.code, error_message = CASE WHEN NOT m.overtaken THEN m.message END,
+                 claim = NULL, claimed_at = NULL
+             FROM outcome AS m
+             WHERE s.user_id = m.user_id AND NOT (m.removed AND NOT m.changed)"
+        )
+    };
+}
+
+const FINISH_TYPES: &[pg_sys::Oid] = &[
+    pg_sys::INT8OID,
+    pg_sys::UUIDARRAYOID,
+    pg_sys::INT8ARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::BOOLARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::BOOLARRAYOID,
+    pg_sys::BOOLARRAYOID,
+    pg_sys::BOOLARRAYOID,
+    pg_sys::INT8ARRAYOID,
+    pg_sys::INT4ARRAYOID,
+    pg_sys::BOOLARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::BOOLARRAYOID,
+];
+
+macro_rules! finish_statements {
+    ($wait:literal) => {
+        [
+            Statement::new(
+                finish!(
+                    ", mine AS MATERIALIZED (SELECT c.*, c.mapped AS maps FROM claimed AS c)",
+                    $wait
+                ),
+                FINISH_TYPES,
+            ),
+            Statement::new(
+                finish!(
+                    ", there AS MATERIALIZED (
+                       SELECT au.id FROM auth.users AS au
+                       WHERE au.id IN (SELECT c.user_id FROM claimed AS c WHERE c.mapped)
+                       FOR KEY SHARE OF au SKIP LOCKED
+                     ), mine AS MATERIALIZED (
+                       SELECT c.*, t.id IS NOT NULL AS maps
+                       FROM claimed AS c LEFT JOIN there AS t ON t.id = c.user_id
+                       WHERE NOT c.mapped OR t.id IS NOT NULL
+                          OR NOT EXISTS (SELECT FROM auth.users AS au WHERE au.id = c.user_id)
+                     )",
+                    $wait
+                ),
+                FINISH_TYPES,
+            ),
+        ]
+    };
+}
+
+/// Without and with `auth.users`.
+static FINISH: [Statement; 2] = finish_statements!("");
+static FINISH_THE_UNLOCKED: [Statement; 2] = finish_statements!("SKIP LOCKED");
+
+static STILL_CLAIMED: Statement = Statement::new(
+    "SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.user_id = ANY ($2) AND s.claim = $1",
+    &[pg_sys::INT8OID, pg_sys::UUIDARRAYOID],
+);
+
+static PUT_OFF: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s
+     SET claim = NULL, claimed_at = NULL, next_attempt_at = now() + interval '10 s'
+     WHERE s.claim = $1",
+    &[pg_sys::INT8OID],
+);
+
+/// Writes what became of claimed users, where the claim is still ours; waits for locks on our
+/// state. Whom it cannot map now, since their row of `auth.users` is locked, is tried again later.
+pub fn all(done: &[Done], claim: i64, random: impl Fn() -> f64) {
+    if write_outcomes(&FINISH, done, claim, random) < done.len() {
+        PUT_OFF.write(&[claim.into()]);
+    }
+}
+
+/// The same without waiting for those whom somebody else has locked, an edit in a long transaction
+/// say. Returns these: they are still claimed.
+pub fn all_but_the_locked(done: &[Done], claim: i64, random: impl Fn() -> f64) -> Vec<Uuid> {
+    if write_outcomes(&FINISH_THE_UNLOCKED, done, claim, random) == done.len() {
+        return Vec::new();
+    }
+    let users: Vec<Uuid> = done.iter().map(|d| d.job.user).collect();
+    let args = [claim.into(), users.into()];
+    STILL_CLAIMED.all(&args, |row| row.get::<Uuid>(1)).into_iter().flatten().collect()
+}
+
+fn write_outcomes(
+    statements: &'static [Statement; 2],
+    done: &[Done],
+    claim: i64,
+    random: impl Fn() -> f64,
+) -> usize {
+    fn column<T>(done: &[Done], f: impl Fn(&Done) -> T) -> Vec<T> {
+        done.iter().map(f).collect()
+    }
+    let fates: Vec<Fate> = done.iter().map(|d| Fate::of(d, random())).collect();
+    let sent = |d: &Done, f: fn(&users::Sent) -> String| d.job.learned.sent.as_ref().map(f);
+    let args = [
+        claim.into(),
+        column(done, |d| d.job.user).into(),
+        column(done, |d| d.job.revision).into(),
+        column(done, |d| d.job.learned.uid.clone()).into(),
+        column(done, |d| d.job.learned.token.clone()).into(),
+        column(done, |d| d.job.learned.mapped).into(),
+        column(done, |d| d.job.app_id.clone()).into(),
+        column(done, |d| sent(d, |s| s.profile.clone())).into(),
+        column(done, |d| sent(d, |s| s.metadata.clone())).into(),
+        column(done, |d| sent(d, |s| s.keys.join(","))).into(),
+        column(done, |d| d.job.learned.deactivated).into(),
+        column(done, |d| d.job.learned.revoke_pending).into(),
+        fates.iter().map(|f| f.agreed).collect::<Vec<_>>().into(),
+        fates.iter().map(|f| f.delay_ms).collect::<Vec<_>>().into(),
+        fates.iter().map(|f| f.attempts).collect::<Vec<_>>().into(),
+        fates.iter().map(|f| f.parked).collect::<Vec<_>>().into(),
+        fates.iter().map(|f| f.code.clone()).collect::<Vec<_>>().into(),
+        fates.iter().map(|f| f.message.clone()).collect::<Vec<_>>().into(),
+        column(done, |d| d.job.wanted.name.value.clone()).into(),
+        column(done, |d| d.job.wanted.name.basis.clone()).into(),
+        column(done, |d| matches!(d.outcome, Outcome::Removed)).into(),
+    ];
+    let written = statements[usize::from(users::auth_users_is_there())].write(&args);
+    if written < done.len() {
+        let ours = |d: &&Done| d.job.presence != Presence::Active && d.job.learned.deactivated;
+        let whom = |d: &Done| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
+        users::keep_deactivated(done.iter().filter(ours).map(whom).collect(), claim);
+    }
+    written
+}
+
+static PARK: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s
+     SET claim = NULL, claimed_at = NULL, error_code = $4,
+         next_attempt_at = CASE WHEN s.wanted_revision <> $3 THEN now() END,
+         failed_at = CASE WHEN s.wanted_revision = $3 THEN now() END
+     WHERE s.user_id = $1 AND s.claim = $2",
+    &[pg_sys::UUIDOID, pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::TEXTOID],
+);
+
+/// Gives up on a user whose outcome could not even be written. Who has changed since `revision` is
+/// another matter, and is tried.
+pub fn park(user: Uuid, claim: i64, revision: i64, code: &str) {
+    PARK.write(&[user.into(), claim.into(), revision.into(), code.into()]);
+}
+
+/// What is written about a user's next attempt.
+struct Fate {
+    agreed: bool,
+    delay_ms: Option<i64>,
+    attempts: i32,
+    parked: bool,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+impl Fate {
+    fn of(done: &Done, random: f64) -> Fate {
+        let job = &done.job;
+        let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX);
+        match &done.outcome {
+            Outcome::Agreed | Outcome::Removed => {
+                let back_in = match job.presence {
+                    Presence::ShutOut { back_in_ms } => back_in_ms,
+                    _ => None,
+                };
+                let (code, message) = (None, None);
+                Fate { agreed: true, delay_ms: back_in, attempts: 0, parked: false, code, message }
+            }
+            Outcome::Failed { verdict, code, message, .. } => {
+                let again = |delay_ms, attempts| Fate {
+                    agreed: false,
+                    delay_ms: Some(delay_ms),
+                    attempts,
+                    parked: false,
+                    code: Some(code.clone()),
+                    message: message.clone(),
+                };
+                let parked = Fate { parked: true, delay_ms: None, ..again(0, attempts + 1) };
+                let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
+                match verdict {
+                    Verdict::Park => parked,
+                    Verdict::Retry if attempts + 1 >= config::max_attempts() => parked,
+                    Verdict::Retry => {
+                        again(after(retry::delay(job.attempts + 1, random)), attempts + 1)
+                    }
+                    // Nobody's attempt. Not due at once: it may be another class's limit than the
+                    // one that the worker looks at before it claims.
+                    Verdict::Throttled(wait) => {
+                        again(after(retry::throttled_delay(*wait)), attempts)
+                    }
+                    // Due at once, when sending goes on.
+                    Verdict::Outage | Verdict::Pause | Verdict::Stopped => again(0, attempts),
+                }
+            }
+        }
+    }
+}

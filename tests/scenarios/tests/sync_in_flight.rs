@@ -1,0 +1,130 @@
+//! What others do to a user's rows while a request about that user is under way.
+
+use postgres::Client;
+use scenarios::{eventually, Stack};
+use simulator::Fault;
+use uuid::Uuid;
+
+/// Long enough for a test to do something meanwhile, on a slow machine too.
+const A_WHILE: u64 = 3000;
+
+/// Somebody signs up, and CometChat is slow to answer.
+fn with_ada_in_flight() -> (Stack, Uuid) {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::delay(A_WHILE).times(1));
+    let ada = sign_up_in_flight(&stack);
+    (stack, ada)
+}
+
+fn sign_up_in_flight(stack: &Stack) -> Uuid {
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("she is in flight", || !stack.chat.requests().is_empty());
+    ada
+}
+
+/// A session with a transaction that holds what `sql` locks.
+fn lock(stack: &Stack, sql: &str) -> Client {
+    let mut locker = stack.db.admin();
+    locker.batch_execute(&format!("BEGIN; {sql}")).expect(sql);
+    locker
+}
+
+fn sign_ups(stack: &Stack, count: usize) -> Vec<Uuid> {
+    (0..count).map(|_| stack.sign_up(&format!("User {}", Uuid::new_v4().simple()))).collect()
+}
+
+#[track_caller]
+fn all_arrive(stack: &Stack, users: &[Uuid]) {
+    eventually("all arrive", || users.iter().all(|user| stack.stored(*user).token.is_some()));
+}
+
+/// An edit comes while a request is under way that is the end of the matter without it.
+#[track_caller]
+fn an_edit_gets_its_own_chance(stack: &Stack, fault: Fault) {
+    stack.chat.set_fault(Fault::delay(A_WHILE).times(1)); // a delay goes before what it delays
+    stack.chat.set_fault(fault.times(1));
+    let ada = sign_up_in_flight(stack);
+
+    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"The Countess\"}'");
+
+    all_arrive(stack, &[ada]);
+    assert_eq!(stack.chat_user(ada)["name"], "The Countess");
+    let held = "SELECT count(*) FROM cometchat.sync_state
+                WHERE failed_at IS NOT NULL OR attempts > 0 OR error_code IS NOT NULL";
+    assert_eq!(stack.value(held).as_deref(), Some("0"));
+}
+
+#[test]
+fn an_edit_during_a_request_that_is_refused_gets_its_own_chance() {
+    an_edit_gets_its_own_chance(&Stack::syncing(), Fault::status(400, "ERR_BAD_REQUEST"));
+}
+
+#[test]
+fn an_edit_during_the_last_attempt_gets_its_own_chance() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.max_attempts", Some("1"));
+    an_edit_gets_its_own_chance(&stack, Fault::status(500, "ERR_EXCEPTION"));
+}
+
+#[test]
+fn a_token_is_kept_until_the_lock_on_the_row_of_auth_users_is_gone() {
+    let (stack, ada) = with_ada_in_flight();
+    let mut locker = lock(&stack, "SELECT FROM auth.users FOR UPDATE");
+    eventually("she has arrived there", || stack.app().user_count() == 1);
+
+    all_arrive(&stack, &sign_ups(&stack, 3)); // whose outcomes are written with or after hers
+    assert_eq!(stack.stored(ada).token, None);
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    all_arrive(&stack, &[ada]);
+    assert_eq!(stack.chat.requests().len(), 4, "once each");
+}
+
+#[test]
+fn in_the_foreground_too_nobody_is_done_without_a_mapping() {
+    let stack = Stack::new();
+    stack.unpause_all_but_the_worker();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.chat.set_fault(Fault::delay(A_WHILE).times(1));
+    let queue = scenarios::busy::Busy::with(stack.db.admin(), "CALL cometchat.process_queue()");
+    eventually("she is in flight", || !stack.chat.requests().is_empty());
+    let mut locker = lock(&stack, "SELECT FROM auth.users FOR UPDATE");
+    eventually("she has arrived there", || stack.app().user_count() == 1);
+    queue.done().result.expect("process_queue");
+    assert_eq!(stack.stored(ada).token, None);
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("another call finishes it", || {
+        stack.execute("CALL cometchat.process_queue()");
+        stack.stored(ada).token.is_some()
+    });
+}
+
+#[test]
+fn a_mapping_that_is_made_meanwhile_wins() {
+    let (stack, ada) = with_ada_in_flight();
+    stack.map(ada, "legacy-42", None);
+
+    eventually("she has a token under that uid", || {
+        let stored = stack.stored(ada);
+        stored.uid.as_deref() == Some("legacy-42") && stored.token.is_some()
+    });
+    assert_eq!(Some(stack.app().tokens("legacy-42")), stack.stored(ada).token.map(|t| vec![t]));
+}
+
+#[test]
+fn a_mapping_in_another_case_than_cometchats_is_the_same_mapping() {
+    let stack = Stack::syncing();
+    stack.execute("SELECT cometchat.pause()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.map(ada, "Legacy-42", None);
+    stack.execute("SELECT cometchat.resume()");
+
+    all_arrive(&stack, &[ada]);
+
+    assert_eq!(stack.stored(ada).uid.as_deref(), Some("legacy-42"));
+    let open = "SELECT count(*) FROM cometchat.sync_state
+                WHERE claim IS NOT NULL OR next_attempt_at IS NOT NULL";
+    eventually("nothing is left to do", || stack.value(open).as_deref() == Some("0"));
+}
