@@ -200,7 +200,7 @@ static LEAVING: AtomicBool = AtomicBool::new(false);
 
 #[pg_guard]
 unsafe extern "C-unwind" fn worker_gone(_code: i32, _arg: pg_sys::Datum) {
-    crate::sync::worker::stop_threads();
+    crate::sync::threads::stop();
     let slot = shared::slot();
     if !LEAVING.load(Ordering::Relaxed) {
         slot.wanted.store(true, Ordering::Release);

@@ -12,6 +12,15 @@ pub struct Failed {
     pub message: String,
 }
 
+impl Failed {
+    /// Whether the failure is about the moment: a lock, a connection, a deadlock, the disk, a
+    /// shutdown. Everything else will be the same next time.
+    pub fn will_pass(&self) -> bool {
+        let class = self.sqlstate.get(..2).unwrap_or_default();
+        self.sqlstate == "55P03" || matches!(class, "08" | "25" | "40" | "53" | "57" | "58")
+    }
+}
+
 /// Runs `f` in a transaction of its own.
 ///
 /// # Errors

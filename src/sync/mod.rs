@@ -17,4 +17,5 @@ pub mod outbox;
 pub mod pool;
 pub mod queue;
 pub mod retry;
+pub mod threads;
 pub mod worker;

@@ -17,22 +17,42 @@ const GATHER: Duration = Duration::from_millis(1);
 /// After a write that failed for a reason that will pass, a lock say.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// How many locked users are kept, as a multiple of those that may be in flight.
+const LOCKED: usize = 4;
+
 /// What is done and not written yet.
 #[derive(Default)]
 pub struct Outbox {
     results: Vec<Done>,
+    /// Tried, but somebody else holds the user's lock: written along with the next results.
+    locked: Vec<Done>,
     /// When what is there is to be written.
     due: Option<Instant>,
 }
 
 impl Outbox {
     pub fn push(&mut self, done: Done) {
+        let soon = Instant::now() + GATHER;
+        // Who is locked does not hold up a new result; a write that fails as a whole does.
+        self.due = match self.due {
+            Some(due) if !self.results.is_empty() => Some(due),
+            due => Some(due.map_or(soon, |due| due.min(soon))),
+        };
         self.results.push(done);
-        self.due.get_or_insert_with(|| Instant::now() + GATHER);
     }
 
-    pub fn len(&self) -> usize {
-        self.results.len()
+    /// Whether more may be sent, with `under_way` requests under way already. What was sent and is
+    /// not written yet counts as in flight, so that a crash repeats no more than `most` users; but
+    /// not whoever is locked, unless they are many: somebody's long transaction must not stop the
+    /// others.
+    pub fn has_room(&self, under_way: usize, most: usize) -> bool {
+        under_way + self.results.len() < most && self.locked.len() < most * LOCKED
+    }
+
+    /// Whether the worker may end. Not even then is whoever is locked waited for, which may take for
+    /// ever: the next worker sends them again.
+    pub fn may_go(&self) -> bool {
+        self.results.is_empty()
     }
 
     /// When it is to be written; `None` while it is empty.
@@ -50,51 +70,47 @@ impl Outbox {
             return false;
         }
         self.due = None;
-        let results = std::mem::take(&mut self.results);
+        let mut results = std::mem::take(&mut self.locked);
+        results.append(&mut self.results);
+        let all = results.len();
         match write(&results, claim) {
             Ok(locked) => {
-                self.keep(results.into_iter().filter(|done| locked.contains(&done.job.user)));
+                self.locked = results;
+                self.locked.retain(|done| locked.contains(&done.job.user));
             }
-            Err(failed) if is_about_data(&failed) => {
+            Err(failed) if failed.will_pass() => {
+                log(&failed);
+                self.results = results;
+            }
+            // What an app's own trigger raises, say: most likely about one of them.
+            Err(_) => {
                 for done in results {
                     self.write_alone(done, claim);
                 }
             }
-            Err(failed) => {
-                log(&failed);
-                self.keep(results);
-            }
+        }
+        let left = self.results.len() + self.locked.len();
+        if left > 0 {
+            self.due = Some(Instant::now() + AGAIN);
         }
         bgworker::report_statistics();
-        true
+        left < all
     }
 
     /// One of a batch stood in the way of the others.
     fn write_alone(&mut self, done: Done, claim: i64) {
         let (user, revision) = (done.job.user, done.job.revision);
-        let one = [done];
-        match write(&one, claim) {
-            Ok(locked) if locked.is_empty() => return,
-            Ok(_) => {}
+        match write(std::slice::from_ref(&done), claim) {
+            Ok(locked) if locked.is_empty() => {}
+            Ok(_) => self.locked.push(done),
             Err(failed) => {
-                if is_about_data(&failed) {
-                    let code = format!("DATABASE {}", failed.sqlstate);
-                    if transaction::run(move || finish::park(user, claim, revision, &code)).is_ok()
-                    {
-                        return;
-                    }
-                }
                 log(&failed);
+                let code = format!("DATABASE {}", failed.sqlstate);
+                let park = move || finish::park(user, claim, revision, &code);
+                if failed.will_pass() || transaction::run(park).is_err() {
+                    self.results.push(done);
+                }
             }
-        }
-        self.keep(one);
-    }
-
-    /// These are written again a little later.
-    fn keep(&mut self, results: impl IntoIterator<Item = Done>) {
-        self.results.extend(results);
-        if !self.results.is_empty() {
-            self.due = Some(Instant::now() + AGAIN);
         }
     }
 }
@@ -107,9 +123,4 @@ fn log(failed: &transaction::Failed) {
 fn write(results: &[Done], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
     let write = || finish::all_but_the_locked(results, claim, users::random);
     transaction::run(AssertUnwindSafe(write))
-}
-
-/// Data exceptions and violated constraints: trying again will not mend them.
-fn is_about_data(failed: &transaction::Failed) -> bool {
-    failed.sqlstate.starts_with("22") || failed.sqlstate.starts_with("23")
 }

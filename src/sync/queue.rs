@@ -18,14 +18,25 @@ use crate::users::{self, Presence};
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 static FREE_STALE_CLAIMS: Statement = Statement::new(
-    "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
-     WHERE s.claim IS NOT NULL AND s.claim <> $1",
+    "WITH stale AS MATERIALIZED (
+       SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL AND s.claim <> $1
+       FOR UPDATE SKIP LOCKED
+     )
+     UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+     FROM stale WHERE s.user_id = stale.user_id",
+    &[pg_sys::INT8OID],
+);
+
+static STALE_CLAIMS_ARE_LEFT: Statement = Statement::new(
+    "SELECT true FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL AND s.claim <> $1 LIMIT 1",
     &[pg_sys::INT8OID],
 );
 
 /// A worker that starts knows that whoever holds a claim is gone: they are due again at once.
-pub fn free_stale_claims(claim: i64) -> usize {
-    FREE_STALE_CLAIMS.write(&[claim.into()])
+/// `false`: not all could be freed, since somebody has them locked.
+pub fn free_stale_claims(claim: i64) -> bool {
+    FREE_STALE_CLAIMS.write(&[claim.into()]);
+    STALE_CLAIMS_ARE_LEFT.first(&[claim.into()], |row| row.get::<bool>(1)).is_none()
 }
 
 static GIVE_BACK: Statement = Statement::new(

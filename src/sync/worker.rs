@@ -4,24 +4,21 @@
 //! network and never touch Postgres. No transaction is open and no lock held while requests are
 //! under way.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use transport::{AgentOptions, PollWait};
 
 use super::brake::{Brake, Pulled};
 use super::job::{Job, Outcome};
 use super::look::{look, Work};
 use super::outbox::Outbox;
-use super::pool::Pool;
 use super::queue;
 use super::retry::{self, Verdict};
-use crate::http::{self, WorkerClient, WorkerEndpoint};
+use super::threads::{self, SharedAgent};
+use crate::http::{self, WorkerClient};
 use crate::pg::{bgworker, shared, transaction};
 use crate::users;
 use crate::{config, stats};
@@ -35,10 +32,6 @@ const BREATH: Duration = Duration::from_secs(1);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
 const AHEAD: usize = 4;
-
-thread_local! {
-    static POOL: RefCell<Option<Pool>> = const { RefCell::new(None) };
-}
 
 #[pg_guard]
 #[unsafe(no_mangle)]
@@ -72,12 +65,6 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
     }
 }
 
-/// Ends the threads; called on every way out of the process.
-pub fn stop_threads() {
-    let pool = POOL.with(|pool| pool.try_borrow_mut().ok().and_then(|mut pool| pool.take()));
-    drop(pool);
-}
-
 struct Worker {
     /// Marks this worker's claims: a number that no earlier one had.
     claim: i64,
@@ -98,7 +85,7 @@ struct Worker {
     complaint: Option<String>,
     /// The database's own settings at the start.
     settings: String,
-    agent: Option<(AgentOptions, ureq::Agent)>,
+    agent: SharedAgent,
 }
 
 impl Worker {
@@ -129,11 +116,11 @@ impl Worker {
             }
             self.take_results();
             let enough = config::concurrency() / 2;
-            if self.outbox.write_if_due(self.claim, enough, under_way()) {
+            if self.outbox.write_if_due(self.claim, enough, threads::under_way()) {
                 self.next_due = Instant::now(); // changed while in flight, or soon to be tried again
             }
             self.hand_over(); // what was claimed before comes before a new claim
-            let room = self.may_send().unwrap_or(0);
+            let room = self.may_claim();
             if room > 0 && !self.claim_and_send(room) {
                 return;
             }
@@ -142,33 +129,46 @@ impl Worker {
         }
     }
 
-    /// How many users may be claimed now.
-    fn may_send(&self) -> Result<usize, ()> {
+    /// How many users may be claimed now; 0 until [`Self::next_claim`].
+    fn may_claim(&self) -> usize {
         let now = Instant::now();
-        let due = self.next_due.max(self.not_before);
-        if now < due || !http::throttled_for(shared::slot()).is_zero() {
-            return Err(());
+        if self.next_claim(now) > now {
+            0
+        } else {
+            self.room()
         }
-        let under_way = self.ready.len() + under_way();
-        if let Some(until) = self.brake.until() {
-            // One at a time goes ahead to see.
-            return if now >= until && under_way == 0 { Ok(1) } else { Err(()) };
-        }
-        let most = config::concurrency() * AHEAD;
+    }
+
+    /// When the next claim may be made, if there is room then.
+    fn next_claim(&self, now: Instant) -> Instant {
+        let throttled = now + http::throttled_for(shared::slot());
+        let due = self.next_due.max(self.not_before).max(throttled);
+        self.brake.until().map_or(due, |until| until.max(due))
+    }
+
+    /// For how many users there is room. There will be more once an outcome is there, or written.
+    fn room(&self) -> usize {
+        let under_way = self.ready.len() + threads::under_way();
+        let most = match self.brake.until() {
+            Some(_) => 1, // one at a time goes ahead to see
+            None => config::concurrency() * AHEAD,
+        };
         // A claim costs a transaction: not for a few users while many are still under way.
         if under_way > most / 2 {
-            return Err(());
+            0
+        } else {
+            most - under_way
         }
-        Ok(most - under_way)
     }
 
     /// `false`: this database needs no worker any more.
     fn claim_and_send(&mut self, room: usize) -> bool {
-        let idle = self.ready.is_empty() && under_way() == 0 && self.outbox.len() == 0;
+        let idle = self.ready.is_empty() && threads::under_way() == 0 && self.outbox.may_go();
         bgworker::take_notice();
         if self.stale {
             let claim = self.claim;
-            self.stale = transaction::run(move || queue::free_stale_claims(claim)).is_err();
+            self.stale =
+                !transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false);
         }
         match look(room, self.claim, &self.settings) {
             Ok(Work::Gone) => {
@@ -197,17 +197,17 @@ impl Worker {
                 self.next_due = Instant::now() + wait.min(PROBE);
                 let count = jobs.len();
                 let paused = shared::slot().paused.load(Ordering::Acquire) != 0;
-                if count == 0 && paused && under_way() == 0 {
+                if count == 0 && paused && threads::under_way() == 0 {
                     // Nobody is left to look whether CometChat accepts requests again, and
                     // callers are being turned away: the next of them finds out.
                     self.go_on();
                 }
                 if count > 0 {
-                    match self.client(&endpoint) {
-                        Some(client) => {
+                    match threads::client(&mut self.agent, &endpoint) {
+                        Ok(client) => {
                             self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
                         }
-                        None => self.give_back(&jobs),
+                        Err(_) => self.give_back(&jobs),
                     }
                 }
             }
@@ -244,34 +244,14 @@ impl Worker {
         true
     }
 
-    /// A client for the threads, which are started if need be.
-    fn client(&mut self, endpoint: &WorkerEndpoint) -> Option<WorkerClient> {
-        POOL.with_borrow_mut(|slot| {
-            let size = config::concurrency();
-            if slot.as_ref().is_none_or(|pool| pool.size() != size && pool.under_way() == 0) {
-                self.agent = None;
-                drop(slot.take());
-                *slot = Pool::start(size).ok();
-            }
-            let pool = slot.as_ref()?;
-            if self.agent.as_ref().is_none_or(|(options, _)| options != endpoint.options()) {
-                let waiter = Arc::new(PollWait::stopped_by(pool.stop_signal()));
-                let agent = endpoint.agent(waiter).ok()?;
-                self.agent = Some((endpoint.options().clone(), agent));
-            }
-            let (_, agent) = self.agent.as_ref()?;
-            Some(endpoint.client(agent.clone(), pool.stopping()))
-        })
-    }
-
-    /// Hands jobs to the threads. What was sent and is not written yet counts as in flight: a
-    /// crash repeats no more than `concurrency` users.
+    /// Hands jobs to the threads, as far as there is room.
     fn hand_over(&mut self) {
-        POOL.with_borrow(|pool| {
-            let Some(pool) = pool else { return };
-            while pool.under_way() + self.outbox.len() < pool.size() {
-                let Some((client, job)) = self.ready.pop_front() else { return };
-                pool.send(client, job);
+        threads::hand_over(|pool| {
+            let has_room = self.outbox.has_room(pool.under_way(), pool.size());
+            if has_room {
+                self.ready.pop_front()
+            } else {
+                None
             }
         });
     }
@@ -284,8 +264,7 @@ impl Worker {
     }
 
     fn take_results(&mut self) {
-        let taken = POOL.with_borrow(|pool| pool.as_ref().map(Pool::take).unwrap_or_default());
-        for done in taken {
+        for done in threads::take() {
             self.judge(&done.outcome, done.asked);
             self.outbox.push(done);
         }
@@ -359,30 +338,19 @@ impl Worker {
         if bgworker::is_wanted() {
             self.next_due = now; // the latch may have been reset while a lock was awaited
         }
-        let under_way = under_way();
-        let throttled = now + http::throttled_for(shared::slot());
-        let mut until = self.next_due.max(self.not_before).max(throttled);
-        if let Some(braked) = self.brake.until() {
-            until = until.max(braked);
-        }
-        if under_way > 0 && self.may_send().is_err() {
-            until = now + PROBE; // the bell rings sooner
+        let mut until = self.next_claim(now);
+        if self.room() == 0 {
+            until = now + PROBE; // the bell rings sooner, or the outbox is due
         }
         if let Some(due) = self.outbox.due() {
             until = until.min(due);
         }
-        bgworker::show_activity(if under_way > 0 { c"sending" } else { c"" });
+        bgworker::show_activity(if threads::under_way() > 0 { c"sending" } else { c"" });
         let nap = until.saturating_duration_since(now).min(PROBE);
-        // The pool is not borrowed meanwhile: the process may end in this wait, and joins its
-        // threads then.
-        let bell = POOL.with_borrow(|pool| pool.as_ref().map(Pool::bell));
+        let bell = threads::bell();
         let bell = bell.as_deref().map(AsFd::as_fd);
         if bgworker::wait(bell, nap + Duration::from_micros(999)) {
             self.next_due = Instant::now();
         }
     }
-}
-
-fn under_way() -> usize {
-    POOL.with_borrow(|pool| pool.as_ref().map_or(0, Pool::under_way))
 }

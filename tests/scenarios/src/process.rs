@@ -21,6 +21,16 @@ impl Process {
         self.status("Threads:")
     }
 
+    /// Processor time used so far, in the kernel's ticks: hundredths of a second.
+    pub fn cpu_ticks(self) -> u64 {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.0)).expect("the process's stat");
+        // The second field, the program's name, may have spaces in it.
+        let (_, after_name) = stat.rsplit_once(')').expect("a name in parentheses");
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+
     /// Open sockets, epoll sets, eventfds and the like: everything but files, of which Postgres
     /// keeps open what it likes.
     pub fn descriptors(self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What others do to a user's rows while a request about that user is under way.
 
 use postgres::Client;
-use scenarios::{eventually, Stack};
+use scenarios::{eventually, Process, Stack};
 use simulator::Fault;
 use uuid::Uuid;
 
@@ -64,6 +64,89 @@ fn an_edit_during_the_last_attempt_gets_its_own_chance() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.max_attempts", Some("1"));
     an_edit_gets_its_own_chance(&stack, Fault::status(500, "ERR_EXCEPTION"));
+}
+
+#[test]
+fn as_many_as_may_be_in_flight_may_be_locked_and_the_others_still_arrive() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.concurrency", Some("2"));
+    stack.chat.set_fault(Fault::delay(A_WHILE).times(2));
+    let locked = sign_ups(&stack, 2);
+    eventually("both are in flight", || stack.chat.requests().len() == 2);
+    let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
+    eventually("both have arrived there", || stack.app().user_count() == 2);
+
+    all_arrive(&stack, &sign_ups(&stack, 20));
+    assert!(locked.iter().all(|user| stack.stored(*user).token.is_none()));
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    all_arrive(&stack, &locked);
+    assert_eq!(stack.chat.requests().len(), 22, "once each");
+}
+
+#[test]
+fn neither_a_change_of_settings_nor_a_pause_waits_for_who_is_locked() {
+    let (stack, ada) = with_ada_in_flight();
+    let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
+    eventually("she has arrived there", || stack.app().user_count() == 1);
+    all_arrive(&stack, &sign_ups(&stack, 3)); // by now her outcome was to be written
+
+    stack.db.set("cometchat.sync_anonymous", Some("on"));
+    all_arrive(&stack, &sign_ups(&stack, 3));
+    stack.execute("SELECT cometchat.pause()");
+    let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
+    eventually("the worker has left", || stack.value(worker).is_none());
+    stack.execute("SELECT cometchat.resume()");
+    all_arrive(&stack, &sign_ups(&stack, 3));
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    all_arrive(&stack, &[ada]);
+}
+
+#[test]
+fn the_worker_rests_while_everybody_is_locked() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.concurrency", Some("1"));
+    stack.chat.set_fault(Fault::delay(A_WHILE).times(1));
+    let sql = "INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, 20)";
+    stack.execute(sql);
+    eventually("one is in flight", || !stack.chat.requests().is_empty());
+    let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
+    eventually("one has arrived there", || stack.app().user_count() >= 1);
+
+    let worker = stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").expect("a worker");
+    let worker = Process(worker.parse().expect("a number"));
+    let before = worker.cpu_ticks();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let used = worker.cpu_ticks() - before;
+    assert!(used < 40, "{used} hundredths of a second in two seconds");
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("all arrive", || {
+        let arrived = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";
+        stack.value(arrived).as_deref() == Some("20")
+    });
+}
+
+#[test]
+fn a_user_whom_an_apps_own_trigger_refuses_is_parked_and_holds_up_nobody() {
+    let stack = Stack::syncing();
+    let bad = Uuid::new_v4();
+    stack.execute(&format!(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           IF NEW.user_id = '{bad}' THEN RAISE EXCEPTION 'not this one'; END IF;
+           RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON public.cometchat_users
+           FOR EACH ROW EXECUTE FUNCTION public.refuse();
+         INSERT INTO auth.users (id) VALUES ('{bad}')"
+    ));
+
+    all_arrive(&stack, &sign_ups(&stack, 20));
+
+    let parked = "SELECT max(concat_ws(' ', user_id, error_code)) FROM cometchat.failed_users";
+    eventually("she is parked", || stack.value(parked) == Some(format!("{bad} DATABASE P0001")));
 }
 
 #[test]
