@@ -1,11 +1,17 @@
 //! One look at the queue: a short transaction that says what the worker is to do.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use transport::AgentOptions;
 
 use super::job::Job;
 use super::queue;
 use crate::config;
+use crate::failure::Failure;
 use crate::http::{self, WorkerEndpoint};
+use crate::pg::latch::LatchWait;
 use crate::pg::shared;
 use crate::pg::transaction::{self, Failed};
 use crate::users;
@@ -32,13 +38,17 @@ pub enum Work {
 const AGAIN: i64 = 500;
 
 /// Claims up to `room` users in the name of `claim`. `settings`: the database's settings that this
-/// process has.
+/// process has. `usable`: what an agent can be made of.
 ///
 /// # Errors
 /// A lock was not to be had in time, say; nothing is lost.
-pub fn look(room: usize, claim: i64, settings: &str) -> Result<Work, Failed> {
-    let settings = settings.to_owned();
-    transaction::run(move || {
+pub fn look(
+    room: usize,
+    claim: i64,
+    settings: &str,
+    usable: Option<&AgentOptions>,
+) -> Result<Work, Failed> {
+    transaction::run(AssertUnwindSafe(move || {
         let Some(version) = users::extension_version() else { return Work::Gone };
         transaction::commit_without_waiting();
         if users::database_settings() != settings {
@@ -53,13 +63,21 @@ pub fn look(room: usize, claim: i64, settings: &str) -> Result<Work, Failed> {
         if version != env!("CARGO_PKG_VERSION") {
             return Work::OtherVersion(version);
         }
-        let endpoint =
-            config::app_id().and_then(|app_id| Ok((http::worker_endpoint(&app_id)?, app_id)));
-        match endpoint {
+        match configured(usable) {
             Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
             Err(failure) => Work::NotConfigured(failure.to_string()),
         }
-    })
+    }))
+}
+
+/// Where to send, if every setting for it can be used: nobody is claimed before that is known.
+fn configured(usable: Option<&AgentOptions>) -> Result<(WorkerEndpoint, String), Failure> {
+    let app_id = config::app_id()?;
+    let endpoint = http::worker_endpoint(&app_id)?;
+    if usable != Some(endpoint.options()) {
+        endpoint.agent(Arc::new(LatchWait))?; // a trial; the threads' own waits otherwise
+    }
+    Ok((endpoint, app_id))
 }
 
 /// A dump that comes in brings our state before the mapping; what we would write in between would

@@ -81,8 +81,10 @@ struct Worker {
     database: String,
     /// The version of the extension that was last complained of.
     other_version: Option<String>,
-    /// What was last said about the configuration.
+    /// What was last said about why nothing is sent.
     complaint: Option<String>,
+    /// Looks in a row that an error ended.
+    failures: u32,
     /// The database's own settings at the start.
     settings: String,
     agent: SharedAgent,
@@ -102,6 +104,7 @@ impl Worker {
             database,
             other_version: None,
             complaint: None,
+            failures: 0,
             settings,
             agent: None,
         }
@@ -170,7 +173,12 @@ impl Worker {
             self.stale =
                 !transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false);
         }
-        match look(room, self.claim, &self.settings) {
+        let usable = self.agent.as_ref().map(|(options, _)| options);
+        let work = look(room, self.claim, &self.settings, usable);
+        if work.is_ok() {
+            self.failures = 0;
+        }
+        match work {
             Ok(Work::Gone) => {
                 bgworker::leave_for_good();
                 return false;
@@ -205,9 +213,13 @@ impl Worker {
                 if count > 0 {
                     match threads::client(&mut self.agent, &endpoint) {
                         Ok(client) => {
+                            self.complaint = None;
                             self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
                         }
-                        Err(_) => self.give_back(&jobs),
+                        Err(why) => {
+                            self.complain(why);
+                            self.give_back(jobs);
+                        }
                     }
                 }
             }
@@ -229,19 +241,33 @@ impl Worker {
             }
             Ok(Work::NotConfigured(why)) => {
                 // Nothing was sent, so nothing is held back: the next commit looks again.
-                if self.complaint.as_ref() != Some(&why) {
-                    log!("cometchat: sending waits in database \"{}\": {why}", self.database);
-                    self.complaint = Some(why);
-                }
+                self.complain(why);
                 self.next_due = Instant::now() + PROBE;
             }
             // A lock was not to be had in time, say: nothing is lost.
-            Err(failed) => {
+            Err(failed) if failed.will_pass() => {
                 debug1!("cometchat: claiming failed: {} {}", failed.sqlstate, failed.message);
                 self.next_due = Instant::now() + Duration::from_millis(200);
             }
+            // Vault, say, or a table of ours that somebody broke: for an operator to mend.
+            Err(failed) => {
+                self.failures += 1;
+                if self.failures > 3 {
+                    self.complain(format!("{} {}", failed.sqlstate, failed.message));
+                }
+                let wait = Duration::from_millis(100 << self.failures.min(7));
+                self.not_before = Instant::now() + wait;
+            }
         }
         true
+    }
+
+    /// Says why nothing is sent, once for each reason.
+    fn complain(&mut self, why: String) {
+        if self.complaint.as_ref() != Some(&why) {
+            log!("cometchat: sending waits in database \"{}\": {why}", self.database);
+            self.complaint = Some(why);
+        }
     }
 
     /// Hands jobs to the threads, as far as there is room.
@@ -257,10 +283,15 @@ impl Worker {
     }
 
     /// These cannot be sent now: their claims are given back.
-    fn give_back(&mut self, jobs: &[Job]) {
+    fn give_back(&mut self, jobs: Vec<Job>) {
+        self.rest(BREATH);
         let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
-        let _ = transaction::run(move || queue::give_back(users, claim));
-        self.next_due = Instant::now() + Duration::from_secs(1);
+        if transaction::run(move || queue::give_back(users, claim)).is_err() {
+            // Nobody else frees a living worker's claims: it goes on trying.
+            for job in jobs {
+                self.outbox.push(job.not_tried());
+            }
+        }
     }
 
     fn take_results(&mut self) {
