@@ -65,22 +65,40 @@ pub fn commit_without_waiting() {
 
 /// `SET LOCAL`.
 fn set_local(name: &CStr, value: &CStr) {
-    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+    let (context, source) = AS_A_SESSION;
+    set(name, value, context, source, pg_sys::GucAction::GUC_ACTION_LOCAL);
 }
 
 /// `SET`.
 pub fn set_session(name: &CStr, value: &CStr) {
-    set(name, value, pg_sys::GucAction::GUC_ACTION_SET);
+    let (context, source) = AS_A_SESSION;
+    set(name, value, context, source, pg_sys::GucAction::GUC_ACTION_SET);
 }
 
-fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
+/// Takes on a setting of the database as Postgres does when a process connects: one of the role's
+/// or of this session's own outranks it.
+pub fn set_as_database(name: &CStr, value: &CStr) {
+    let (context, source) = (pg_sys::GucContext::PGC_SUSET, pg_sys::GucSource::PGC_S_DATABASE);
+    set(name, value, context, source, pg_sys::GucAction::GUC_ACTION_SET);
+}
+
+const AS_A_SESSION: (pg_sys::GucContext::Type, pg_sys::GucSource::Type) =
+    (pg_sys::GucContext::PGC_USERSET, pg_sys::GucSource::PGC_S_SESSION);
+
+fn set(
+    name: &CStr,
+    value: &CStr,
+    context: pg_sys::GucContext::Type,
+    source: pg_sys::GucSource::Type,
+    action: pg_sys::GucAction::Type,
+) {
     // SAFETY: NUL-terminated strings, inside a transaction.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
+            context,
+            source,
             action,
             true,
             0,

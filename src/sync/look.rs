@@ -38,20 +38,20 @@ pub enum Work {
 const AGAIN: i64 = 500;
 
 /// Claims up to `room` users in the name of `claim`. `settings`: the database's settings that this
-/// process has. `usable`: what an agent can be made of.
+/// process has, if it knows. `usable`: what an agent can be made of.
 ///
 /// # Errors
 /// A lock was not to be had in time, say; nothing is lost.
 pub fn look(
     room: usize,
     claim: i64,
-    settings: &str,
+    settings: Option<&str>,
     usable: Option<&AgentOptions>,
 ) -> Result<Work, Failed> {
     transaction::run(AssertUnwindSafe(move || {
         let Some(version) = users::extension_version() else { return Work::Gone };
         transaction::commit_without_waiting();
-        if users::database_settings() != settings {
+        if settings != Some(users::database_settings().as_str()) {
             return Work::Restart;
         }
         if users::paused() {

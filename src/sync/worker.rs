@@ -44,7 +44,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
         let ready = transaction::run(|| {
             users::prepare_session();
             users::extension_version()?;
-            Some((users::database_name(), users::database_settings()))
+            Some((users::database_name(), users::take_on_database_settings()))
         });
         match ready {
             Ok(Some((database, settings))) => {
@@ -85,13 +85,13 @@ struct Worker {
     complaint: Option<String>,
     /// Looks in a row that an error ended.
     failures: u32,
-    /// The database's own settings at the start.
-    settings: String,
+    /// The database's own settings that are in force here, if that is known.
+    settings: Option<String>,
     agent: SharedAgent,
 }
 
 impl Worker {
-    fn new(database: String, settings: String) -> Self {
+    fn new(database: String, settings: Option<String>) -> Self {
         let now = Instant::now();
         Worker {
             claim: users::fresh_claim(),
@@ -174,7 +174,7 @@ impl Worker {
                 !transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false);
         }
         let usable = self.agent.as_ref().map(|(options, _)| options);
-        let work = look(room, self.claim, &self.settings, usable);
+        let work = look(room, self.claim, self.settings.as_deref(), usable);
         if work.is_ok() {
             self.failures = 0;
         }

@@ -1,9 +1,11 @@
 //! The worker's small questions to the database.
 
+use std::ffi::CString;
+
 use pgrx::prelude::*;
 
 use super::statement::Statement;
-use crate::pg::transaction::set_session;
+use crate::pg::transaction::{set_as_database, set_session};
 
 /// What a definer function gets from its SET clause, a worker sets for itself.
 pub fn prepare_session() {
@@ -40,6 +42,42 @@ static DATABASE_SETTINGS: Statement = Statement::new(
 /// What `ALTER DATABASE … SET` says about this database.
 pub fn database_settings() -> String {
     DATABASE_SETTINGS.first(&[], |row| row.get::<String>(1)).flatten().unwrap_or_default()
+}
+
+// A value may have an equals sign in it; a name has none.
+static OUR_SETTINGS: Statement = Statement::new(
+    "SELECT split_part(c.entry, '=', 1), substr(c.entry, strpos(c.entry, '=') + 1)
+     FROM pg_catalog.pg_database AS d
+     JOIN pg_catalog.pg_db_role_setting AS s ON s.setdatabase = d.oid AND s.setrole = 0,
+     unnest(s.setconfig) AS c(entry)
+     WHERE d.datname = current_database() AND starts_with(c.entry, 'cometchat.')",
+    &[],
+);
+
+static HAS_MORE: Statement = Statement::new(
+    "SELECT true FROM pg_catalog.pg_settings AS g
+     WHERE g.source = 'database' AND starts_with(g.name, 'cometchat.') AND g.name <> ALL ($1)",
+    &[pg_sys::TEXTARRAYOID],
+);
+
+/// Makes this process's settings those that the database has now: one that changed since the
+/// process connected, which is when Postgres reads them, would never be noticed. Returns what
+/// [`database_settings`] says; `None` when one was taken back in between, which only another
+/// process can do.
+///
+/// What is compared later is read first: a change between the two is noticed then.
+pub fn take_on_database_settings() -> Option<String> {
+    let all = database_settings();
+    let ours = OUR_SETTINGS.all(&[], |row| Ok((row.get::<String>(1)?, row.get::<String>(2)?)));
+    let mut names = Vec::new();
+    for (name, value) in ours.into_iter().filter_map(|(name, value)| name.zip(value)) {
+        if let (Ok(c_name), Ok(value)) = (CString::new(name.as_str()), CString::new(value)) {
+            set_as_database(&c_name, &value);
+        }
+        names.push(name);
+    }
+    let taken_back = HAS_MORE.first(&[names.into()], |row| row.get::<bool>(1)).is_some();
+    (!taken_back).then_some(all)
 }
 
 static DATABASE_NAME: Statement = Statement::new("SELECT current_database()::text", &[]);

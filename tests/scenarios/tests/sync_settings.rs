@@ -83,3 +83,68 @@ fn a_vault_that_cannot_be_read_is_said_once_and_is_not_asked_all_the_time() {
     stack.execute("SELECT pg_reload_conf()");
     all_arrive(&stack, &[ada]);
 }
+
+/// `change` is made between the moment at which a new worker connects, when Postgres gives it the
+/// database's settings, and the one at which it looks at them itself: its first transaction fails
+/// for a lock, and the next one comes a second later.
+fn while_the_worker_starts(stack: &Stack, change: impl FnOnce()) {
+    let workers = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                   AND backend_type = 'cometchat worker'";
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; LOCK TABLE pg_catalog.pg_extension").expect("lock");
+    stack.execute("SELECT cometchat.resume()");
+    let waits = format!("{workers} AND wait_event_type = 'Lock'");
+    eventually("the worker waits", || stack.value(&waits).as_deref() == Some("1"));
+
+    change();
+    let gave_up = format!("({waits}) = 0 AND ({workers}) = 1");
+    eventually("it will try again", || stack.value(&gave_up).as_deref() == Some("true"));
+    locker.batch_execute("COMMIT").expect("unlock");
+}
+
+fn insert_anonymous(stack: &Stack) -> Uuid {
+    let id = Uuid::new_v4();
+    stack.execute(&format!("INSERT INTO auth.users (id, is_anonymous) VALUES ('{id}', true)"));
+    id
+}
+
+#[test]
+fn a_setting_that_is_made_while_the_worker_starts_is_in_force() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+
+    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("on")));
+
+    let user = insert_anonymous(&stack);
+    all_arrive(&stack, &[user]);
+}
+
+#[test]
+fn a_setting_that_is_taken_back_while_the_worker_starts_is_not_in_force() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    stack.db.set("cometchat.sync_anonymous", Some("on"));
+
+    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", None));
+
+    let user = insert_anonymous(&stack);
+    let ada = stack.sign_up("Ada Lovelace");
+    all_arrive(&stack, &[ada]);
+    assert_eq!(stack.stored(user).token, None);
+}
+
+#[test]
+fn a_setting_of_the_workers_role_still_outranks_the_databases() {
+    // The worker is the bootstrap superuser.
+    let stack = Stack::new();
+    stack.execute(&format!(
+        "SELECT cometchat.enable_auth_trigger();
+         ALTER ROLE supabase_admin IN DATABASE {} SET cometchat.sync_anonymous = on",
+        stack.db.name()
+    ));
+
+    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("off")));
+
+    let user = insert_anonymous(&stack);
+    all_arrive(&stack, &[user]);
+}
