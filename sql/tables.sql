@@ -73,7 +73,7 @@ COMMENT ON COLUMN cometchat.sync_state.sent_metadata IS
 COMMENT ON COLUMN cometchat.sync_state.sent_keys IS
   'Optional fields that we have set there and must unset when they go (avatar, link).';
 COMMENT ON COLUMN cometchat.sync_state.deactivated IS
-  'Whether we deactivated the user there (and may therefore reactivate).';
+  'Whether we deactivated the user there, or are about to (and may therefore reactivate).';
 COMMENT ON COLUMN cometchat.sync_state.revoke_pending IS
   'Whether the user''s tokens must be flushed there before a new one is minted.';
 COMMENT ON COLUMN cometchat.sync_state.explicit IS

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use cometchat::{ApiKey, Client, ErrorKind, Exchange, Operation, Permit};
+use cometchat::{ApiKey, Client, Exchange, Operation, Permit};
 use pgrx::debug1;
 use transport::{AgentOptions, BadOption, Wait};
 
@@ -185,9 +185,7 @@ fn hear(slot: &Slot, exchange: &Exchange<'_>) {
     slot.stats.request(exchange);
     slot.limiter.with(|limiter| {
         limiter.heard(exchange.operation.class(), exchange.limits, now);
-        // The code says so as well, with another status perhaps.
-        let by_code = exchange.failure.is_some_and(|e| e.kind() == ErrorKind::RateLimited);
-        if by_code || exchange.status == Some(429) {
+        if exchange.is_rate_limited() {
             let wait = exchange.retry_after.unwrap_or(Duration::from_secs(1));
             limiter.refused(u64::try_from(wait.as_millis()).unwrap_or(1000), now);
         }

@@ -71,7 +71,7 @@ impl Stats {
         if exchange.failure.is_some() {
             add(&self.failures, 1);
         }
-        if exchange.status == Some(429) {
+        if exchange.is_rate_limited() {
             add(&self.rate_limited, 1);
         }
     }

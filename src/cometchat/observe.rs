@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::HeaderMap;
 
 use crate::error::Error;
+use crate::kind::ErrorKind;
 
 /// A `Retry-After` beyond this is cut, so that adding it to a clock cannot overflow.
 const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
@@ -28,6 +29,14 @@ pub struct Exchange<'a> {
     pub limits: Option<Limits>,
     /// The failure, if it is one.
     pub failure: Option<&'a Error>,
+}
+
+impl Exchange<'_> {
+    /// CometChat had enough: by the status, or, with another status, by the code.
+    pub fn is_rate_limited(&self) -> bool {
+        self.status == Some(429)
+            || self.failure.is_some_and(|failure| failure.kind() == ErrorKind::RateLimited)
+    }
 }
 
 /// The rate limit as announced by an answer's headers. CometChat's pages spell them

@@ -63,6 +63,12 @@ pub fn commit_without_waiting() {
     set_local(c"synchronous_commit", c"off");
 }
 
+/// Takes [`commit_without_waiting`] back, as far as this machine's disk is concerned: what this
+/// transaction writes must outlive a crash.
+pub fn commit_durably() {
+    set_local(c"synchronous_commit", c"local");
+}
+
 /// `SET LOCAL`.
 fn set_local(name: &CStr, value: &CStr) {
     let (context, source) = AS_A_SESSION;

@@ -62,6 +62,17 @@ pub enum Outcome {
 }
 
 impl Job {
+    /// Whether it is to deactivate somebody who, for all we know, is active.
+    pub fn deactivates(&self) -> bool {
+        let there = self.learned.mapped || self.learned.sent.is_some();
+        let to_be = match self.presence {
+            Presence::Active => false,
+            Presence::ShutOut { .. } => there,
+            Presence::Gone => self.on_delete == OnDelete::Deactivate,
+        };
+        to_be && !self.skip && !self.learned.deactivated
+    }
+
     /// Does the work; what was learned on the way stays in the job.
     pub fn run(mut self, client: &Client) -> Done {
         let result = match self.presence {
@@ -133,8 +144,8 @@ impl Job {
             Err(e) => return Err(e),
         }
         let outcome = client.deactivate_users(&[&uid])?;
-        // Deactivated already, and no flush of ours worked: that was others, as far as anybody
-        // can tell. What they do leaves no trace here, and their decision stands.
+        // Deactivated already, no flush of ours worked, and no earlier attempt was cut off: that was
+        // others. What they do leaves no trace here, and their decision stands.
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
             self.learned.deactivated = true;
         }

@@ -9,7 +9,7 @@ use pgrx::Uuid;
 
 use super::job::Job;
 use crate::config;
-use crate::pg::subxact;
+use crate::pg::{subxact, transaction};
 use crate::profile::{self, Given};
 use crate::users::statement::Statement;
 use crate::users::{self, Presence};
@@ -83,8 +83,23 @@ pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
     }
     let policy = config::sync_policy();
     let rows = users::load_many(users);
-    rows.into_iter().map(|(user, row)| job(user, &row, app_id, &policy)).collect()
+    let jobs: Vec<Job> =
+        rows.into_iter().map(|(user, row)| job(user, &row, app_id, &policy)).collect();
+    let about_to: Vec<Uuid> = jobs.iter().filter(|j| j.deactivates()).map(|j| j.user).collect();
+    if !about_to.is_empty() {
+        transaction::commit_durably();
+        INTEND_TO_DEACTIVATE.write(&[about_to.into(), claim.into(), app_id.into()]);
+    }
+    jobs
 }
+
+// CometChat does not say who has deactivated somebody. Whoever sends next, after a crash between
+// the request and its outcome, is to know that it may have been us. The outcome overwrites it.
+static INTEND_TO_DEACTIVATE: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s SET deactivated = true
+     WHERE s.user_id = ANY ($1) AND s.claim = $2 AND s.app_id = $3",
+    &[pg_sys::UUIDARRAYOID, pg_sys::INT8OID, pg_sys::TEXTOID],
+);
 
 fn job(user: Uuid, row: &users::UserRow, app_id: &str, policy: &config::SyncPolicy) -> Job {
     let known = row.known_in(app_id);

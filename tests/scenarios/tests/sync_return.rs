@@ -1,9 +1,9 @@
 //! Banned or deleted, and back again: whatever came between, somebody whom we deactivated is
 //! reactivated, with a token that works.
 
-use scenarios::{eventually, Stack};
+use scenarios::{eventually, Cluster, Database, Stack};
 use serde_json::json;
-use simulator::{Fault, FaultKind};
+use simulator::{Fault, FaultKind, Simulator};
 use uuid::Uuid;
 
 /// A stack with a user whose sign-up has arrived.
@@ -137,4 +137,38 @@ fn a_ban_that_is_lifted_before_the_deactivation_came_about_leaves_a_token_that_w
     eventually("her tokens are flushed", || tokens().is_empty() && stack.stored(ada).deactivated);
 
     comes_back(&stack, ada);
+}
+
+#[test]
+fn a_worker_that_is_killed_in_the_middle_of_a_deactivation_leaves_word_that_it_was_us() {
+    let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
+    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    let ada = stack.sign_up("Ada Lovelace");
+    settled(&stack, ada);
+    stack.db.set("cometchat.request_timeout", Some("60s"));
+    let unanswered = Fault::delay(60_000).operation("deactivate_users").perform().times(1);
+    stack.chat.set_fault(unanswered);
+    ban(&stack, ada);
+    eventually("she is deactivated", || is_deactivated(&stack, ada));
+
+    let pid = stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").expect("a worker");
+    assert!(stack.db.cluster().kill_process(pid.parse().expect("a pid")));
+
+    settled(&stack, ada);
+    comes_back(&stack, ada);
+}
+
+#[test]
+fn whom_others_have_deactivated_before_a_ban_stays_out_after_it() {
+    let (stack, ada) = with_synced_ada();
+    stack.app().deactivate(&ada.to_string());
+    ban(&stack, ada);
+    settled(&stack, ada);
+    assert!(!stack.stored(ada).deactivated, "that was not us");
+
+    stack.change(ada, "banned_until = NULL");
+    let failed = "SELECT max(error_code) FROM cometchat.failed_users";
+    eventually("that is seen", || stack.value(failed).as_deref() == Some("USER_DEACTIVATED"));
+    assert!(is_deactivated(&stack, ada));
 }
