@@ -51,14 +51,15 @@ pub fn look(
     transaction::run(AssertUnwindSafe(move || {
         let Some(version) = users::extension_version() else { return Work::Gone };
         transaction::commit_without_waiting();
+        // First: whoever ends this wait may have changed what is read next.
+        if !is_settled() {
+            return Work::NotYet;
+        }
         if settings != Some(users::database_settings().as_str()) {
             return Work::Restart;
         }
         if users::paused() {
             return Work::Asleep;
-        }
-        if !is_settled() {
-            return Work::NotYet;
         }
         if version != env!("CARGO_PKG_VERSION") {
             return Work::OtherVersion(version);

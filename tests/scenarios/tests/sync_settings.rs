@@ -4,11 +4,16 @@
 use scenarios::{eventually, Stack};
 use uuid::Uuid;
 
-/// How often the server's log has a line with this text, of this database.
-fn logged(stack: &Stack, text: &str) -> usize {
+/// The lines of the server's log with this text, of this database.
+fn lines(stack: &Stack, text: &str) -> Vec<String> {
     let database = format!("in database \"{}\"", stack.db.name());
     let log = stack.db.cluster().log();
-    log.lines().filter(|line| line.contains(&database) && line.contains(text)).count()
+    let ours = log.lines().filter(|line| line.contains(&database) && line.contains(text));
+    ours.map(str::to_owned).collect()
+}
+
+fn logged(stack: &Stack, text: &str) -> usize {
+    lines(stack, text).len()
 }
 
 /// Row versions of our state that were written since the database was made.
@@ -29,13 +34,14 @@ fn waits_at_rest(name: &str, value: &str, why: &str) {
     let stack = Stack::syncing();
     stack.db.set(name, Some(value));
     let users: Vec<Uuid> = (0..5).map(|n| stack.sign_up(&format!("User {n}"))).collect();
-    eventually("it says why", || logged(&stack, why) == 1);
+    eventually("it says why", || logged(&stack, why) >= 1);
     let before = versions(&stack);
 
     std::thread::sleep(std::time::Duration::from_secs(3));
 
     assert!(versions(&stack) - before <= 5, "{} row versions", versions(&stack) - before);
-    assert_eq!(logged(&stack, "sending waits"), 1);
+    // Once for each process of the worker, which a change of settings replaces.
+    assert!(logged(&stack, "sending waits") <= 2, "{:#?}", lines(&stack, "sending waits"));
     let claimed = "SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL";
     assert_eq!(stack.value(claimed).as_deref(), Some("0"));
 
