@@ -8,7 +8,7 @@ use ureq::http::Uri;
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Connector, NextTimeout};
-use ureq::{Agent, Error, Proxy};
+use ureq::{Agent, Error};
 
 use crate::connect::TcpConnector;
 use crate::resolve::CachingResolver;
@@ -91,11 +91,11 @@ impl Resolver for NoResolver {
 
 /// `http://host:port`, nothing more: a password would be there for all to read.
 fn proxy_host(url: &str) -> Result<Host, BadOption> {
-    let proxy = Proxy::new(url).map_err(|_| BadOption::Proxy)?;
-    if !url.starts_with("http://") || url.contains('@') {
+    let uri: Uri = url.parse().map_err(|_| BadOption::Proxy)?;
+    if uri.scheme_str() != Some("http") || url.contains('@') {
         return Err(BadOption::Proxy);
     }
-    Ok(Host { name: proxy.host().to_owned(), port: proxy.port() })
+    Host::of(&uri).map_err(|_| BadOption::Proxy)
 }
 
 fn certificates(pem: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, BadOption> {

@@ -127,11 +127,7 @@ fn a_peer_that_does_not_read_is_given_up_too() {
 
 #[test]
 fn an_endless_header_is_cut() {
-    let endless = Listener::new(|_, stream| {
-        read_head(stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-Filler: ");
-        while stream.write_all(&[b'x'; 1000]).is_ok() {}
-    });
+    let endless = Listener::endless_header();
     let started = Instant::now();
     let error = get(&agent(), &endless.url(), LONG).unwrap_err();
     assert!(matches!(error, Error::LargeResponseHeader(..)), "{error:?}");

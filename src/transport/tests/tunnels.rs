@@ -55,11 +55,7 @@ fn a_proxy_that_drips_or_says_nothing_is_given_up_in_time() {
 
 #[test]
 fn a_proxy_without_an_end_is_cut() {
-    let endless = Listener::new(|_, stream| {
-        read_head(stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-Filler: ");
-        while stream.write_all(&[b'x'; 1000]).is_ok() {}
-    });
+    let endless = Listener::endless_header();
     let started = Instant::now();
     let error = get(&through(&endless), "https://api.test/v3", LONG).unwrap_err();
     assert!(matches!(error, Error::ConnectProxyFailed(_)), "{error:?}");

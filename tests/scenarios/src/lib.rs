@@ -5,6 +5,7 @@
 //! the extension do, and looks at what CometChat got. `make test` starts the shared cluster;
 //! `COMETCHAT_CLUSTER` names its folder. Tests that stop or kill a server start a [`Cluster`].
 
+mod arrival;
 pub mod busy;
 mod cluster;
 pub mod crowd;

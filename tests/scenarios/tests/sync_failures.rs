@@ -7,25 +7,14 @@ use scenarios::{eventually, Stack, NOTHING};
 use simulator::{Fault, FaultKind, Filter, ListenerState};
 use uuid::Uuid;
 
-fn sign_ups(stack: &Stack, count: usize) -> Vec<Uuid> {
-    (0..count).map(|_| stack.sign_up(&format!("User {}", Uuid::new_v4().simple()))).collect()
-}
-
 #[track_caller]
 fn all_arrive(stack: &Stack, users: &[Uuid]) {
-    eventually("all have arrived", || users.iter().all(|u| stack.stored(*u).token.is_some()));
+    stack.all_arrive(users);
     assert_eq!(stack.app().user_count(), users.len());
 }
 
 fn requests(stack: &Stack) -> u64 {
     stack.chat.counters().requests
-}
-
-/// How often the server's log has a line with this text, of this database.
-fn logged(stack: &Stack, text: &str) -> usize {
-    let database = format!("in database \"{}\"", stack.db.name());
-    let log = stack.db.cluster().log();
-    log.lines().filter(|line| line.contains(&database) && line.contains(text)).count()
 }
 
 #[test]
@@ -36,7 +25,7 @@ fn a_refused_user_is_parked_with_cometchats_code_while_the_others_go_on() {
     stack.chat.set_fault(fault);
     let sql = "INSERT INTO auth.users (id) VALUES ($1)";
     stack.db.connect("supabase_auth_admin").execute(sql, &[&bad]).expect(sql);
-    let others = sign_ups(&stack, 5);
+    let others = stack.sign_ups(5);
 
     all_arrive(&stack, &others);
     let parked = "SELECT concat_ws(' ', user_id, attempts, error_code) FROM cometchat.failed_users";
@@ -76,7 +65,7 @@ fn server_errors_and_silence_are_tried_again() {
     stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").times(2));
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).times(2));
 
-    let users = sign_ups(&stack, 4);
+    let users = stack.sign_ups(4);
 
     all_arrive(&stack, &users);
     assert!(requests(&stack) >= 8);
@@ -105,12 +94,12 @@ fn pauses_everybody(fault: Fault, code: &str) {
     let stack = Stack::syncing();
     stack.chat.set_fault(fault);
     let started = Instant::now();
-    let mut users = sign_ups(&stack, 1);
+    let mut users = stack.sign_ups(1);
     let reason = "SELECT paused_reason FROM cometchat.progress";
     eventually("sending is paused", || stack.value(reason).as_deref() == Some(code));
     let asked = requests(&stack);
 
-    users.extend(sign_ups(&stack, 3));
+    users.extend(stack.sign_ups(3));
     let answer = stack.session(users[1]).ensure(None, None, None);
 
     assert_eq!(answer.code(), code);
@@ -123,8 +112,8 @@ fn pauses_everybody(fault: Fault, code: &str) {
     assert_eq!(stack.value(&unwell).as_deref(), Some("1"));
     stack.chat.clear_faults();
     all_arrive(&stack, &users);
-    assert_eq!(logged(&stack, "sending is paused"), 1);
-    eventually("it says so", || logged(&stack, "sending goes on") == 1);
+    assert_eq!(stack.logged("sending is paused").len(), 1);
+    eventually("it says so", || stack.logged("sending goes on").len() == 1);
     let used = "SELECT max(attempts) FROM cometchat.sync_state";
     assert_eq!(stack.value(used).as_deref(), Some("0"));
 }
@@ -160,14 +149,14 @@ fn retry_after_stops_everybody_and_nothing_is_lost() {
     let stack = Stack::syncing();
     let fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "8").times(1);
     stack.chat.set_fault(fault);
-    let mut users = sign_ups(&stack, 1);
+    let mut users = stack.sign_ups(1);
     eventually("the 429 was heard", || {
         stack.value("SELECT rate_limited FROM cometchat.stats").as_deref() == Some("1")
     });
 
-    users.extend(sign_ups(&stack, 1));
+    users.extend(stack.sign_ups(1));
     let answer = stack.session(users[1]).ensure(None, None, None);
-    users.extend(sign_ups(&stack, 9));
+    users.extend(stack.sign_ups(9));
 
     assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
     all_arrive(&stack, &users);
@@ -183,8 +172,8 @@ fn an_outage_uses_up_nobodys_attempts_and_everything_arrives_after_it() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.max_attempts", Some("1"));
     stack.chat.set_listener(ListenerState::Closed);
-    let users = sign_ups(&stack, 20);
-    eventually("the outage was noticed", || logged(&stack, ": NETWORK") == 1);
+    let users = stack.sign_ups(20);
+    eventually("the outage was noticed", || stack.logged(": NETWORK").len() == 1);
     assert_eq!(stack.value("SELECT count(*) FROM cometchat.failed_users").as_deref(), Some("0"));
 
     stack.chat.set_listener(ListenerState::Open);

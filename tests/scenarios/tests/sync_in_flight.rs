@@ -29,15 +29,6 @@ fn lock(stack: &Stack, sql: &str) -> Client {
     locker
 }
 
-fn sign_ups(stack: &Stack, count: usize) -> Vec<Uuid> {
-    (0..count).map(|_| stack.sign_up(&format!("User {}", Uuid::new_v4().simple()))).collect()
-}
-
-#[track_caller]
-fn all_arrive(stack: &Stack, users: &[Uuid]) {
-    eventually("all arrive", || users.iter().all(|user| stack.stored(*user).token.is_some()));
-}
-
 /// An edit comes while a request is under way that is the end of the matter without it.
 #[track_caller]
 fn an_edit_gets_its_own_chance(stack: &Stack, fault: Fault) {
@@ -47,7 +38,7 @@ fn an_edit_gets_its_own_chance(stack: &Stack, fault: Fault) {
 
     stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"The Countess\"}'");
 
-    all_arrive(stack, &[ada]);
+    stack.all_arrive(&[ada]);
     assert_eq!(stack.chat_user(ada)["name"], "The Countess");
     let held = "SELECT count(*) FROM cometchat.sync_state
                 WHERE failed_at IS NOT NULL OR attempts > 0 OR error_code IS NOT NULL";
@@ -71,16 +62,16 @@ fn as_many_as_may_be_in_flight_may_be_locked_and_the_others_still_arrive() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.concurrency", Some("2"));
     stack.chat.set_fault(Fault::delay(A_WHILE).times(2));
-    let locked = sign_ups(&stack, 2);
+    let locked = stack.sign_ups(2);
     eventually("both are in flight", || stack.chat.requests().len() == 2);
     let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
     eventually("both have arrived there", || stack.app().user_count() == 2);
 
-    all_arrive(&stack, &sign_ups(&stack, 20));
+    stack.all_arrive(&stack.sign_ups(20));
     assert!(locked.iter().all(|user| stack.stored(*user).token.is_none()));
 
     locker.batch_execute("COMMIT").expect("unlock");
-    all_arrive(&stack, &locked);
+    stack.all_arrive(&locked);
     assert_eq!(stack.chat.requests().len(), 22, "once each");
 }
 
@@ -89,18 +80,18 @@ fn neither_a_change_of_settings_nor_a_pause_waits_for_who_is_locked() {
     let (stack, ada) = with_ada_in_flight();
     let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
     eventually("she has arrived there", || stack.app().user_count() == 1);
-    all_arrive(&stack, &sign_ups(&stack, 3)); // by now her outcome was to be written
+    stack.all_arrive(&stack.sign_ups(3)); // by now her outcome was to be written
 
     stack.db.set("cometchat.sync_anonymous", Some("on"));
-    all_arrive(&stack, &sign_ups(&stack, 3));
+    stack.all_arrive(&stack.sign_ups(3));
     stack.execute("SELECT cometchat.pause()");
     let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
     eventually("the worker has left", || stack.value(worker).is_none());
     stack.execute("SELECT cometchat.resume()");
-    all_arrive(&stack, &sign_ups(&stack, 3));
+    stack.all_arrive(&stack.sign_ups(3));
 
     locker.batch_execute("COMMIT").expect("unlock");
-    all_arrive(&stack, &[ada]);
+    stack.all_arrive(&[ada]);
 }
 
 #[test]
@@ -143,7 +134,7 @@ fn a_user_whom_an_apps_own_trigger_refuses_is_parked_and_holds_up_nobody() {
          INSERT INTO auth.users (id) VALUES ('{bad}')"
     ));
 
-    all_arrive(&stack, &sign_ups(&stack, 20));
+    stack.all_arrive(&stack.sign_ups(20));
 
     let parked = "SELECT max(concat_ws(' ', user_id, error_code)) FROM cometchat.failed_users";
     eventually("she is parked", || stack.value(parked) == Some(format!("{bad} DATABASE P0001")));
@@ -155,11 +146,11 @@ fn a_token_is_kept_until_the_lock_on_the_row_of_auth_users_is_gone() {
     let mut locker = lock(&stack, "SELECT FROM auth.users FOR UPDATE");
     eventually("she has arrived there", || stack.app().user_count() == 1);
 
-    all_arrive(&stack, &sign_ups(&stack, 3)); // whose outcomes are written with or after hers
+    stack.all_arrive(&stack.sign_ups(3)); // whose outcomes are written with or after hers
     assert_eq!(stack.stored(ada).token, None);
 
     locker.batch_execute("COMMIT").expect("unlock");
-    all_arrive(&stack, &[ada]);
+    stack.all_arrive(&[ada]);
     assert_eq!(stack.chat.requests().len(), 4, "once each");
 }
 
@@ -204,7 +195,7 @@ fn a_mapping_in_another_case_than_cometchats_is_the_same_mapping() {
     stack.map(ada, "Legacy-42", None);
     stack.execute("SELECT cometchat.resume()");
 
-    all_arrive(&stack, &[ada]);
+    stack.all_arrive(&[ada]);
 
     assert_eq!(stack.stored(ada).uid.as_deref(), Some("legacy-42"));
     let open = "SELECT count(*) FROM cometchat.sync_state

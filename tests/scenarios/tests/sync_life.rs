@@ -9,31 +9,13 @@ use uuid::Uuid;
 fn with_synced_ada() -> (Stack, Uuid) {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
-    settled(&stack, ada);
+    stack.settled(ada);
     stack.asked();
     (stack, ada)
 }
 
-/// Waits until CometChat agrees about a user.
-#[track_caller]
-fn settled(stack: &Stack, user: Uuid) {
-    eventually("the user is in agreement", || is_settled(stack, user));
-}
-
-fn is_settled(stack: &Stack, user: Uuid) -> bool {
-    let sql = format!(
-        "SELECT count(*) FROM cometchat.sync_state
-         WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
-    );
-    stack.value(&sql).as_deref() == Some("1")
-}
-
 fn name(stack: &Stack, user: Uuid) -> String {
     stack.chat_user(user)["name"].as_str().expect("a name").to_owned()
-}
-
-fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
-    stack.app().user(&user.to_string()).is_some_and(|u| u["deactivatedAt"].as_u64() > Some(0))
 }
 
 #[test]
@@ -63,7 +45,7 @@ fn a_burst_of_profile_edits_is_at_most_two_requests_and_the_last_state_wins() {
         }
     }
     eventually("the last has arrived", || name(&stack, ada) == "Ada 20");
-    settled(&stack, ada);
+    stack.settled(ada);
 
     assert_eq!(name(&stack, ada), "Ada 20");
     let asked = stack.asked();
@@ -75,7 +57,7 @@ fn a_new_email_address_arrives_in_the_private_metadata() {
     let (stack, ada) = with_synced_ada();
 
     stack.change(ada, "email = 'countess@example.com'");
-    settled(&stack, ada);
+    stack.settled(ada);
 
     let metadata = &stack.chat_user(ada)["metadata"];
     assert_eq!(*metadata, json!({"@private": {"email": "countess@example.com"}}));
@@ -97,19 +79,19 @@ fn a_banned_user_is_logged_out_everywhere_and_comes_back_when_unbanned() {
     let (stack, ada) = with_synced_ada();
 
     stack.change(ada, "banned_until = 'infinity'");
-    settled(&stack, ada);
+    stack.settled(ada);
 
     assert_eq!(stack.asked(), ["flush_tokens", "deactivate_users"]);
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
     assert_eq!(stack.app().tokens(&ada.to_string()), NOTHING);
     assert_eq!(stack.stored(ada).token, None);
     assert_eq!(stack.session(ada).ensure(None, None, None).code(), "USER_DEACTIVATED");
     assert_eq!(stack.asked(), NOTHING);
 
     stack.change(ada, "banned_until = NULL");
-    settled(&stack, ada);
+    stack.settled(ada);
 
-    assert!(!is_deactivated(&stack, ada));
+    assert!(!stack.is_deactivated(ada));
     assert!(stack.stored(ada).token.is_some());
 }
 
@@ -121,7 +103,7 @@ fn a_ban_that_runs_out_is_lifted_without_anybody_doing_anything() {
 
     let deactivated = || stack.chat.counters().answered("deactivate_users", 200) == 1;
     eventually("the ban arrives", deactivated);
-    eventually("it is lifted", || !is_deactivated(&stack, ada));
+    eventually("it is lifted", || !stack.is_deactivated(ada));
     eventually("the token is back", || stack.stored(ada).token.is_some());
 }
 
@@ -130,9 +112,9 @@ fn a_softly_deleted_user_is_deactivated() {
     let (stack, ada) = with_synced_ada();
 
     stack.change(ada, "deleted_at = now(), email = NULL, raw_user_meta_data = '{}'");
-    settled(&stack, ada);
+    stack.settled(ada);
 
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
     assert_eq!(stack.stored(ada).token, None);
 }
 
@@ -140,7 +122,7 @@ fn a_softly_deleted_user_is_deactivated() {
 fn delete_under(on_delete: &str) -> (Stack, Uuid) {
     let (stack, ada) = with_synced_ada();
     stack.enqueue(ada, &json!({"name": "The Countess"}));
-    settled(&stack, ada);
+    stack.settled(ada);
     stack.db.set("cometchat.on_delete", Some(on_delete));
     stack.asked();
 
@@ -164,14 +146,14 @@ fn delete_under(on_delete: &str) -> (Stack, Uuid) {
 fn a_deleted_user_is_deactivated_and_a_new_sign_up_with_the_same_id_is_reactivated() {
     let (stack, ada) = delete_under("deactivate");
     assert_eq!(stack.asked(), ["flush_tokens", "deactivate_users"]);
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
 
     let sql = "INSERT INTO auth.users (id, raw_user_meta_data) VALUES ($1, $2)";
     let again = json!({"full_name": "Ada Again"});
     stack.db.connect("supabase_auth_admin").execute(sql, &[&ada, &again]).expect(sql);
     eventually("she has a token", || stack.stored(ada).token.is_some());
 
-    assert!(!is_deactivated(&stack, ada));
+    assert!(!stack.is_deactivated(ada));
     assert_eq!(name(&stack, ada), "Ada Again");
     assert_eq!(stack.stored(ada).uid, Some(ada.to_string()));
 }
@@ -190,6 +172,6 @@ fn on_delete_keep_tells_cometchat_nothing() {
     let (stack, ada) = delete_under("keep");
 
     assert_eq!(stack.asked(), NOTHING);
-    assert!(!is_deactivated(&stack, ada));
+    assert!(!stack.is_deactivated(ada));
     assert_eq!(stack.stored(ada), Stored::default());
 }

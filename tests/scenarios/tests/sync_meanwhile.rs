@@ -16,27 +16,9 @@ fn with_synced_ada() -> (Stack, Uuid) {
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     let metadata = json!({"full_name": "Ada Lovelace", "avatar_url": "https://a.example/1.png"});
     let ada = stack.sign_up_with("ada@example.com", metadata);
-    settled(&stack, ada);
+    stack.settled(ada);
     stack.asked();
     (stack, ada)
-}
-
-/// Waits until nothing is left to be done for a user.
-#[track_caller]
-fn settled(stack: &Stack, user: Uuid) {
-    eventually("the user is in agreement", || is_settled(stack, user));
-}
-
-fn is_settled(stack: &Stack, user: Uuid) -> bool {
-    let sql = format!(
-        "SELECT count(*) FROM cometchat.sync_state
-         WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
-    );
-    stack.value(&sql).as_deref() == Some("1")
-}
-
-fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
-    stack.app().user(&user.to_string()).is_some_and(|u| u["deactivatedAt"].as_u64() > Some(0))
 }
 
 /// Runs `call` in a session of its own, and `meanwhile` once CometChat has been asked `operation`.
@@ -60,8 +42,8 @@ fn during(
 #[track_caller]
 fn comes_back(stack: &Stack, ada: Uuid) {
     stack.change(ada, "banned_until = NULL");
-    settled(stack, ada);
-    assert!(!is_deactivated(stack, ada));
+    stack.settled(ada);
+    assert!(!stack.is_deactivated(ada));
     let token = stack.session(ada).ensure(None, None, None).token();
     assert!(stack.app().tokens(&ada.to_string()).contains(&token), "a token that works");
 }
@@ -78,8 +60,8 @@ fn a_ban_that_arrives_while_a_token_is_minted_is_not_forgotten() {
     });
 
     assert_eq!(stack.stored(ada).token, None, "the one that was minted works no more");
-    settled(&stack, ada);
-    assert!(is_deactivated(&stack, ada));
+    stack.settled(ada);
+    assert!(stack.is_deactivated(ada));
     assert!(stack.stored(ada).deactivated);
     comes_back(&stack, ada);
 }
@@ -93,15 +75,15 @@ fn a_session_that_writes_while_a_deactivation_is_under_way_does_not_undo_it() {
 
     during(stack.session(ada), refresh, &stack, "create_token", || {
         stack.change(ada, "banned_until = 'infinity'");
-        eventually("she is deactivated", || is_deactivated(&stack, ada));
+        eventually("she is deactivated", || stack.is_deactivated(ada));
     });
 
     // The first answer comes late: the user has been looked at again by then.
     eventually("it is known that we did it", || {
-        is_settled(&stack, ada) && stack.stored(ada).deactivated
+        stack.is_settled(ada) && stack.stored(ada).deactivated
     });
     assert_eq!(stack.stored(ada).token, None);
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
     comes_back(&stack, ada);
 }
 
@@ -119,7 +101,7 @@ fn a_revocation_that_overlaps_with_the_whole_ban_does_not_undo_it() {
     });
 
     assert!(answer.success());
-    settled(&stack, ada);
+    stack.settled(ada);
     comes_back(&stack, ada);
 }
 
@@ -133,12 +115,12 @@ fn an_edit_that_arrives_while_a_session_sends_an_older_profile_wins() {
     let answer = during(stack.session(ada), ensure, &stack, "update_user", || {
         stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
         eventually("the edit is through", || stack.chat_user(ada)["name"] == "Ada King");
-        settled(&stack, ada);
+        stack.settled(ada);
     });
 
     assert!(answer.success());
     eventually("the edit is there again", || {
-        is_settled(&stack, ada) && stack.chat_user(ada)["name"] == "Ada King"
+        stack.is_settled(ada) && stack.chat_user(ada)["name"] == "Ada King"
     });
     assert_eq!(stack.chat_user(ada).get("avatar"), None, "gone with the edit");
     assert_eq!(stack.session(ada).ensure(None, None, None).token(), answer.token());
@@ -149,11 +131,11 @@ fn a_session_that_does_a_pending_change_itself_leaves_nothing_to_do() {
     let (stack, ada) = with_synced_ada();
     stack.execute("SELECT cometchat.pause()");
     stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
-    assert!(!is_settled(&stack, ada));
+    assert!(!stack.is_settled(ada));
 
     assert!(stack.session(ada).ensure(None, None, None).success());
 
-    assert!(is_settled(&stack, ada));
+    assert!(stack.is_settled(ada));
     let due = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL";
     assert_eq!(stack.value(due).as_deref(), Some("0"));
     assert_eq!(stack.chat_user(ada)["name"], "Ada King");

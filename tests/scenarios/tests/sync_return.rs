@@ -10,39 +10,25 @@ use uuid::Uuid;
 fn with_synced_ada() -> (Stack, Uuid) {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
-    settled(&stack, ada);
+    stack.settled(ada);
     (stack, ada)
-}
-
-/// Waits until nothing is left to be done for a user.
-#[track_caller]
-fn settled(stack: &Stack, user: Uuid) {
-    let sql = format!(
-        "SELECT count(*) FROM cometchat.sync_state
-         WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
-    );
-    eventually("the user is in agreement", || stack.value(&sql).as_deref() == Some("1"));
 }
 
 fn ban(stack: &Stack, user: Uuid) {
     stack.change(user, "banned_until = 'infinity'");
 }
 
-fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
-    stack.app().user(&user.to_string()).is_some_and(|u| u["deactivatedAt"].as_u64() > Some(0))
-}
-
 /// Lifts the ban, and sees her come back by the worker alone.
 #[track_caller]
 fn comes_back(stack: &Stack, ada: Uuid) {
     stack.change(ada, "banned_until = NULL");
-    settled(stack, ada);
+    stack.settled(ada);
     is_back(stack, ada);
 }
 
 #[track_caller]
 fn is_back(stack: &Stack, ada: Uuid) {
-    assert!(!is_deactivated(stack, ada));
+    assert!(!stack.is_deactivated(ada));
     assert!(!stack.stored(ada).deactivated);
     let token = stack.stored(ada).token.expect("a token");
     assert!(stack.app().tokens(&ada.to_string()).contains(&token), "a token that works");
@@ -53,7 +39,7 @@ fn is_back(stack: &Stack, ada: Uuid) {
 fn a_revocation_of_somebody_banned_does_not_keep_them_out_for_good() {
     let (stack, ada) = with_synced_ada();
     ban(&stack, ada);
-    settled(&stack, ada);
+    stack.settled(ada);
 
     let answer = stack.service().revoke(Some(ada));
 
@@ -66,7 +52,7 @@ fn a_revocation_of_somebody_banned_does_not_keep_them_out_for_good() {
 fn a_refresh_before_the_worker_has_heard_of_the_unban_brings_them_back() {
     let (stack, ada) = with_synced_ada();
     ban(&stack, ada);
-    settled(&stack, ada);
+    stack.settled(ada);
     stack.execute("SELECT cometchat.pause()");
     stack.change(ada, "banned_until = NULL");
     stack.asked();
@@ -76,7 +62,7 @@ fn a_refresh_before_the_worker_has_heard_of_the_unban_brings_them_back() {
     assert_eq!(stack.asked(), ["reactivate_users", "create_token"]);
     assert_eq!(stack.app().tokens(&ada.to_string()), [token]);
     stack.execute("SELECT cometchat.resume()");
-    settled(&stack, ada);
+    stack.settled(ada);
     is_back(&stack, ada);
 }
 
@@ -86,11 +72,11 @@ fn a_revocation_while_the_deactivation_is_under_way_does_no_harm() {
     // Longer than the revocation waits for the worker.
     stack.chat.set_fault(Fault::delay(4000).operation("deactivate_users").perform().times(1));
     ban(&stack, ada);
-    eventually("she is deactivated", || is_deactivated(&stack, ada));
+    eventually("she is deactivated", || stack.is_deactivated(ada));
 
     stack.service().revoke(Some(ada));
 
-    settled(&stack, ada);
+    stack.settled(ada);
     assert_eq!(stack.stored(ada).token, None);
     comes_back(&stack, ada);
 }
@@ -102,9 +88,9 @@ fn a_deactivation_whose_answer_is_lost_is_ours_all_the_same() {
     stack.chat.set_fault(lost.times(2));
 
     ban(&stack, ada);
-    settled(&stack, ada);
+    stack.settled(ada);
 
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
     comes_back(&stack, ada);
 }
 
@@ -117,12 +103,12 @@ fn a_deletion_whose_answer_is_lost_leaves_the_id_free_for_a_new_sign_up() {
     let open = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL
                 OR claim IS NOT NULL";
     eventually("the farewell is through", || stack.value(open).as_deref() == Some("0"));
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
 
     let sql = "INSERT INTO auth.users (id, raw_user_meta_data) VALUES ($1, $2)";
     let again = json!({"full_name": "Ada Again"});
     stack.db.connect("supabase_auth_admin").execute(sql, &[&ada, &again]).expect(sql);
-    settled(&stack, ada);
+    stack.settled(ada);
 
     is_back(&stack, ada);
     assert_eq!(stack.chat_user(ada)["name"], "Ada Again");
@@ -145,17 +131,17 @@ fn a_worker_that_is_killed_in_the_middle_of_a_deactivation_leaves_word_that_it_w
     let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     let ada = stack.sign_up("Ada Lovelace");
-    settled(&stack, ada);
+    stack.settled(ada);
     stack.db.set("cometchat.request_timeout", Some("60s"));
     let unanswered = Fault::delay(60_000).operation("deactivate_users").perform().times(1);
     stack.chat.set_fault(unanswered);
     ban(&stack, ada);
-    eventually("she is deactivated", || is_deactivated(&stack, ada));
+    eventually("she is deactivated", || stack.is_deactivated(ada));
 
     let pid = stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").expect("a worker");
     assert!(stack.db.cluster().kill_process(pid.parse().expect("a pid")));
 
-    settled(&stack, ada);
+    stack.settled(ada);
     comes_back(&stack, ada);
 }
 
@@ -164,11 +150,11 @@ fn whom_others_have_deactivated_before_a_ban_stays_out_after_it() {
     let (stack, ada) = with_synced_ada();
     stack.app().deactivate(&ada.to_string());
     ban(&stack, ada);
-    settled(&stack, ada);
+    stack.settled(ada);
     assert!(!stack.stored(ada).deactivated, "that was not us");
 
     stack.change(ada, "banned_until = NULL");
     let failed = "SELECT max(error_code) FROM cometchat.failed_users";
     eventually("that is seen", || stack.value(failed).as_deref() == Some("USER_DEACTIVATED"));
-    assert!(is_deactivated(&stack, ada));
+    assert!(stack.is_deactivated(ada));
 }

@@ -4,28 +4,11 @@
 use scenarios::{eventually, Stack};
 use uuid::Uuid;
 
-/// The lines of the server's log with this text, of this database.
-fn lines(stack: &Stack, text: &str) -> Vec<String> {
-    let database = format!("in database \"{}\"", stack.db.name());
-    let log = stack.db.cluster().log();
-    let ours = log.lines().filter(|line| line.contains(&database) && line.contains(text));
-    ours.map(str::to_owned).collect()
-}
-
-fn logged(stack: &Stack, text: &str) -> usize {
-    lines(stack, text).len()
-}
-
 /// Row versions of our state that were written since the database was made.
 fn versions(stack: &Stack) -> i64 {
     let sql =
         "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'cometchat.sync_state'::regclass";
     stack.value(sql).and_then(|n| n.parse().ok()).expect("a number")
-}
-
-#[track_caller]
-fn all_arrive(stack: &Stack, users: &[Uuid]) {
-    eventually("all arrive", || users.iter().all(|user| stack.stored(*user).token.is_some()));
 }
 
 /// With `name` set to `value` sending waits, which is said once and writes nothing.
@@ -34,20 +17,20 @@ fn waits_at_rest(name: &str, value: &str, why: &str) {
     let stack = Stack::syncing();
     stack.db.set(name, Some(value));
     let users: Vec<Uuid> = (0..5).map(|n| stack.sign_up(&format!("User {n}"))).collect();
-    eventually("it says why", || logged(&stack, why) >= 1);
+    eventually("it says why", || !stack.logged(why).is_empty());
     let before = versions(&stack);
 
     std::thread::sleep(std::time::Duration::from_secs(3));
 
     assert!(versions(&stack) - before <= 5, "{} row versions", versions(&stack) - before);
     // Once for each process of the worker, which a change of settings replaces.
-    assert!(logged(&stack, "sending waits") <= 2, "{:#?}", lines(&stack, "sending waits"));
+    assert!(stack.logged("sending waits").len() <= 2, "{:#?}", stack.logged("sending waits"));
     let claimed = "SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL";
     assert_eq!(stack.value(claimed).as_deref(), Some("0"));
 
     stack.db.set(name, None);
     stack.execute("SELECT cometchat.wake()");
-    all_arrive(&stack, &users);
+    stack.all_arrive(&users);
 }
 
 #[test]
@@ -73,13 +56,13 @@ fn a_vault_that_cannot_be_read_is_said_once_and_is_not_asked_all_the_time() {
     );
     stack.db.set("cometchat.api_key_file", None);
     let ada = stack.sign_up("Ada Lovelace");
-    eventually("it says so", || logged(&stack, "22012") == 1);
+    eventually("it says so", || stack.logged("22012").len() == 1);
 
     std::thread::sleep(std::time::Duration::from_secs(5));
 
     let asked = stack.value("SELECT last_value FROM vault.asked").expect("a number");
     assert!(asked.parse::<i64>().expect("a number") < 15, "asked {asked} times");
-    assert_eq!(logged(&stack, "22012"), 1);
+    assert_eq!(stack.logged("22012").len(), 1);
 
     let key = stack.db.cluster().secret_file(
         &format!("mended-{}", stack.db.name()),
@@ -87,7 +70,7 @@ fn a_vault_that_cannot_be_read_is_said_once_and_is_not_asked_all_the_time() {
     );
     stack.db.set("cometchat.api_key_file", key.to_str());
     stack.execute("SELECT pg_reload_conf()");
-    all_arrive(&stack, &[ada]);
+    stack.all_arrive(&[ada]);
 }
 
 /// `change` is made between the moment at which a new worker connects, when Postgres gives it the
@@ -122,7 +105,7 @@ fn a_setting_that_is_made_while_the_worker_starts_is_in_force() {
     while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("on")));
 
     let user = insert_anonymous(&stack);
-    all_arrive(&stack, &[user]);
+    stack.all_arrive(&[user]);
 }
 
 #[test]
@@ -135,7 +118,7 @@ fn a_setting_that_is_taken_back_while_the_worker_starts_is_not_in_force() {
 
     let user = insert_anonymous(&stack);
     let ada = stack.sign_up("Ada Lovelace");
-    all_arrive(&stack, &[ada]);
+    stack.all_arrive(&[ada]);
     assert_eq!(stack.stored(user).token, None);
 }
 
@@ -152,5 +135,5 @@ fn a_setting_of_the_workers_role_still_outranks_the_databases() {
     while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("off")));
 
     let user = insert_anonymous(&stack);
-    all_arrive(&stack, &[user]);
+    stack.all_arrive(&[user]);
 }

@@ -67,6 +67,15 @@ impl Listener {
         Listener { heads, ..listener }
     }
 
+    /// Answers with a header that has no end.
+    pub fn endless_header() -> Listener {
+        Listener::new(|_, stream| {
+            read_head(stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-Filler: ");
+            while stream.write_all(&[b'x'; 1000]).is_ok() {}
+        })
+    }
+
     /// Accepts and says nothing.
     pub fn silent() -> Listener {
         Listener::new(|_, stream| drain(stream))
