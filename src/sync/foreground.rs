@@ -37,7 +37,7 @@ pub fn claim(most: usize) -> Result<usize, Failure> {
     }
     let app_id = config::app_id()?;
     http::worker_endpoint(&app_id)?;
-    let claim = users::fresh_claim();
+    let claim = users::session_claim();
     queue::clear_up(queue::next_due(claim), claim);
     let jobs: VecDeque<Job> = queue::claim(most, claim, &app_id).into();
     let count = jobs.len();

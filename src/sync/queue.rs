@@ -17,22 +17,35 @@ use crate::users::{self, Presence};
 /// What is not urgent waits no longer than this for a lock.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
+/// Claimed by an earlier worker, or by a session (see [`users::session_claim`]) that is gone.
+macro_rules! stale {
+    () => {
+        "s.claim IS NOT NULL AND s.claim <> $1
+         AND NOT (s.claim < 0 AND EXISTS (
+           SELECT FROM pg_catalog.pg_stat_get_activity(((~s.claim) >> 32)::integer) AS a
+           WHERE a.backend_start <= s.claimed_at))"
+    };
+}
+
 static FREE_STALE_CLAIMS: Statement = Statement::new(
-    "WITH stale AS MATERIALIZED (
-       SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL AND s.claim <> $1
-       FOR UPDATE SKIP LOCKED
-     )
-     UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
-     FROM stale WHERE s.user_id = stale.user_id",
+    concat!(
+        "WITH stale AS MATERIALIZED (
+           SELECT s.user_id FROM cometchat.sync_state AS s WHERE ",
+        stale!(),
+        " FOR UPDATE SKIP LOCKED
+         )
+         UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+         FROM stale WHERE s.user_id = stale.user_id"
+    ),
     &[pg_sys::INT8OID],
 );
 
 static STALE_CLAIMS_ARE_LEFT: Statement = Statement::new(
-    "SELECT true FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL AND s.claim <> $1 LIMIT 1",
+    concat!("SELECT true FROM cometchat.sync_state AS s WHERE ", stale!(), " LIMIT 1"),
     &[pg_sys::INT8OID],
 );
 
-/// A worker that starts knows that whoever holds a claim is gone: they are due again at once.
+/// A worker that starts frees what an earlier one left behind: it is due again at once.
 /// `false`: not all could be freed, since somebody has them locked.
 pub fn free_stale_claims(claim: i64) -> bool {
     FREE_STALE_CLAIMS.write(&[claim.into()]);

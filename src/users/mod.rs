@@ -18,7 +18,7 @@ pub use load::{auth_users_is_there, load, load_many, owners};
 pub use save::{forget, forget_token, keep_deactivated, queue, save, Learned};
 pub use worker::{
     database_name, database_settings, extension_version, fresh_claim, is_being_restored, paused,
-    prepare_session, random, take_on_database_settings,
+    prepare_session, random, session_claim, take_on_database_settings,
 };
 
 /// Everything the database says about one user.

@@ -15,8 +15,10 @@ pub fn prepare_session() {
     set_session(c"enable_seqscan", c"off");
     set_session(c"enable_hashjoin", c"off");
     set_session(c"enable_mergejoin", c"off");
-    // Somebody's ALTER TABLE must not hold the worker up for long: it tries again.
-    set_session(c"lock_timeout", c"1s");
+    // Somebody's ALTER TABLE must not hold the worker up for long: it tries again. Shorter than
+    // deadlock_timeout's 1 s: where a DROP EXTENSION and the worker wait for each other, it is the
+    // worker that gives way.
+    set_session(c"lock_timeout", c"500ms");
     set_session(c"statement_timeout", c"0");
     set_session(c"idle_in_transaction_session_timeout", c"0");
 }
@@ -113,6 +115,14 @@ pub fn is_being_restored(created_at: i64, creator: i32) -> bool {
 pub fn fresh_claim() -> i64 {
     // SAFETY: a function without preconditions.
     unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// A number for the claims of this session. Negative, unlike a worker's, and not of all its bits:
+/// the inverted upper half is this process, for a worker that asks whether it is still there.
+pub fn session_claim() -> i64 {
+    // SAFETY: set once, before any code of ours runs.
+    let process = i64::from(unsafe { pg_sys::MyProcPid });
+    !(process << 32 | fresh_claim() & i64::from(u32::MAX))
 }
 
 /// A number in `0..1`.

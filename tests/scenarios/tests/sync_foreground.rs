@@ -56,7 +56,7 @@ fn a_cancel_keeps_what_was_done() {
 #[test]
 fn a_key_that_goes_away_half_way_keeps_what_was_done() {
     let (stack, users) = with_users(3);
-    stack.chat.set_fault(Fault::delay(3_000).skip(1).times(1));
+    stack.chat.set_fault(Fault::delay(8_000).skip(1).times(1));
     stack.asked();
     let mut admin = stack.db.admin();
     let key: String = admin.query_one("SHOW cometchat.api_key_file", &[]).unwrap().get(0);
@@ -87,4 +87,44 @@ fn while_an_operator_has_paused_the_sending_it_sends_nothing() {
 
     stack.execute("SELECT cometchat.resume()");
     goes_on(&stack, &users);
+}
+
+/// Where a worker could do it too: a session that has somebody in flight, for longer than a worker
+/// takes to come.
+fn beside_a_worker() -> (Stack, Uuid, Busy) {
+    let stack = Stack::new();
+    stack.unpause_all_but_the_worker();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.chat.set_fault(Fault::delay(10_000).times(1));
+    let mut admin = stack.db.admin();
+    admin.batch_execute("SET cometchat.request_timeout = '60s'").unwrap();
+    let busy = Busy::with(admin, "CALL cometchat.process_queue()");
+    eventually("she is in flight", || !stack.chat.requests().is_empty());
+    (stack, ada, busy)
+}
+
+#[test]
+fn a_worker_that_starts_leaves_alone_whom_a_session_is_sending() {
+    let (stack, ada, busy) = beside_a_worker();
+    stack.execute("SELECT cometchat.resume()");
+    let bob = stack.sign_up("Bob Marley");
+    eventually("the worker is at work", || stack.stored(bob).token.is_some());
+    assert_eq!(claimed(&stack).as_deref(), Some("1"));
+
+    busy.done().result.expect("process_queue");
+
+    assert!(stack.stored(ada).token.is_some());
+    assert_eq!(stack.chat.requests().len(), 2, "once each");
+}
+
+#[test]
+fn a_worker_that_starts_takes_over_from_a_session_that_is_gone() {
+    let (stack, ada, busy) = beside_a_worker();
+    busy.terminate(&mut stack.db.admin());
+    assert_eq!(claimed(&stack).as_deref(), Some("1"));
+
+    stack.execute("SELECT cometchat.resume()");
+
+    eventually("the worker sends her", || stack.stored(ada).token.is_some());
 }
