@@ -30,6 +30,10 @@ const PROBE: Duration = Duration::from_secs(60);
 /// than this: claiming it and giving it back writes to the database.
 const BREATH: Duration = Duration::from_secs(1);
 
+/// Somebody has a user locked whom an earlier worker had claimed: whether that is over is looked
+/// at this often.
+const UNLOCKED: Duration = Duration::from_millis(500);
+
 /// How many users are claimed at a time, as a multiple of `concurrency`.
 const AHEAD: usize = 4;
 
@@ -202,7 +206,8 @@ impl Worker {
             Ok(Work::Restart) => return false,
             Ok(Work::Jobs { jobs, due, endpoint }) => {
                 let wait = due.map_or(PROBE, |ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-                self.next_due = Instant::now() + wait.min(PROBE);
+                let longest = if self.stale { UNLOCKED } else { PROBE };
+                self.next_due = Instant::now() + wait.min(longest);
                 let count = jobs.len();
                 let paused = shared::slot().paused.load(Ordering::Acquire) != 0;
                 if count == 0 && paused && threads::under_way() == 0 {

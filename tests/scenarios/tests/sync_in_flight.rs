@@ -6,11 +6,17 @@ use simulator::Fault;
 use uuid::Uuid;
 
 /// Long enough for a test to do something meanwhile, on a slow machine too.
-const A_WHILE: u64 = 3000;
+const A_WHILE: u64 = 5000;
+
+fn patient() -> Stack {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.request_timeout", Some("60s"));
+    stack
+}
 
 /// Somebody signs up, and CometChat is slow to answer.
 fn with_ada_in_flight() -> (Stack, Uuid) {
-    let stack = Stack::syncing();
+    let stack = patient();
     stack.chat.set_fault(Fault::delay(A_WHILE).times(1));
     let ada = sign_up_in_flight(&stack);
     (stack, ada)
@@ -59,7 +65,7 @@ fn an_edit_during_the_last_attempt_gets_its_own_chance() {
 
 #[test]
 fn as_many_as_may_be_in_flight_may_be_locked_and_the_others_still_arrive() {
-    let stack = Stack::syncing();
+    let stack = patient();
     stack.db.set("cometchat.concurrency", Some("2"));
     stack.chat.set_fault(Fault::delay(A_WHILE).times(2));
     let locked = stack.sign_ups(2);
