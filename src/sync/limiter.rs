@@ -79,7 +79,10 @@ struct Window {
     announced_end: u64,
     /// A request is under way that looks whether the window is over.
     looking: bool,
+    /// Under way, taken in this window.
     in_flight: u32,
+    /// Under way, taken in the window before: CometChat may count them in either.
+    before: u32,
     sent: Sent,
 }
 
@@ -100,6 +103,7 @@ impl Limiter {
             announced_end: 0,
             looking: false,
             in_flight: 0,
+            before: 0,
             sent: Sent::NONE,
         };
         let (core, standard, import) = (WINDOW, WINDOW, WINDOW);
@@ -150,21 +154,27 @@ impl Limiter {
     pub fn heard(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
         self.follow_clock(now);
         let window = self.window(class);
-        window.in_flight = window.in_flight.saturating_sub(1);
         let announced = limits.and_then(|l| Some((l.limit?, l.remaining?, l.reset_unix)));
         let Some((limit, left, end)) = announced else {
+            window.has_landed();
             window.lowest -= 1; // CometChat may have counted it
             return;
         };
         let end = end.unwrap_or(0);
         // Rounding may move the announced end of one and the same window by a second.
         if window.announced && end + 1 < window.announced_end {
+            window.before = window.before.saturating_sub(1);
             return; // an answer from the window before
         }
+        window.has_landed();
         let left = i64::try_from(left).unwrap_or(i64::MAX);
         let is_new = !window.announced
             || end > window.announced_end + 1
             || (window.looking && (end > window.announced_end || end == 0));
+        if is_new && window.announced {
+            // Whoever has died without telling is forgotten with the window after.
+            window.before = std::mem::take(&mut window.in_flight);
+        }
         window.limit = u32::try_from(limit).unwrap_or(u32::MAX);
         window.lowest = if is_new { left } else { window.lowest.min(left) };
         if is_new || window.ends <= now {
@@ -226,7 +236,6 @@ impl Window {
             // The window should be over: one request goes ahead to see.
             self.ends = now + LOOK_AGAIN_MS;
             self.looking = true;
-            self.in_flight = 0; // whoever died without telling is forgotten
             self.lowest = 0;
             return Ok(());
         }
@@ -236,9 +245,17 @@ impl Window {
         Ok(())
     }
 
+    /// A request is not under way any more, most likely one of this window.
+    fn has_landed(&mut self) {
+        match self.in_flight.checked_sub(1) {
+            Some(rest) => self.in_flight = rest,
+            None => self.before = self.before.saturating_sub(1),
+        }
+    }
+
     /// What is left for sure.
     fn left(&self) -> i64 {
-        self.lowest - i64::from(self.in_flight)
+        self.lowest - i64::from(self.in_flight) - i64::from(self.before)
     }
 
     /// What this asker leaves.

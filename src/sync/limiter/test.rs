@@ -67,6 +67,26 @@ mod tests {
     }
 
     #[pg_test]
+    fn what_was_allowed_in_a_window_and_not_heard_of_may_count_in_the_next() {
+        let mut limiter = Limiter::new();
+        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+        assert_eq!(sent, 10);
+        announce(&mut limiter, 999, NOW / 1000 + 2, NOW); // nine are late
+        assert!(take(&mut limiter, Asker::Worker, NOW + 2_000));
+        announce(&mut limiter, 999, NOW / 1000 + 4, NOW + 2_010);
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 2_020));
+        assert_eq!(more.count(), 990);
+        for _ in 0..990 {
+            limiter.heard(RateClass::Core, None, NOW + 2_030);
+        }
+        // Whoever died without telling is forgotten with the window after.
+        assert!(take(&mut limiter, Asker::Worker, NOW + 4_000));
+        announce(&mut limiter, 999, NOW / 1000 + 6, NOW + 4_010);
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 4_020));
+        assert_eq!(more.count(), 999);
+    }
+
+    #[pg_test]
     fn an_end_that_is_rounded_now_up_and_now_down_is_one_window() {
         for ends in [[2, 1], [1, 2]] {
             let mut limiter = Limiter::new();
