@@ -19,7 +19,7 @@ case $action in
       --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; die "initdb failed"; }
     {
       printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" \
-        "max_connections = 60" "max_worker_processes = 40" "log_line_prefix = '%m [%p] %q%u@%d '" "jit = off" "$@"
+        "max_connections = 100" "max_worker_processes = 40" "log_line_prefix = '%m [%p] %q%u@%d '" "jit = off" "$@"
     } | as_pg tee -a "$dir/data/postgresql.conf" >/dev/null
     as_pg "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start >/dev/null ||
       { tail -n 20 "$dir/server.log" >&2; die "the server did not start"; }

@@ -111,7 +111,8 @@ impl Cluster {
 
     /// What the server has written to its log so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()
+        let log = fs::read(self.dir.join("server.log")).expect("the server's log");
+        String::from_utf8_lossy(&log).into_owned() // the last character may be half written
     }
 
     /// Writes a file that the server, and nobody else, may read; returns its path.

@@ -6,8 +6,6 @@ use std::process::Command;
 
 use postgres::{Client, Config, NoTls};
 
-use crate::cluster::run;
-use crate::environment::is_running;
 use crate::{eventually, Cluster};
 
 impl Cluster {
@@ -57,13 +55,24 @@ impl Cluster {
     }
 }
 
-/// `false`: there is no such process any more.
+/// `false`: there is no such process any more. It is stopped first: whether it ends by itself in the
+/// moment between a look and the signal would not be known.
 fn kill(pid: i32) -> bool {
-    if is_running(pid) {
-        run(Command::new("kill").arg("-9").arg(pid.to_string()));
-        return true;
+    let send = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &pid.to_string()]).output();
+        sent.is_ok_and(|output| output.status.success())
+    };
+    if !send("-STOP") {
+        return false;
     }
-    false
+    eventually("it stands still", || !matches!(state(pid), Some('R' | 'S' | 'D')));
+    state(pid) == Some('T') && send("-KILL")
+}
+
+/// A process's state as ps shows it.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Whether a process works in this directory, as all of a server do in its data directory.

@@ -35,4 +35,4 @@ pub use session::{Answer, Session};
 pub use stack::{Stack, APP, NOTHING};
 pub use stored::Stored;
 pub use tree::Tree;
-pub use wait::{aged, eventually, in_three_tries, within};
+pub use wait::{aged, eventually, in_three_tries, in_tries, within};

@@ -4,7 +4,7 @@ use serde_json::{json, Value};
 use simulator::{AppView, Recorded, Simulator, DEV_API_KEY};
 use uuid::Uuid;
 
-use crate::{Cluster, Database, Session};
+use crate::{eventually, Cluster, Database, Session};
 
 /// The app id that a stack is configured for.
 pub const APP: &str = "app1";
@@ -40,11 +40,12 @@ impl Stack {
     pub fn on(db: Database, chat: Simulator) -> Stack {
         let key =
             db.cluster().secret_file(&format!("key-{}", db.name()), format!("{DEV_API_KEY}\n"));
-        db.admin().batch_execute("CREATE EXTENSION cometchat_ext").expect("create the extension");
-        // The worker sleeps, unless a test is about it: what is asked is then the call's own doing.
-        db.admin().batch_execute("SELECT cometchat.pause()").expect("pause the worker");
+        // Before there is a worker: for a change of settings it would start anew.
         db.set("cometchat.app_id", Some(APP));
         db.set("cometchat.region", Some("us"));
+        // As much as Supabase's eight seconds leave: few tests are about a machine's speed.
+        db.set("cometchat.request_timeout", Some("7500ms"));
+        db.set("cometchat.connect_timeout", Some("7500ms"));
         db.set("cometchat.api_key_file", key.to_str());
         // A test is one user in a hurry; those about the limit set their own.
         db.set("cometchat.user_rate_limit", Some("-1"));
@@ -54,6 +55,10 @@ impl Stack {
             let ca = db.cluster().secret_file(&format!("ca-{}", db.name()), ca);
             db.set("cometchat.ca_file", ca.to_str());
         }
+        // The worker sleeps, unless a test is about it: what is asked is then the call's own doing.
+        // In one transaction, so that none begins to work.
+        let create = "CREATE EXTENSION cometchat_ext; SELECT cometchat.pause()";
+        db.admin().batch_execute(create).expect(create);
         Stack { db, chat }
     }
 
@@ -124,8 +129,15 @@ impl Stack {
         }
     }
 
-    /// Lets `process_queue` send, while the worker stays away.
+    /// Lets `process_queue` send, while the worker stays away. Nobody may be queued yet.
+    #[track_caller]
     pub fn unpause_all_but_the_worker(&self) {
+        let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
+        // One that is still on its way would find itself unpaused: it comes, and falls asleep.
+        self.execute("SELECT cometchat.resume()");
+        eventually("there is a worker", || self.value(worker).is_some());
+        self.execute("SELECT cometchat.pause()");
+        eventually("the worker is asleep", || self.value(worker).is_none());
         self.execute("UPDATE cometchat.control SET paused = false WHERE true");
     }
 

@@ -35,13 +35,19 @@ pub fn aged(file: &Path) {
 
 /// What a machine that is busy may spoil, and will not three times in a row.
 #[track_caller]
-pub fn in_three_tries<T, E: Debug>(mut once: impl FnMut() -> Result<T, E>) -> T {
+pub fn in_three_tries<T, E: Debug>(once: impl FnMut() -> Result<T, E>) -> T {
+    in_tries(3, once)
+}
+
+/// The same where a try is short, and may be spoiled along with those before and after it.
+#[track_caller]
+pub fn in_tries<T, E: Debug>(tries: usize, mut once: impl FnMut() -> Result<T, E>) -> T {
     let mut errors = Vec::new();
-    while errors.len() < 3 {
+    while errors.len() < tries {
         match once() {
             Ok(result) => return result,
             Err(error) => errors.push(error),
         }
     }
-    panic!("tried three times: {errors:?}");
+    panic!("tried {tries} times: {errors:?}");
 }

@@ -185,6 +185,7 @@ fn the_owner_of_the_database_tries_an_auth_users_that_runs_its_code() {
         "CREATE SCHEMA auth AUTHORIZATION postgres; SET ROLE postgres; {}",
         EVIL.replace("SCHEMA", "auth")
     );
+    stack.unpause_all_but_the_worker();
     for look_alike in [
         "CREATE VIEW auth.users AS SELECT gen_random_uuid() AS id WHERE auth.evil(random())".to_owned(),
         "CREATE MATERIALIZED VIEW auth.users AS SELECT gen_random_uuid() AS id WHERE auth.evil(1)".into(),
@@ -210,7 +211,6 @@ fn the_owner_of_the_database_tries_an_auth_users_that_runs_its_code() {
         assert_eq!(admin.sqlstate("SELECT cometchat.backfill()"), "42P01");
         assert_eq!(admin.sqlstate("SELECT cometchat.enable_auth_trigger()"), "42P01");
         admin.execute(&format!("SELECT cometchat.enqueue('{ada}')"));
-        stack.unpause_all_but_the_worker();
         admin.execute("CALL cometchat.process_queue()");
         admin.execute("SELECT * FROM cometchat.health(); SELECT * FROM cometchat.reconcile(true)");
         stack.execute("DROP SCHEMA auth CASCADE");

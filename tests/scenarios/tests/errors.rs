@@ -1,8 +1,12 @@
 //! Every errorCode, produced by making its condition happen.
 
+use std::time::Duration;
+
 use scenarios::{Answer, Stack, Stored, NOTHING};
 use serde_json::json;
-use simulator::{Fault, FaultKind, Key, Limits, ListenerState, Scope, Settings, DEV_API_KEY};
+use simulator::{
+    Fault, FaultKind, Filter, Key, Limits, ListenerState, Scope, Settings, DEV_API_KEY,
+};
 
 /// A client's first login under CometChat's changed settings: nothing may be stored of it, and
 /// the login after the settings are back to normal succeeds.
@@ -142,6 +146,7 @@ fn a_closed_port_is_network_and_silence_is_timeout() {
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
     stack.db.set("cometchat.request_timeout", Some("1500ms"));
     let silent = stack.session(ada).ensure(None, None, None);
+    assert!(stack.chat.wait_for(&Filter::default(), 1, Duration::from_secs(30)));
 
     let error = "CometChat could not be reached: connection refused";
     assert_error(&closed, "NETWORK", error);

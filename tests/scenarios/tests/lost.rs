@@ -106,12 +106,12 @@ fn backfill(stack: &Stack) -> i64 {
 #[test]
 fn backfill_finds_everybody_for_another_app() {
     let (stack, ada) = Stack::with_ada();
+    stack.unpause_all_but_the_worker();
     let (banned, never) = (stack.sign_up("Bob Marley"), stack.sign_up("Charlie Parker"));
     stack.session(banned).ensure(None, None, None).token();
     stack.change(banned, "banned_until = 'infinity'");
     assert_eq!(backfill(&stack), 1, "who was never there");
     assert_eq!(backfill(&stack), 0);
-    stack.unpause_all_but_the_worker();
     stack.execute("CALL cometchat.process_queue()");
     assert!(stack.stored(never).token.is_some());
     assert_eq!(backfill(&stack), 0);
@@ -129,12 +129,12 @@ fn backfill_finds_everybody_for_another_app() {
 #[test]
 fn backfill_finds_who_was_lost_and_forgotten_but_not_who_is_parked() {
     let (stack, ada) = Stack::with_ada();
+    stack.unpause_all_but_the_worker();
     stack.app().delete(&ada.to_string());
     assert_eq!(stack.session(ada).refresh(None).code(), "USER_NOT_FOUND");
 
     assert_eq!(backfill(&stack), 1);
     stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
-    stack.unpause_all_but_the_worker();
     stack.execute("CALL cometchat.process_queue()");
     assert_eq!(backfill(&stack), 0, "retry_failed is for them");
 

@@ -53,18 +53,21 @@ fn everything(stack: &Stack) -> String {
 fn do_everything(stack: &Stack) -> String {
     let mut seen = String::new();
     let (ada, bob) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Bob"));
+    let mut open = Vec::new(); // pg_stat_activity shows the last call of each
     for user in [ada, bob] {
         let mut session = stack.session(user);
         session.ensure(None, Some("A name"), None).token();
         session.refresh(None).token();
         session.revoke(None);
         session.ensure(None, None, None).token();
+        open.push(session);
     }
     seen.push_str(&stack.session(ada).ensure(Some(bob), None, None).0.to_string());
     let body = |message: &str| {
         json!({"error": {"code": "ERR_BAD_REQUEST", "message": message}}).to_string()
     };
     let token = stack.stored(ada).token.expect("a token");
+    stack.unpause_all_but_the_worker();
     for fault in [
         Fault::raw(400, "application/json", &body(&format!("bad key {DEV_API_KEY} {token}"))),
         Fault::raw(403, "application/json", &body(DEV_API_KEY)),
@@ -74,7 +77,6 @@ fn do_everything(stack: &Stack) -> String {
         Fault::new(FaultKind::HangBeforeHeader),
     ] {
         stack.chat.set_fault(fault);
-        stack.unpause_all_but_the_worker();
         stack.db.set("cometchat.request_timeout", Some("300ms"));
         seen.push_str(&stack.session(bob).refresh(None).0.to_string());
         stack.service().execute("SELECT cometchat.enqueue(gen_random_uuid())");

@@ -148,6 +148,7 @@ fn errors_come_without_backtraces() {
     assert!(call(&mut client, CALL).success());
     let url = format!("SET cometchat.api_base_url = '{}'", server.base_url());
     client.batch_execute(&url).expect("set");
+    client.batch_execute("SET cometchat.request_timeout = '60s'").expect("set");
 
     // A cancel while a request is under way: an ERROR that passes through Rust.
     let busy = scenarios::busy::Busy::with(client, CALL);

@@ -32,7 +32,7 @@ fn a_sign_up_is_created_with_a_token_that_is_stored() {
 fn a_burst_of_profile_edits_is_at_most_two_requests_and_the_last_state_wins() {
     let (stack, ada) = with_synced_ada();
     stack.db.set("cometchat.request_timeout", Some("60s"));
-    stack.chat.set_fault(Fault::delay(5_000).operation("update_user").times(1));
+    stack.chat.set_fault(Fault::delay(10_000).operation("update_user").times(1));
 
     let sql = "UPDATE auth.users SET raw_user_meta_data = $1 WHERE id = $2";
     let mut auth_server = stack.db.connect("supabase_auth_admin");
@@ -99,7 +99,7 @@ fn a_banned_user_is_logged_out_everywhere_and_comes_back_when_unbanned() {
 fn a_ban_that_runs_out_is_lifted_without_anybody_doing_anything() {
     let (stack, ada) = with_synced_ada();
 
-    stack.change(ada, "banned_until = now() + interval '6 s'");
+    stack.change(ada, "banned_until = now() + interval '10 s'");
 
     let deactivated = || stack.chat.counters().answered("deactivate_users", 200) == 1;
     eventually("the ban arrives", deactivated);

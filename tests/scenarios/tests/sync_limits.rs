@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use scenarios::{eventually, Stack};
+use scenarios::{eventually, in_three_tries, Stack};
 use simulator::{Fault, Filter, HeaderStyle, Limits};
 
 /// How many users are in CometChat, as the database has it.
@@ -48,9 +48,18 @@ fn share_used(stack: &Stack, limits: &Limits) -> f64 {
     f64::from(used[used.len() / 2]) / f64::from(limit)
 }
 
-/// Ten windows' worth of users are waiting.
+/// A busy machine may not get as much done as it is allowed to.
 #[track_caller]
 fn uses_the_allowance(core: u32, window_ms: u64, headers: HeaderStyle) {
+    in_three_tries(|| match share_of_the_allowance(core, window_ms, headers) {
+        share if share >= 0.8 => Ok(()),
+        share => Err(share),
+    });
+}
+
+/// Ten windows' worth of users are waiting.
+#[track_caller]
+fn share_of_the_allowance(core: u32, window_ms: u64, headers: HeaderStyle) -> f64 {
     let stack = Stack::syncing();
     let limits = Limits { core: Some(core), window_ms, headers, ..Limits::default() };
     stack.chat.set_limits(limits.clone());
@@ -66,8 +75,7 @@ fn uses_the_allowance(core: u32, window_ms: u64, headers: HeaderStyle) {
     assert_eq!(synced(&stack), users);
     assert_eq!(stack.chat.counters().with_status(429), 0);
     assert_eq!(stack.app().user_count(), users);
-    let share = share_used(&stack, &limits);
-    assert!(share >= 0.8, "{share:.2} of the allowance was used");
+    share_used(&stack, &limits)
 }
 
 #[test]
@@ -183,13 +191,16 @@ fn who_waits_for_the_limit_of_another_class_waits_at_rest() {
 fn too_many_requests_is_understood_whatever_the_status() {
     let stack = Stack::syncing();
     stack.chat.set_fault(Fault::status(400, "ERR_TOO_MANY_REQUESTS"));
+    let started = Instant::now();
     sign_up(&stack, 1);
     let requests = || stack.chat.counters().requests;
     eventually("it was said", || requests() > 0);
 
     std::thread::sleep(Duration::from_secs(2));
 
-    assert!(requests() <= 5, "{} requests in two seconds", requests());
+    let asked = requests();
+    let allowed = 3 + started.elapsed().as_secs();
+    assert!(asked <= allowed, "{asked} requests, {allowed} allowed");
     stack.chat.clear_faults();
     eventually("it goes on", || synced(&stack) == 1);
 }

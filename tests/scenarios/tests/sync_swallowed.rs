@@ -113,7 +113,7 @@ fn who_is_locked_while_in_flight_holds_up_nobody_else() {
     let stack = Stack::new();
     stack.db.set("cometchat.request_timeout", Some("60s"));
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-    stack.chat.set_fault(Fault::delay(4_000).times(1));
+    stack.chat.set_fault(Fault::delay(8_000).times(1));
     let mut locker = stack.db.admin();
     let ada = stack.sign_up("Ada Lovelace");
     eventually("she is in flight", || !stack.chat.requests().is_empty());
