@@ -58,6 +58,13 @@ struct Flight {
     result: OnceLock<Vec<SocketAddr>>,
 }
 
+/// What there is for a name.
+enum Asked {
+    Known(Vec<SocketAddr>),
+    /// Perhaps for another name: there is one look-up at a time.
+    Flight(Arc<Flight>),
+}
+
 impl State {
     /// Keeps what the look-up under way has found, once it is done, whoever started it: one that
     /// its caller gave up may well be the answer that the next caller needs.
@@ -87,20 +94,24 @@ impl CachingResolver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last good answer, and whether it will do without asking.
-    fn known(&self, name: &str) -> Option<(Vec<SocketAddr>, bool)> {
+    /// The last good answer, however old.
+    fn last_good(&self, name: &str) -> Option<Vec<SocketAddr>> {
         let mut state = self.state();
         state.harvest();
-        let Known { addrs, fresh_until } = state.known.get(name)?;
-        Some((addrs.clone(), Instant::now() < *fresh_until))
+        state.known.get(name).map(|known| known.addrs.clone())
     }
 
-    /// Joins the look-up under way, or starts one.
-    fn flight(&self, name: &str, port: u16) -> Result<Arc<Flight>, Error> {
+    /// An answer that will do without asking, or else the look-up under way, or a new one: under
+    /// one lock, for a look-up that ends in between must not have its answer asked for again.
+    fn ask(&self, name: &str, port: u16) -> Result<Asked, Error> {
         let mut state = self.state();
         state.harvest();
+        let fresh = |known: &&Known| Instant::now() < known.fresh_until;
+        if let Some(known) = state.known.get(name).filter(fresh) {
+            return Ok(Asked::Known(known.addrs.clone()));
+        }
         if let Some(flight) = &state.in_flight {
-            return Ok(flight.clone());
+            return Ok(Asked::Flight(flight.clone()));
         }
         let flight = Arc::new(Flight {
             name: name.to_owned(),
@@ -110,10 +121,10 @@ impl CachingResolver {
         });
         spawn(flight.clone(), port, self.look_up.clone())?;
         state.in_flight = Some(flight.clone());
-        Ok(flight)
+        Ok(Asked::Flight(flight))
     }
 
-    /// Waits for the name's addresses; an empty answer means that the name was not found.
+    /// The name's addresses, waited for unless known; none: the name was not found.
     fn look_up(
         &self,
         name: &str,
@@ -122,7 +133,10 @@ impl CachingResolver {
         timeout: &NextTimeout,
     ) -> Result<Vec<SocketAddr>, Error> {
         loop {
-            let flight = self.flight(name, port)?;
+            let flight = match self.ask(name, port)? {
+                Asked::Known(addrs) => return Ok(addrs),
+                Asked::Flight(flight) => flight,
+            };
             wait_for(&*self.waiter, flight.done.as_fd(), Interest::Readable, until, timeout)?;
             let Some(addrs) = flight.result.get() else { continue };
             self.state().harvest();
@@ -167,11 +181,7 @@ impl CachingResolver {
         if let Some(addrs) = without_asking(host) {
             return Ok(addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
         }
-        let older = match self.known(host) {
-            Some((addrs, true)) => return Ok(with_port(addrs, port)),
-            Some((addrs, false)) => Some(addrs),
-            None => None,
-        };
+        let older = self.last_good(host);
         let until = until.map(|until| match older {
             Some(_) => {
                 let now = Instant::now();
