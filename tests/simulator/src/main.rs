@@ -175,30 +175,12 @@ fn start(options: &Options) -> Result<Simulator, String> {
     if options.seed > 0 {
         simulator.seed("user-", options.seed)?;
     }
-    if let Some(path) = &options.ready_file {
-        let ready = serde_json::json!({
-            "base_url": simulator.base_url(),
-            "control_url": simulator.control_url(),
-            "ca_file": simulator.ca_file(),
-        });
-        // Written aside and renamed, so that a script waiting for the file never reads half of it.
-        let aside = path.with_extension("partial");
-        std::fs::write(&aside, format!("{ready}\n"))
-            .and_then(|()| std::fs::rename(&aside, path))
-            .map_err(|e| format!("--ready-file: {e}"))?;
-    }
     Ok(simulator)
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
-    let simulator = match start(&options) {
-        Ok(simulator) => simulator,
-        Err(problem) => {
-            eprintln!("cometchat-simulator: {problem}");
-            return ExitCode::FAILURE;
-        }
-    };
+/// Says where it is: in words, and then in the ready file. In this order, because a script that sees
+/// the file reads the words at once.
+fn tell(options: &Options, simulator: &Simulator) -> Result<(), String> {
     println!("base URL     {}", simulator.base_url());
     println!("control URL  {}", simulator.control_url());
     if let Some(path) = simulator.ca_file() {
@@ -207,6 +189,30 @@ fn main() -> ExitCode {
     if options.key.is_empty() {
         println!("API key      {DEV_API_KEY}");
     }
+    let Some(path) = &options.ready_file else { return Ok(()) };
+    let ready = serde_json::json!({
+        "base_url": simulator.base_url(),
+        "control_url": simulator.control_url(),
+        "ca_file": simulator.ca_file(),
+    });
+    // Written aside and renamed, so that a script waiting for the file never reads half of it.
+    let aside = path.with_extension("partial");
+    std::fs::write(&aside, format!("{ready}\n"))
+        .and_then(|()| std::fs::rename(&aside, path))
+        .map_err(|e| format!("--ready-file: {e}"))
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let started =
+        start(&options).and_then(|simulator| tell(&options, &simulator).map(|()| simulator));
+    let _simulator = match started {
+        Ok(simulator) => simulator,
+        Err(problem) => {
+            eprintln!("cometchat-simulator: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
     loop {
         // Until a signal ends the process; the server has threads of its own.
         std::thread::park();

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{exchange, request, Answer, End};
+use common::{eventually, exchange, request, Answer, End};
 use serde_json::{json, Value};
-use simulator::{Fault, FaultKind, Simulator, DEV_API_KEY};
+use simulator::{Fault, FaultKind, Filter, Simulator, DEV_API_KEY};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For what goes on: who listens has to stop.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A simulator with a user and one fault.
 fn with(fault: Fault) -> Simulator {
@@ -47,6 +47,7 @@ fn observe_for_a_while(kind: FaultKind) -> (Simulator, Answer) {
 }
 
 fn status_recorded(sim: &Simulator) -> Option<u16> {
+    assert!(sim.wait_for(&Filter::default(), 1, PATIENCE), "no request came");
     sim.requests()[0].status
 }
 
@@ -224,12 +225,13 @@ fn do_it_then_fail() {
 
 #[test]
 fn a_delay_after_performing_survives_the_clients_timeout() {
-    let sim = with(Fault::delay(5_000).operation("delete_user").perform());
+    let sim = with(Fault::delay(30_000).operation("delete_user").perform());
     let body = json!({ "permanent": true }).to_string();
     let text = request("DELETE", "/v3/users/ann", &[("apikey", DEV_API_KEY)], &body);
     let answer = exchange(sim.port(), text.as_bytes(), SILENCE, usize::MAX);
     assert_eq!(answer.end, End::Open);
-    assert!(sim.user("ann").is_none());
+    assert!(sim.wait_for(&Filter::default(), 1, PATIENCE), "no request came");
+    assert!(eventually(|| sim.user("ann").is_none()));
 }
 
 #[test]
@@ -238,13 +240,7 @@ fn a_request_met_by_a_raw_fault_counts_as_in_flight_until_the_client_leaves() {
     let mut socket = TcpStream::connect(("127.0.0.1", sim.port())).unwrap();
     let text = request("GET", "/v3/users/ann", &[("apikey", DEV_API_KEY)], "");
     socket.write_all(text.as_bytes()).unwrap();
-    let until = |wanted: u64| {
-        (0..2000).any(|_| {
-            std::thread::sleep(Duration::from_millis(5));
-            sim.counters().in_flight == wanted
-        })
-    };
-    assert!(until(1));
+    assert!(eventually(|| sim.counters().in_flight == 1));
     drop(socket);
-    assert!(until(0));
+    assert!(eventually(|| sim.counters().in_flight == 0));
 }

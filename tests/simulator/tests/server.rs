@@ -1,12 +1,10 @@
-//! The server around the API: records, connections, listener, HTTPS, life and death.
+//! The server around the API: records, connections, HTTPS, life and death.
 
 mod common;
 
-use common::{call, exchange, get, read_out, request, take_apart, End};
+use common::{call, get, request, take_apart, End};
 use serde_json::{json, Value};
-use simulator::{
-    Fault, FaultKind, Filter, KeySeen, ListenerState, RecordMode, Simulator, DEV_API_KEY,
-};
+use simulator::{Fault, FaultKind, Filter, KeySeen, RecordMode, Simulator, DEV_API_KEY};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -120,32 +118,6 @@ fn reset_brings_back_the_beginning() {
 }
 
 #[test]
-fn a_closed_listener_refuses_and_drops_and_an_opened_one_has_its_users_still() {
-    let sim = Simulator::start();
-    sim.seed("u", 1).unwrap();
-    let mut idle = TcpStream::connect(("127.0.0.1", sim.port())).unwrap();
-    get(&sim, "/users");
-    assert!(sim.set_listener(ListenerState::Closed));
-    let refused = TcpStream::connect(("127.0.0.1", sim.port())).unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    assert_ne!(read_out(&mut idle, Duration::from_secs(2), usize::MAX).1, End::Open);
-    assert!(sim.set_listener(ListenerState::Open));
-    assert_eq!(get(&sim, "/users/u1").status, 200);
-}
-
-#[test]
-fn a_paused_listener_lets_clients_connect_and_wait() {
-    let sim = Simulator::start();
-    assert!(sim.set_listener(ListenerState::Paused));
-    let text = request("GET", "/v3/users", &[("apikey", DEV_API_KEY)], "");
-    let silent = exchange(sim.port(), text.as_bytes(), Duration::from_millis(200), usize::MAX);
-    assert_eq!((silent.raw.len(), silent.end), (0, End::Open));
-    assert_eq!(sim.requests().len(), 0);
-    sim.set_listener(ListenerState::Open);
-    assert_eq!(get(&sim, "/users").status, 200);
-}
-
-#[test]
 fn dropping_frees_the_port() {
     let sim = Simulator::start();
     let port = sim.port();
@@ -154,6 +126,22 @@ fn dropping_frees_the_port() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     let again = Simulator::builder().port(port).start().unwrap();
     assert_eq!(get(&again, "/users").status, 200);
+}
+
+#[test]
+fn the_ready_file_comes_when_everything_was_said() {
+    // A ready file that cannot be written ends the program: what it said until then came before.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cometchat-simulator"))
+        .args(["--port", "0", "--control-port", "0", "--ready-file", "/no-such-folder/ready"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("--ready-file"), "{complaint}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    for line in ["base URL ", "control URL ", "API key "] {
+        assert!(said.contains(line), "{said}");
+    }
 }
 
 /// A GET over TLS trusting `ca_pem`, or the handshake's error.

@@ -38,7 +38,13 @@ impl Ask<'_> {
 }
 
 /// Answers a control request. These are never recorded, limited or met by faults.
-pub fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &Bytes, own_port: bool) -> Reply {
+pub async fn answer(
+    shared: &Shared,
+    method: &Method,
+    uri: &Uri,
+    body: &Bytes,
+    own_port: bool,
+) -> Reply {
     let body = match body.is_empty() {
         true => Value::Null,
         false => match serde_json::from_slice(body) {
@@ -59,7 +65,12 @@ pub fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &Bytes, own_por
         ["users" | "seed", ..] => users::serve(&ask, method.as_str(), &parts),
         _ => setup::serve(&ask, method.as_str(), &parts),
     };
+    // Who had the switch turned connects, or expects not to, as soon as the answer is there.
+    let turned = matches!(parts.as_slice(), ["listener" | "reset"]) && method != Method::GET;
     match done {
+        Ok(_) if turned && !shared.switch.followed().await => {
+            refuse((503, "the port does not follow its switch".into()))
+        }
         Ok(value) => Reply::json(200, &value),
         Err(refusal) => refuse(refusal),
     }

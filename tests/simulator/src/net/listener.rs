@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// What requests of one connection share.
@@ -63,11 +64,14 @@ pub async fn serve(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAc
     let mut wanted = shared.switch.wanted();
     let mut listener = Some(listener);
     let mut reserved = None;
+    let mut connections = JoinSet::new();
     loop {
         let state = *wanted.borrow_and_update();
         let moved = match state {
             ListenerState::Closed if reserved.is_none() => {
                 listener = None;
+                // The port is closed once the last of them has ended, and answers no more.
+                connections.shutdown().await;
                 reserve(address).map(|socket| reserved = Some(socket))
             }
             ListenerState::Open | ListenerState::Paused if listener.is_none() => {
@@ -84,8 +88,9 @@ pub async fn serve(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAc
         match &listener {
             Some(listener) if state == ListenerState::Open => tokio::select! {
                 accepted = listener.accept() => {
+                    while connections.try_join_next().is_some() {}
                     if let Ok((socket, _)) = accepted {
-                        tokio::spawn(connection(shared.clone(), socket, tls.clone()));
+                        connections.spawn(connection(shared.clone(), socket, tls.clone()));
                     }
                 }
                 _ = wanted.changed() => {}
@@ -110,23 +115,16 @@ pub async fn serve_control(shared: Arc<Shared>, listener: TcpListener) {
 }
 
 async fn connection(shared: Arc<Shared>, socket: TcpStream, tls: Option<TlsAcceptor>) {
-    let mut wanted = shared.switch.wanted();
     let line = Line::new(Door::Api, shared.gauges.accepted.fetch_add(1, Relaxed) + 1);
     let _ = socket.set_nodelay(true);
-    let serving = async {
-        let stream = match tls {
-            None => Stream::Plain(socket),
-            Some(tls) => match tls.accept(socket).await {
-                Ok(stream) => Stream::Tls(Box::new(stream)),
-                Err(_) => return,
-            },
-        };
-        http(shared.clone(), stream, line).await;
+    let stream = match tls {
+        None => Stream::Plain(socket),
+        Some(tls) => match tls.accept(socket).await {
+            Ok(stream) => Stream::Tls(Box::new(stream)),
+            Err(_) => return,
+        },
     };
-    tokio::select! {
-        () = serving => {}
-        _ = wanted.wait_for(|state| *state == ListenerState::Closed) => {}
-    }
+    http(shared, stream, line).await;
 }
 
 /// HTTP/1.1 until it ends, or until a request takes the connection over.

@@ -54,7 +54,8 @@ pub async fn answer(
     if controlled || line.door == Door::Control {
         let body = Limited::new(body, MOST_BODY).collect().await.map_err(|_| Over)?.to_bytes();
         let own_port = line.door == Door::Control;
-        return Ok(response(control::answer(&shared, &parts.method, &parts.uri, &body, own_port)));
+        let reply = control::answer(&shared, &parts.method, &parts.uri, &body, own_port).await;
+        return Ok(response(reply));
     }
     line.open.get_or_init(|| Open::enter(&shared.gauges));
     let in_flight = InFlight::enter(&shared.gauges);

@@ -48,15 +48,33 @@ impl Switch {
         *self.actual.borrow()
     }
 
-    /// Blocks a caller outside the runtime until the accept loop has followed; false after 5 s.
-    pub fn settle(&self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while *self.wanted.borrow() != self.actual() {
-            if Instant::now() > deadline {
-                return false;
+    /// Waits until the accept loop has followed; false after 5 s.
+    pub async fn followed(&self) -> bool {
+        let mut actual = self.actual.subscribe();
+        let followed = actual.wait_for(|actual| *actual == *self.wanted.borrow());
+        let followed = tokio::time::timeout(Duration::from_secs(5), followed).await;
+        matches!(followed, Ok(Ok(_)))
+    }
+
+    /// Wishes, and blocks a caller outside the runtime until that is so.
+    pub fn turn(&self, state: ListenerState) {
+        self.want(state);
+        self.settle();
+    }
+
+    /// Blocks a caller outside the runtime until the accept loop has followed.
+    ///
+    /// # Panics
+    /// If it has not after 30 s: a test that goes on would fail later, and for no visible reason.
+    pub fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let (wanted, actual) = (*self.wanted.borrow(), self.actual());
+            if wanted == actual {
+                return;
             }
+            assert!(Instant::now() < deadline, "the port is still {actual:?}, not {wanted:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
-        true
     }
 }

@@ -147,3 +147,11 @@ pub fn control(sim: &Simulator, method: &str, path: &str, body: Value) -> Answer
     let body = if body.is_null() { String::new() } else { body.to_string() };
     send(sim, method, &format!("/_control{path}"), &[], &body)
 }
+
+/// Whether it comes to be so, in ten seconds or a little more.
+pub fn eventually(is_so: impl Fn() -> bool) -> bool {
+    (0..2000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        is_so()
+    })
+}
