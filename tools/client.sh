@@ -16,7 +16,8 @@ trap 'exit 130' INT TERM HUP
 
 tools/node.sh "$client"
 cd "$client"
-timeout 60 npm run --silent build
+# The limits are for a hang.
+timeout 300 npm run --silent build
 
 arguments=(run --reporter=default --reporter=json "--outputFile.json=$report")
 if [ -n "$name" ]; then
@@ -24,7 +25,7 @@ if [ -n "$name" ]; then
   arguments+=(--testNamePattern "$(sed 's/[][\.*^$+?(){}|/]/\\&/g' <<<"$name")")
 fi
 status=0
-timeout --kill-after=5 110 node_modules/.bin/vitest "${arguments[@]}" || status=$?
+timeout --kill-after=5 300 node_modules/.bin/vitest "${arguments[@]}" || status=$?
 
 # Counted here: vitest calls what NAME left out skipped, and runs the type tests whatever NAME says.
 node - "$report" "$status" "$name" <<'SUM'

@@ -31,9 +31,10 @@ debian_missing() {
 debian_install() {
   say "installing Debian packages: $*"
   as_root true   # asks for the password before the output is hidden
-  progress "reading Debian's package lists" as_root timeout 600 apt-get -q update
+  local wait=(-o DPkg::Lock::Timeout=300)   # somebody else may be installing, an automatic update say
+  progress "reading Debian's package lists" as_root timeout 600 apt-get -q "${wait[@]}" update
   progress "installing Debian packages" as_root timeout 1800 env DEBIAN_FRONTEND=noninteractive \
-    apt-get -q install -y --no-install-recommends "$@"
+    apt-get -q "${wait[@]}" install -y --no-install-recommends "$@"
 }
 
 # stop_clusters DIR MAJOR: those that were started in folders of DIR, if any.

@@ -4,7 +4,13 @@ import { element } from './dom';
 
 export async function startPlayground() {
   const toggle = element('reachable', HTMLInputElement);
-  element('playground', HTMLElement).hidden = false;
   toggle.addEventListener('change', () => setReachable(toggle.checked));
-  toggle.checked = await isReachable();
+  // Not to be clicked until it is known how things are: the answer would undo the click.
+  toggle.disabled = true;
+  element('playground', HTMLElement).hidden = false;
+  try {
+    toggle.checked = await isReachable();
+  } finally {
+    toggle.disabled = false;
+  }
 }

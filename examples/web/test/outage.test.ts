@@ -36,6 +36,11 @@ describe('While CometChat is down', () => {
   test('whoever does not want to wait tries again with a button', async () => {
     const lin = await somebodyInChat('Lin Clark');
     await cometChat.goDown();
+    // The page's time stands still, so that it does not try again by itself before the click.
+    const { clock } = lin.page;
+    const inAMinute = Date.now() + 60_000;
+    await clock.install();
+    await clock.pauseAt(inAMinute);
     await lin.page.reload();
     const retry = lin.page.getByRole('button', { name: 'Try now' });
     await retry.waitFor();
@@ -64,6 +69,32 @@ describe('While CometChat is down', () => {
     await cometChat.goDown();
     await signOut(lin);
     await lin.page.getByRole('form', { name: 'Log in' }).waitFor();
+  });
+
+  test('the switch of the playground waits until it knows how things are', async () => {
+    const lin = await visit();
+    let answer = () => {};
+    const mayAnswer = new Promise<void>((resolve) => (answer = resolve));
+    await lin.page.route('**/local-cometchat/listener', async (route) => {
+      await mayAnswer;
+      await route.fulfill({ json: { state: 'closed' } });
+    });
+    await lin.page.reload();
+    const toggle = lin.page.getByRole('switch', { name: 'Local CometChat is up' });
+    await toggle.waitFor();
+    // A click now would be undone by the answer.
+    expect(await toggle.isDisabled()).toBe(true);
+    answer();
+    await lin.page.getByRole('switch', { name: 'Local CometChat is up', disabled: false }).waitFor();
+    expect(await toggle.isChecked()).toBe(false);
+  });
+
+  test('the switch of the playground can be used though nobody knows how things are', async () => {
+    const lin = await visit();
+    await lin.page.route('**/local-cometchat/listener', (route) => route.abort());
+    await lin.page.reload();
+    await lin.page.getByRole('switch', { name: 'Local CometChat is up', disabled: false }).waitFor();
+    lin.forgiven.push(/Failed to (load resource|fetch)/);
   });
 
   test('the switch of the playground shows it, and ends it', async () => {
