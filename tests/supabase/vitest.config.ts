@@ -7,6 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 40_000,
     hookTimeout: 120_000,
+    retry: 1, // tools/test.sh names those that needed it
     reporters: ['verbose'],
     taskTitleValueFormatTruncate: 0, // test names in full
     // What @supabase/lite logs of refused requests matters only where a test fails.
