@@ -156,22 +156,23 @@ impl Limiter {
         let window = self.window(class);
         let announced = limits.and_then(|l| Some((l.limit?, l.remaining?, l.reset_unix)));
         let Some((limit, left, end)) = announced else {
-            window.has_landed();
+            window.has_landed(false);
             window.lowest -= 1; // CometChat may have counted it
             return;
         };
         let end = end.unwrap_or(0);
         // Rounding may move the announced end of one and the same window by a second.
-        if window.announced && end + 1 < window.announced_end {
-            window.before = window.before.saturating_sub(1);
+        let of_before = window.announced && end.saturating_add(1) < window.announced_end;
+        window.has_landed(of_before);
+        if of_before {
             return; // an answer from the window before
         }
-        window.has_landed();
         let left = i64::try_from(left).unwrap_or(i64::MAX);
+        let is_another = end > window.announced_end.saturating_add(1);
         let is_new = !window.announced
-            || end > window.announced_end + 1
+            || is_another
             || (window.looking && (end > window.announced_end || end == 0));
-        if is_new && window.announced {
+        if window.announced && (is_another || (is_new && end == 0)) {
             // Whoever has died without telling is forgotten with the window after.
             window.before = std::mem::take(&mut window.in_flight);
         }
@@ -245,11 +246,15 @@ impl Window {
         Ok(())
     }
 
-    /// A request is not under way any more, most likely one of this window.
-    fn has_landed(&mut self) {
-        match self.in_flight.checked_sub(1) {
-            Some(rest) => self.in_flight = rest,
-            None => self.before = self.before.saturating_sub(1),
+    /// A request is not under way any more: one of the window before, or most likely of this one.
+    fn has_landed(&mut self, of_before: bool) {
+        let (its, other) = match of_before {
+            true => (&mut self.before, &mut self.in_flight),
+            false => (&mut self.in_flight, &mut self.before),
+        };
+        match its.checked_sub(1) {
+            Some(rest) => *its = rest,
+            None => *other = other.saturating_sub(1),
         }
     }
 

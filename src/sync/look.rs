@@ -104,7 +104,7 @@ fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) ->
     if due.missed || due.stale {
         let done = queue::clear_up(due, claim);
         due = queue::next_due(claim);
-        if !done {
+        if !done || due.stale {
             due.in_ms = Some(due.in_ms.unwrap_or(AGAIN).min(AGAIN));
         }
     }

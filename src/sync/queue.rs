@@ -48,8 +48,12 @@ static STALE_CLAIMS_ARE_LEFT: Statement = Statement::new(
 /// A worker that starts frees what an earlier one left behind: it is due again at once.
 /// `false`: not all could be freed, since somebody has them locked.
 pub fn free_stale_claims(claim: i64) -> bool {
-    FREE_STALE_CLAIMS.write(&[claim.into()]);
-    STALE_CLAIMS_ARE_LEFT.first(&[claim.into()], |row| row.get::<bool>(1)).is_none()
+    let none = || STALE_CLAIMS_ARE_LEFT.first(&[claim.into()], |row| row.get::<bool>(1)).is_none();
+    // Looked at first: a statement that may write takes a transaction id.
+    none() || {
+        FREE_STALE_CLAIMS.write(&[claim.into()]);
+        none()
+    }
 }
 
 static GIVE_BACK: Statement = Statement::new(
@@ -64,13 +68,18 @@ pub fn give_back(users: Vec<Uuid>, claim: i64) {
 }
 
 static FREE_OLD_CLAIMS: Statement = Statement::new(
-    "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
-     WHERE s.claim IS NOT NULL AND s.claim <> $1
-       AND s.claimed_at < now() - interval '10 minutes'",
+    "WITH old AS MATERIALIZED (
+       SELECT s.user_id FROM cometchat.sync_state AS s
+       WHERE s.claim IS NOT NULL AND s.claim <> $1
+         AND s.claimed_at < now() - interval '10 minutes'
+       FOR UPDATE SKIP LOCKED
+     )
+     UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+     FROM old WHERE s.user_id = old.user_id",
     &[pg_sys::INT8OID],
 );
 
-/// Claims of sessions that are long gone, or that a dump brought along.
+/// Claims that a session left behind or a dump brought along, but for those that are locked.
 fn free_old_claims(claim: i64) {
     FREE_OLD_CLAIMS.write(&[claim.into()]);
 }

@@ -30,8 +30,8 @@ const PROBE: Duration = Duration::from_secs(60);
 /// than this: claiming it and giving it back writes to the database.
 const BREATH: Duration = Duration::from_secs(1);
 
-/// Somebody has a user locked whom an earlier worker had claimed: whether that is over is looked
-/// at this often.
+/// Somebody has a user locked whom an earlier worker had claimed: whether that is over is looked at
+/// after as long again as it has lasted, and no sooner than this.
 const UNLOCKED: Duration = Duration::from_millis(500);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
@@ -72,8 +72,8 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
 struct Worker {
     /// Marks this worker's claims: a number that no earlier one had.
     claim: i64,
-    /// There may be claims of an earlier worker, or that a dump brought along.
-    stale: bool,
+    /// Since when there may be claims of an earlier worker, or that a dump brought along.
+    stale: Option<Instant>,
     brake: Brake,
     /// Claimed, not handed over yet.
     ready: VecDeque<(WorkerClient, Job)>,
@@ -99,7 +99,7 @@ impl Worker {
         let now = Instant::now();
         Worker {
             claim: users::fresh_claim(),
-            stale: true,
+            stale: Some(now),
             brake: Brake::default(),
             ready: VecDeque::new(),
             outbox: Outbox::default(),
@@ -172,10 +172,11 @@ impl Worker {
     fn claim_and_send(&mut self, room: usize) -> bool {
         let idle = self.ready.is_empty() && threads::under_way() == 0 && self.outbox.may_go();
         bgworker::take_notice();
-        if self.stale {
+        if self.stale.is_some() {
             let claim = self.claim;
-            self.stale =
-                !transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false);
+            if transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false) {
+                self.stale = None;
+            }
         }
         let usable = self.agent.as_ref().map(|(options, _)| options);
         let work = look(room, self.claim, self.settings.as_deref(), usable);
@@ -206,8 +207,8 @@ impl Worker {
             Ok(Work::Restart) => return false,
             Ok(Work::Jobs { jobs, due, endpoint }) => {
                 let wait = due.map_or(PROBE, |ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-                let longest = if self.stale { UNLOCKED } else { PROBE };
-                self.next_due = Instant::now() + wait.min(longest);
+                let locked = self.stale.map(|since| since.elapsed().max(UNLOCKED));
+                self.next_due = Instant::now() + wait.min(locked.unwrap_or(PROBE)).min(PROBE);
                 let count = jobs.len();
                 let paused = shared::slot().paused.load(Ordering::Acquire) != 0;
                 if count == 0 && paused && threads::under_way() == 0 {
@@ -229,7 +230,7 @@ impl Worker {
                 }
             }
             Ok(Work::NotYet) => {
-                self.stale = true;
+                self.stale = Some(Instant::now());
                 self.next_due = Instant::now() + PROBE;
             }
             Ok(Work::OtherVersion(version)) => {

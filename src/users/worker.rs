@@ -16,8 +16,8 @@ pub fn prepare_session() {
     set_session(c"enable_hashjoin", c"off");
     set_session(c"enable_mergejoin", c"off");
     // Somebody's ALTER TABLE must not hold the worker up for long: it tries again. Shorter than
-    // deadlock_timeout's 1 s: where a DROP EXTENSION and the worker wait for each other, it is the
-    // worker that gives way.
+    // deadlock_timeout's 1 s: where a DROP EXTENSION and the worker wait for each other, it is most
+    // likely the worker that gives way.
     set_session(c"lock_timeout", c"500ms");
     set_session(c"statement_timeout", c"0");
     set_session(c"idle_in_transaction_session_timeout", c"0");

@@ -87,6 +87,34 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_look_at_the_same_windows_rounded_end_forgets_nobody() {
+        let mut limiter = Limiter::new();
+        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+        assert_eq!(sent, 10);
+        announce(&mut limiter, 999, NOW / 1000 + 2, NOW); // nine are late
+        for second in [2, 3] {
+            assert!(take(&mut limiter, Asker::Worker, NOW + second * 1000), "a look");
+            let (left, end) = if second == 2 { (0, 3) } else { (999, 63) };
+            announce(&mut limiter, left, NOW / 1000 + end, NOW + second * 1000 + 10);
+        }
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 3_020));
+        assert_eq!(more.count(), 990);
+    }
+
+    #[pg_test]
+    fn answers_from_before_the_first_window_that_was_announced_count() {
+        let mut limiter = Limiter::new();
+        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
+        assert_eq!(sent, 10);
+        announce(&mut limiter, 999, NOW / 1000 + 60, NOW);
+        for left in 990..999 {
+            announce(&mut limiter, left, NOW / 1000 + 1, NOW);
+        }
+        let more = (0..2000).filter(|_| take(&mut limiter, Asker::Interactive, NOW + 1)).count();
+        assert_eq!(more, 999);
+    }
+
+    #[pg_test]
     fn an_end_that_is_rounded_now_up_and_now_down_is_one_window() {
         for ends in [[2, 1], [1, 2]] {
             let mut limiter = Limiter::new();

@@ -69,7 +69,8 @@ impl Switch {
     pub fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let (wanted, actual) = (*self.wanted.borrow(), self.actual());
+            let wanted = *self.wanted.borrow(); // let go of before the other is taken
+            let actual = self.actual();
             if wanted == actual {
                 return;
             }
