@@ -76,18 +76,21 @@ fn a_vault_that_cannot_be_read_is_said_once_and_is_not_asked_all_the_time() {
 /// `change` is made between the moment at which a new worker connects, when Postgres gives it the
 /// database's settings, and the one at which it looks at them itself: its first transaction fails
 /// for a lock, and the next one comes a second later.
-fn while_the_worker_starts(stack: &Stack, change: impl FnOnce()) {
+fn while_the_worker_starts(stack: &Stack, change: &str) {
     let workers = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                    AND backend_type = 'cometchat worker'";
-    let mut locker = stack.db.admin();
+    // Both connected before: a session that starts may have to read that catalog, too.
+    let (mut locker, mut session) = (stack.db.admin(), stack.db.admin());
     locker.batch_execute("BEGIN; LOCK TABLE pg_catalog.pg_extension").expect("lock");
-    stack.execute("SELECT cometchat.resume()");
+    session.batch_execute("SELECT cometchat.resume()").expect("resume");
     let waits = format!("{workers} AND wait_event_type = 'Lock'");
-    eventually("the worker waits", || stack.value(&waits).as_deref() == Some("1"));
+    let waiting = format!("SELECT ({waits}) = 1");
+    eventually("the worker waits", || session.query_one(&waiting, &[]).expect(&waiting).get(0));
 
-    change();
-    let gave_up = format!("({waits}) = 0 AND ({workers}) = 1");
-    eventually("it will try again", || stack.value(&gave_up).as_deref() == Some("true"));
+    let change = format!("ALTER DATABASE {} {change}", stack.db.name());
+    session.batch_execute(&change).expect(&change);
+    let gave_up = format!("SELECT ({waits}) = 0 AND ({workers}) = 1");
+    eventually("it will try again", || session.query_one(&gave_up, &[]).expect(&gave_up).get(0));
     locker.batch_execute("COMMIT").expect("unlock");
 }
 
@@ -102,7 +105,7 @@ fn a_setting_that_is_made_while_the_worker_starts_is_in_force() {
     let stack = Stack::new();
     stack.execute("SELECT cometchat.enable_auth_trigger()");
 
-    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("on")));
+    while_the_worker_starts(&stack, "SET cometchat.sync_anonymous = on");
 
     let user = insert_anonymous(&stack);
     stack.all_arrive(&[user]);
@@ -114,7 +117,7 @@ fn a_setting_that_is_taken_back_while_the_worker_starts_is_not_in_force() {
     stack.execute("SELECT cometchat.enable_auth_trigger()");
     stack.db.set("cometchat.sync_anonymous", Some("on"));
 
-    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", None));
+    while_the_worker_starts(&stack, "RESET cometchat.sync_anonymous");
 
     let user = insert_anonymous(&stack);
     let ada = stack.sign_up("Ada Lovelace");
@@ -132,7 +135,7 @@ fn a_setting_of_the_workers_role_still_outranks_the_databases() {
         stack.db.name()
     ));
 
-    while_the_worker_starts(&stack, || stack.db.set("cometchat.sync_anonymous", Some("off")));
+    while_the_worker_starts(&stack, "SET cometchat.sync_anonymous = off");
 
     let user = insert_anonymous(&stack);
     stack.all_arrive(&[user]);
