@@ -8,6 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    retry: 1, // tools/test.sh names those that needed it
+    retry: 1, // tools/test.sh names those that needed it,
+    reporters: ['verbose'], // which this one shows
   },
 });

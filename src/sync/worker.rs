@@ -207,8 +207,9 @@ impl Worker {
             Ok(Work::Restart) => return false,
             Ok(Work::Jobs { jobs, due, endpoint }) => {
                 let wait = due.map_or(PROBE, |ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-                let locked = self.stale.map(|since| since.elapsed().max(UNLOCKED));
-                self.next_due = Instant::now() + wait.min(locked.unwrap_or(PROBE)).min(PROBE);
+                let longest =
+                    self.stale.map_or(PROBE, |since| since.elapsed().clamp(UNLOCKED, PROBE));
+                self.next_due = Instant::now() + wait.min(longest);
                 let count = jobs.len();
                 let paused = shared::slot().paused.load(Ordering::Acquire) != 0;
                 if count == 0 && paused && threads::under_way() == 0 {

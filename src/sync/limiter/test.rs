@@ -11,6 +11,12 @@ mod tests {
         limiter.take(RateClass::Core, asker, Cap::Follow, now).is_ok()
     }
 
+    fn ten_under_way() -> Limiter {
+        let mut limiter = Limiter::new();
+        assert!((0..10).all(|_| take(&mut limiter, Asker::Worker, NOW)));
+        limiter
+    }
+
     fn announce(limiter: &mut Limiter, remaining: u64, reset: u64, now: u64) {
         let limits =
             Limits { limit: Some(1000), remaining: Some(remaining), reset_unix: Some(reset) };
@@ -68,9 +74,7 @@ mod tests {
 
     #[pg_test]
     fn what_was_allowed_in_a_window_and_not_heard_of_may_count_in_the_next() {
-        let mut limiter = Limiter::new();
-        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-        assert_eq!(sent, 10);
+        let mut limiter = ten_under_way();
         announce(&mut limiter, 999, NOW / 1000 + 2, NOW); // nine are late
         assert!(take(&mut limiter, Asker::Worker, NOW + 2_000));
         announce(&mut limiter, 999, NOW / 1000 + 4, NOW + 2_010);
@@ -88,9 +92,7 @@ mod tests {
 
     #[pg_test]
     fn a_look_at_the_same_windows_rounded_end_forgets_nobody() {
-        let mut limiter = Limiter::new();
-        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-        assert_eq!(sent, 10);
+        let mut limiter = ten_under_way();
         announce(&mut limiter, 999, NOW / 1000 + 2, NOW); // nine are late
         for second in [2, 3] {
             assert!(take(&mut limiter, Asker::Worker, NOW + second * 1000), "a look");
@@ -103,9 +105,7 @@ mod tests {
 
     #[pg_test]
     fn answers_from_before_the_first_window_that_was_announced_count() {
-        let mut limiter = Limiter::new();
-        let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-        assert_eq!(sent, 10);
+        let mut limiter = ten_under_way();
         announce(&mut limiter, 999, NOW / 1000 + 60, NOW);
         for left in 990..999 {
             announce(&mut limiter, left, NOW / 1000 + 1, NOW);
@@ -117,9 +117,7 @@ mod tests {
     #[pg_test]
     fn an_end_that_is_rounded_now_up_and_now_down_is_one_window() {
         for ends in [[2, 1], [1, 2]] {
-            let mut limiter = Limiter::new();
-            let sent = (0..10).filter(|_| take(&mut limiter, Asker::Worker, NOW)).count();
-            assert_eq!(sent, 10);
+            let mut limiter = ten_under_way();
             announce(&mut limiter, 999, NOW / 1000 + ends[0], NOW);
             for left in (990..999).rev() {
                 announce(&mut limiter, left, NOW / 1000 + ends[1], NOW);

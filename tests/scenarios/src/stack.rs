@@ -129,15 +129,28 @@ impl Stack {
         }
     }
 
+    /// The worker's process, if there is one and it has looked around.
+    pub fn worker(&self) -> Option<i32> {
+        let pid = self.value("SELECT cometchat.worker_facts() ->> 'worker_pid'")?;
+        Some(pid.parse().expect("a number"))
+    }
+
+    /// Requests have a minute: what a test does meanwhile, or a handshake, may take its time.
+    pub fn patient(self) -> Stack {
+        for name in ["cometchat.request_timeout", "cometchat.connect_timeout"] {
+            self.db.set(name, Some("60s"));
+        }
+        self
+    }
+
     /// Lets `process_queue` send, while the worker stays away. Nobody may be queued yet.
     #[track_caller]
     pub fn unpause_all_but_the_worker(&self) {
-        let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
         // One that is still on its way would find itself unpaused: it comes, and falls asleep.
         self.execute("SELECT cometchat.resume()");
-        eventually("there is a worker", || self.value(worker).is_some());
+        eventually("there is a worker", || self.worker().is_some());
         self.execute("SELECT cometchat.pause()");
-        eventually("the worker is asleep", || self.value(worker).is_none());
+        eventually("the worker is asleep", || self.worker().is_none());
         self.execute("UPDATE cometchat.control SET paused = false WHERE true");
     }
 

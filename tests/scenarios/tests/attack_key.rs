@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use scenarios::{eventually, FaultServer, Stack, NOTHING};
 use serde_json::json;
@@ -12,7 +13,9 @@ use simulator::{Fault, FaultKind, DEV_API_KEY};
 /// What a login answers with this key file.
 fn error_with(stack: &Stack, ada: uuid::Uuid, path: &str) -> String {
     stack.db.set("cometchat.api_key_file", Some(path));
+    let started = Instant::now();
     let answer = stack.session(ada).ensure(None, None, None);
+    assert!(started.elapsed() < Duration::from_secs(7), "{path} held the call up");
     answer.error().replace("CometChat is not properly configured: ", "")
 }
 

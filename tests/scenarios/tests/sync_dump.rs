@@ -41,8 +41,7 @@ impl Before {
         settle();
 
         stack.execute("SELECT cometchat.pause()");
-        let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
-        eventually("the worker has left", || stack.value(worker).is_none());
+        eventually("the worker has left", || stack.worker().is_none());
         let mapped = stack.sign_up("Mapped by Hand");
         stack.app().add_user(json!({"uid": "ann", "name": "Ann"})).expect("a user in CometChat");
         stack.map(mapped, "ann", None);

@@ -33,18 +33,10 @@ enum Worker {
 }
 
 fn stack_on(cluster: Cluster) -> Stack {
-    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
-    for name in ["cometchat.request_timeout", "cometchat.connect_timeout"] {
-        stack.db.set(name, Some("60s"));
-    }
+    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start()).patient();
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     stack.settled(stack.sign_up("Somebody")); // so this worker stays
     stack
-}
-
-fn worker(stack: &Stack) -> Option<i32> {
-    let facts = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
-    stack.value(facts).and_then(|pid| pid.parse().ok())
 }
 
 /// Brings the worker into that state.
@@ -52,7 +44,7 @@ fn worker(stack: &Stack) -> Option<i32> {
 fn bring_about(stack: &Stack, state: Worker) {
     let pending = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL";
     eventually("everybody before has arrived", || stack.value(pending).as_deref() == Some("0"));
-    eventually("there is a worker", || worker(stack).is_some());
+    eventually("there is a worker", || stack.worker().is_some());
     if let Worker::Hangs = state {
         stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
         stack.sign_up(&format!("User {}", uuid::Uuid::new_v4().simple()));
@@ -208,7 +200,7 @@ fn terminating_it_or_stopping_the_server_does_not_wait_for_it() {
     let stack = stack_on(Cluster::start(&CONF));
     compare("pg_terminate_backend(worker)", |state| {
         bring_about(&stack, state);
-        let took = terminate(&stack, worker(&stack).expect("a worker"));
+        let took = terminate(&stack, stack.worker().expect("a worker"));
         let_go(&stack);
         took
     });
@@ -245,7 +237,7 @@ fn nor_does_it_while_the_look_up_of_a_name_hangs() {
     };
     compare("pg_terminate_backend, DNS", |state| {
         bring_about(state);
-        terminate(&stack, worker(&stack).expect("a worker"))
+        terminate(&stack, stack.worker().expect("a worker"))
     });
     compare("fast shutdown, DNS", |state| {
         bring_about(state);

@@ -8,15 +8,9 @@ use uuid::Uuid;
 /// Long enough for a test to do something meanwhile, on a slow machine too.
 const A_WHILE: u64 = 5000;
 
-fn patient() -> Stack {
-    let stack = Stack::syncing();
-    stack.db.set("cometchat.request_timeout", Some("60s"));
-    stack
-}
-
 /// Somebody signs up, and CometChat is slow to answer.
 fn with_ada_in_flight() -> (Stack, Uuid) {
-    let stack = patient();
+    let stack = Stack::syncing().patient();
     stack.chat.set_fault(Fault::delay(A_WHILE).times(1));
     let ada = sign_up_in_flight(&stack);
     (stack, ada)
@@ -65,7 +59,7 @@ fn an_edit_during_the_last_attempt_gets_its_own_chance() {
 
 #[test]
 fn as_many_as_may_be_in_flight_may_be_locked_and_the_others_still_arrive() {
-    let stack = patient();
+    let stack = Stack::syncing().patient();
     stack.db.set("cometchat.concurrency", Some("2"));
     stack.chat.set_fault(Fault::delay(A_WHILE).times(2));
     let locked = stack.sign_ups(2);
@@ -91,8 +85,7 @@ fn neither_a_change_of_settings_nor_a_pause_waits_for_who_is_locked() {
     stack.db.set("cometchat.sync_anonymous", Some("on"));
     stack.all_arrive(&stack.sign_ups(3));
     stack.execute("SELECT cometchat.pause()");
-    let worker = "SELECT cometchat.worker_facts() ->> 'worker_pid'";
-    eventually("the worker has left", || stack.value(worker).is_none());
+    eventually("the worker has left", || stack.worker().is_none());
     stack.execute("SELECT cometchat.resume()");
     stack.all_arrive(&stack.sign_ups(3));
 
@@ -111,8 +104,7 @@ fn the_worker_rests_while_everybody_is_locked() {
     let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");
     eventually("one has arrived there", || stack.app().user_count() >= 1);
 
-    let worker = stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").expect("a worker");
-    let worker = Process(worker.parse().expect("a number"));
+    let worker = Process(stack.worker().expect("a worker"));
     let before = worker.cpu_ticks();
     std::thread::sleep(std::time::Duration::from_secs(2));
     let used = worker.cpu_ticks() - before;

@@ -215,9 +215,7 @@ fn health_names_what_is_wrong_and_how_to_mend_it() {
     stack.execute("SELECT cometchat.disable_auth_trigger(), cometchat.pause()");
     stack.execute("SELECT nextval('cometchat.trigger_failures')");
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
-    eventually("the worker has left", || {
-        stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").is_none()
-    });
+    eventually("the worker has left", || stack.worker().is_none());
 
     let unwell = "SELECT string_agg(check_name, ', ') FROM cometchat.health()
                   WHERE NOT ok AND hint <> ''";

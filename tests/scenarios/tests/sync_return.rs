@@ -138,8 +138,7 @@ fn a_worker_that_is_killed_in_the_middle_of_a_deactivation_leaves_word_that_it_w
     ban(&stack, ada);
     eventually("she is deactivated", || stack.is_deactivated(ada));
 
-    let pid = stack.value("SELECT cometchat.worker_facts() ->> 'worker_pid'").expect("a worker");
-    assert!(stack.db.cluster().kill_process(pid.parse().expect("a pid")));
+    assert!(stack.db.cluster().kill_process(stack.worker().expect("a worker")));
 
     stack.settled(ada);
     comes_back(&stack, ada);

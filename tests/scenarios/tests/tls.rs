@@ -12,15 +12,7 @@ const CALL: &str = "SELECT public.cometchat_ensure_user(gen_random_uuid(), 'Ada'
 
 /// A plain database, configured for a simulator and its authority.
 fn stack(chat: Builder) -> Stack {
-    patient(Stack::on(Database::plain(Cluster::shared()), chat.start().expect("a simulator")))
-}
-
-/// A handshake needs this process, which may be busy.
-fn patient(stack: Stack) -> Stack {
-    for name in ["request_timeout", "connect_timeout"] {
-        stack.db.set(&format!("cometchat.{name}"), Some("60s"));
-    }
-    stack
+    Stack::on(Database::plain(Cluster::shared()), chat.start().expect("a simulator")).patient()
 }
 
 fn call(client: &mut Client) -> Answer {
@@ -210,7 +202,7 @@ fn the_environments_proxy_is_not_asked() {
     }
     cluster.restart_in(&environment);
     let chat = Simulator::builder().https().start().expect("a simulator");
-    let stack = patient(Stack::on(Database::plain(cluster), chat));
+    let stack = Stack::on(Database::plain(cluster), chat).patient();
     assert!(call(&mut stack.db.admin()).success());
     assert_eq!(proxy.heads(), [] as [String; 0]);
 }
