@@ -1,21 +1,29 @@
 //! The envelope of every answer: `{"data": ..}` with a success, `{"error": {..}}` without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError};
+use crate::key::ApiKey;
 use crate::kind::says_later;
-use crate::message::{clean_code, clean_message};
+use crate::message::{clean_code, clean_message_without};
+use crate::tree;
 use crate::value::{self, text_at};
 
 const MAX_DETAILS: usize = 8;
+
+/// Memory for what is read of an answer, in bytes: twice of what the densest small one takes.
+const MAX_TREE: usize = 16 << 20;
 
 /// An answer as it came off the wire, at most as long as its operation's cap.
 pub(crate) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
+    /// The key that was sent. SECURITY: whoever answers may repeat it.
+    pub key: Arc<ApiKey>,
 }
 
 impl Answer {
@@ -58,9 +66,10 @@ impl Answer {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Err(self.no_envelope("empty"));
         }
-        match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(top)) => Ok(top),
-            Ok(_) => Err(self.no_envelope("not a JSON object")),
+        match tree::read(&self.body, MAX_TREE) {
+            Ok(Some(Value::Object(top))) => Ok(top),
+            Ok(None) => Err(self.no_envelope("too many values in it")),
+            Ok(Some(_)) => Err(self.no_envelope("not a JSON object")),
             Err(_) => Err(self.no_envelope("not JSON")),
         }
     }
@@ -79,42 +88,50 @@ impl Answer {
         let (status, retry_after) = (self.status, self.retry_after);
         let (code, message, details) = match &error {
             Value::Object(e) => (
-                text_at(e, "code").and_then(|c| clean_code(&c)),
+                text_at(e, "code").and_then(|c| self.code(&c)),
                 text_at(e, "message"),
-                e.get("details").map(field_errors).unwrap_or_default(),
+                e.get("details").map(|d| self.field_errors(d)).unwrap_or_default(),
             ),
             Value::String(s) => {
-                (clean_code(s).filter(|c| c.contains("ERR_")), Some(s.clone()), vec![])
+                (self.code(s).filter(|c| c.contains("ERR_")), Some(s.clone()), vec![])
             }
             _ => (None, None, vec![]),
         };
-        let message = message.map(|m| clean_message(&m)).filter(|m| !m.is_empty());
+        let message = message.map(|m| self.clean(&m)).filter(|m| !m.is_empty());
         Error::Api { status, code, message, details, retry_after }
     }
-}
 
-/// The code and cleaned message of an error object inside an answer (an import's row).
-pub(crate) fn row_error(error: &Value) -> (Option<String>, Option<String>) {
-    match error {
-        Value::Object(e) => (
-            text_at(e, "code").and_then(|c| clean_code(&c)),
-            text_at(e, "message").map(|m| clean_message(&m)),
-        ),
-        other => (None, value::text(other).map(|m| clean_message(&m))),
+    /// The code and cleaned message of an error object inside an answer (an import's row).
+    pub fn row_error(&self, error: &Value) -> (Option<String>, Option<String>) {
+        match error {
+            Value::Object(e) => (
+                text_at(e, "code").and_then(|c| self.code(&c)),
+                text_at(e, "message").map(|m| self.clean(&m)),
+            ),
+            other => (None, value::text(other).map(|m| self.clean(&m))),
+        }
     }
-}
 
-/// `{"field": ["message", ..]}`, or a list of messages, or one message.
-fn field_errors(details: &Value) -> Vec<FieldError> {
-    let one = |field: &str, v: &Value| FieldError {
-        field: clean_message(field),
-        message: clean_message(&value::texts(v).join(" ")),
-    };
-    match details {
-        Value::Object(map) => map.iter().take(MAX_DETAILS).map(|(k, v)| one(k, v)).collect(),
-        Value::Array(list) if list.is_empty() => vec![],
-        Value::Array(_) | Value::String(_) => vec![one("", details)],
-        _ => vec![],
+    /// `{"field": ["message", ..]}`, or a list of messages, or one message.
+    fn field_errors(&self, details: &Value) -> Vec<FieldError> {
+        let one = |field: &str, v: &Value| FieldError {
+            field: self.clean(field),
+            message: self.clean(&value::texts(v).join(" ")),
+        };
+        match details {
+            Value::Object(map) => map.iter().take(MAX_DETAILS).map(|(k, v)| one(k, v)).collect(),
+            Value::Array(list) if list.is_empty() => vec![],
+            Value::Array(_) | Value::String(_) => vec![one("", details)],
+            _ => vec![],
+        }
+    }
+
+    fn clean(&self, message: &str) -> String {
+        clean_message_without(message, self.key.to_hide())
+    }
+
+    fn code(&self, code: &str) -> Option<String> {
+        clean_code(code, self.key.to_hide())
     }
 }
 
@@ -124,7 +141,8 @@ mod tests {
     use crate::kind::ErrorKind;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+        let key = ApiKey::new("a key of ours".replace(' ', "-")).unwrap_or_else(|e| panic!("{e}"));
+        Answer { status, retry_after: None, body: body.as_bytes().to_vec(), key: Arc::new(key) }
     }
 
     fn kind(status: u16, body: &str) -> ErrorKind {

@@ -2,7 +2,7 @@
 
 use serde_json::{json, Map, Value};
 
-use crate::answer::{row_error, Answer};
+use crate::answer::Answer;
 use crate::client::Client;
 use crate::error::Error;
 use crate::exchange::{Method, Request};
@@ -119,7 +119,13 @@ impl Client {
         }
         let request = Request::new(operation, method, "/users".into());
         self.exchange(request.json(&json!({ field: uids }))?, |answer| {
-            Ok(read(&crate::users::expect_done(answer)?))
+            let mut outcome = read(&crate::users::expect_done(answer)?);
+            // SECURITY: nobody else's uid, whatever the answer names.
+            let asked = |named: &String| uids.iter().any(|uid| uid.eq_ignore_ascii_case(named));
+            for list in [&mut outcome.done, &mut outcome.already, &mut outcome.not_found] {
+                list.retain(asked);
+            }
+            Ok(outcome)
         })
     }
 
@@ -160,22 +166,25 @@ fn rows(answer: &Answer, users: &[NewUser]) -> Result<Vec<ImportRow>, Error> {
     let keys: Vec<String> = reported.keys().cloned().collect();
     let rows = users.iter().map(|user| {
         let key = keys.iter().find(|k| k.eq_ignore_ascii_case(&user.uid));
-        let outcome = key.and_then(|k| reported.remove(k)).map_or(RowOutcome::Missing, row);
+        let found = key.and_then(|k| reported.remove(k));
+        let outcome = found.map_or(RowOutcome::Missing, |v| row(answer, v, &user.uid));
         ImportRow { uid: user.uid.clone(), outcome }
     });
     Ok(rows.collect())
 }
 
-fn row(v: Value) -> RowOutcome {
+fn row(answer: &Answer, v: Value, uid: &str) -> RowOutcome {
     let Value::Object(mut row) = v else { return RowOutcome::Missing };
     let error = row.remove("error").filter(|e| !e.is_null());
     match (flag_at(&row, "success"), error) {
         (Some(true), _) | (None, None) => {
             let user = row.remove("data").or(Some(Value::Object(row))).and_then(User::from_value);
+            // SECURITY: never another user's data, see `expect_user`.
+            let user = user.filter(|user| user.uid.eq_ignore_ascii_case(uid));
             RowOutcome::Imported(user.map(Box::new))
         }
         (_, error) => {
-            let (code, message) = error.as_ref().map(row_error).unwrap_or_default();
+            let (code, message) = error.as_ref().map(|e| answer.row_error(e)).unwrap_or_default();
             RowOutcome::Failed { code, message }
         }
     }

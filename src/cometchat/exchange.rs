@@ -145,7 +145,8 @@ impl Client {
             Err(Error::TooLarge { .. } | Error::Network { .. }) if is_error => Vec::new(),
             Err(e) => return Err(e.into()),
         };
-        Ok(Answer { status, retry_after: head.retry_after, body })
+        let key = self.key.clone();
+        Ok(Answer { status, retry_after: head.retry_after, body, key })
     }
 
     fn send(&self, request: &Request, remaining: Duration) -> Result<Response<Body>, Failure> {

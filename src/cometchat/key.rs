@@ -6,6 +6,9 @@ use zeroize::Zeroizing;
 /// whole file that was named by mistake.
 const MAX_LEN: usize = 256;
 
+/// A shorter key than this is no secret, and hiding it would blacken ordinary words.
+const MIN_HIDDEN: usize = 8;
+
 /// A REST API key (scope `fullAccess`, see "Properties and constraints" in CometChat's docs).
 ///
 /// Deliberately without `Debug`, `Display`, `Clone` and serde: share it with
@@ -60,6 +63,11 @@ impl ApiKey {
     /// The header bytes; stays inside the crate.
     pub(crate) fn expose(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// What must not appear in anything that is shown; nothing for a key too short to be one.
+    pub(crate) fn to_hide(&self) -> Option<&str> {
+        (self.0.len() >= MIN_HIDDEN).then_some(self.0.as_str())
     }
 }
 

@@ -23,6 +23,7 @@ mod observe; // what an observer sees of a request
 mod path; // one string, one path segment
 mod tokens; // auth tokens
 mod transport_error; // ureq's errors -> ours
+mod tree; // JSON as a tree of bounded size
 mod user; // the user object in both directions
 mod users; // create, get, update, delete one user
 mod value; // lenient reading of JSON values

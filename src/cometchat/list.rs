@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -12,11 +12,17 @@ use crate::error::Error;
 use crate::exchange::{Method, Request, SMALL_BODY};
 use crate::observe::Operation;
 use crate::path::encode;
+use crate::tree::{Budget, Tree};
 use crate::user::User;
 use crate::value::count_at;
 
 /// The largest page ("List users").
 pub const MAX_PER_PAGE: u32 = 1000;
+
+/// Memory for one entry of a page, in bytes: more than the densest 5 KB of metadata take.
+const MAX_ENTRY: usize = 1 << 20;
+/// Memory for all the metadata of a page.
+const MAX_METADATA: usize = 32 << 20;
 
 /// Which users to list. The default is the first 100 that are not deactivated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,9 +47,10 @@ pub struct ListUsers {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UserPage {
-    /// In CometChat's order.
+    /// In CometChat's order. Where the metadata of a page take more than 32 MB of memory, those of
+    /// its last users are left out.
     pub users: Vec<User>,
-    /// Entries that had no uid and were left out.
+    /// Entries that had no uid, or were larger than any user can be, and were left out.
     pub unreadable: usize,
     /// What CometChat says about all pages.
     pub pagination: Option<Pagination>,
@@ -128,7 +135,7 @@ fn read_page(answer: &Answer) -> Result<UserPage, Error> {
         if let Ok(Page { data: Some(found), error: None, meta }) =
             serde_json::from_slice(&answer.body)
         {
-            let pagination = meta.as_ref().and_then(|m| m.get("pagination")?.as_object());
+            let pagination = meta.as_ref().and_then(|m| m.0.get("pagination")?.as_object());
             return Ok(UserPage {
                 users: found.users,
                 unreadable: found.unreadable,
@@ -156,24 +163,45 @@ fn read_pagination(map: &Map<String, Value>) -> Pagination {
 #[derive(Deserialize)]
 struct Page {
     data: Option<Users>,
-    error: Option<Value>,
-    meta: Option<Value>,
+    error: Option<IgnoredAny>,
+    meta: Option<Meta>,
 }
 
-#[derive(Default)]
+/// What is said about a page; nothing when it says too much.
+struct Meta(Value);
+
+impl<'de> Deserialize<'de> for Meta {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(Meta(Tree(&Budget::new(MAX_ENTRY)).deserialize(d)?.unwrap_or_default()))
+    }
+}
+
 struct Users {
     users: Vec<User>,
     unreadable: usize,
+    /// What is left for metadata.
+    budget: Budget,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Users { users: vec![], unreadable: 0, budget: Budget::new(MAX_METADATA) }
+    }
 }
 
 impl Users {
     /// More than the largest page is not a page: it bounds memory.
-    fn add<E: serde::de::Error>(&mut self, v: Value) -> Result<(), E> {
+    fn add<E: serde::de::Error>(&mut self, v: Option<Value>, taken: usize) -> Result<(), E> {
         if self.users.len() + self.unreadable >= MAX_PER_PAGE as usize {
             return Err(E::custom("too many users"));
         }
-        match User::from_value(v) {
-            Some(user) => self.users.push(user),
+        match v.and_then(User::from_value) {
+            Some(mut user) => {
+                if user.metadata.is_some() && !self.budget.take(taken) {
+                    user.metadata = None;
+                }
+                self.users.push(user);
+            }
             None => self.unreadable += 1,
         }
         Ok(())
@@ -190,16 +218,20 @@ impl<'de> Deserialize<'de> for Users {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Users, A::Error> {
                 let mut users = Users::default();
-                while let Some(v) = seq.next_element()? {
-                    users.add(v)?;
+                let mut entry = Budget::new(MAX_ENTRY);
+                while let Some(v) = seq.next_element_seed(Tree(&entry))? {
+                    users.add(v, MAX_ENTRY - entry.left())?;
+                    entry = Budget::new(MAX_ENTRY);
                 }
                 Ok(users)
             }
             // A filtered PHP list: `{"0": {..}, "2": {..}}`.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
                 let mut users = Users::default();
-                while let Some((_, v)) = map.next_entry::<String, Value>()? {
-                    users.add(v)?;
+                while map.next_key::<IgnoredAny>()?.is_some() {
+                    let entry = Budget::new(MAX_ENTRY);
+                    let v = map.next_value_seed(Tree(&entry))?;
+                    users.add(v, MAX_ENTRY - entry.left())?;
                 }
                 Ok(users)
             }

@@ -12,8 +12,17 @@ const REDACTED: &str = "[redacted]";
 ///
 /// Uids stay: they are what tells an operator whom the message is about.
 pub fn clean_message(raw: &str) -> String {
+    clean_message_without(raw, None)
+}
+
+/// [`clean_message`], without `secret` either: a key need not look like CometChat's.
+pub(crate) fn clean_message_without(raw: &str, secret: Option<&str>) -> String {
+    let mut shown = visible(raw);
+    if let Some(secret) = secret.filter(|secret| shown.contains(secret)) {
+        shown = shown.replace(secret, REDACTED);
+    }
     let mut words = String::new();
-    for word in visible(raw).split(' ').filter(|w| !w.is_empty()) {
+    for word in shown.split(' ').filter(|w| !w.is_empty()) {
         if !words.is_empty() {
             words.push(' ');
         }
@@ -26,12 +35,13 @@ pub fn clean_message(raw: &str) -> String {
     }
 }
 
-/// A short machine word of CometChat's (an error code), or nothing.
-pub(crate) fn clean_code(raw: &str) -> Option<String> {
+/// A short machine word of CometChat's (an error code), or nothing: what has a key in it is none.
+pub(crate) fn clean_code(raw: &str, secret: Option<&str>) -> Option<String> {
     let fits = !raw.is_empty() && raw.len() <= 64;
     let plain = raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let hex_run = raw.len() >= KEY_LIKE && raw.bytes().all(|b| b.is_ascii_hexdigit());
-    (fits && plain && !hex_run).then(|| raw.to_owned())
+    let hex_run = raw.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() >= KEY_LIKE);
+    let shows = secret.is_some_and(|secret| raw.contains(secret));
+    (fits && plain && !hex_run && !shows).then(|| raw.to_owned())
 }
 
 fn visible(raw: &str) -> String {
@@ -109,9 +119,29 @@ mod tests {
 
     #[test]
     fn codes() {
-        assert_eq!(clean_code("ERR_BAD_REQUEST").as_deref(), Some("ERR_BAD_REQUEST"));
-        assert_eq!(clean_code("0123456789abcdef01234567"), None);
-        assert_eq!(clean_code("a b"), None);
-        assert_eq!(clean_code(""), None);
+        let code = |raw| clean_code(raw, Some("Key_of_Ours"));
+        assert_eq!(code("ERR_BAD_REQUEST").as_deref(), Some("ERR_BAD_REQUEST"));
+        for bad in ["0123456789abcdef01234567", "a b", "", "é"] {
+            assert_eq!(code(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_code_with_a_key_in_it_is_no_code() {
+        for bad in ["ERR_0123456789abcdef01234567", "key_0123456789abcdef01234567_x"] {
+            assert_eq!(clean_code(bad, None), None, "{bad}");
+        }
+        assert_eq!(clean_code("ERR_Key_of_Ours", Some("Key_of_Ours")), None);
+    }
+
+    #[test]
+    fn a_key_of_any_look_is_redacted_from_a_message() {
+        let clean = |raw| clean_message_without(raw, Some("s3cr3t!key"));
+        assert_eq!(clean("no s3cr3t!key."), "no [redacted].");
+        assert_eq!(clean("s3cr\u{200B}3t!\u{202E}key"), "[redacted]");
+        assert_eq!(
+            clean(&format!("{} s3cr3t!key", "x".repeat(195))),
+            format!("{} [red", "x".repeat(195))
+        );
     }
 }

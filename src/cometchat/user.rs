@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::path::segment;
 use crate::value::{self, text_at, texts_at, time_at};
 
 /// A user to be created or imported. Absent fields are not sent; CometChat then takes
@@ -120,13 +121,13 @@ pub struct User {
 
 impl User {
     /// Reads a user, or one wrapped in another `data` (an older page of the import's
-    /// documentation). `None` without a uid.
+    /// documentation). `None` without a uid, or with one that no request could name.
     pub(crate) fn from_value(v: Value) -> Option<User> {
         let mut map = value::map(v)?;
         if !map.contains_key("uid") {
             map = value::map(map.remove("data")?)?;
         }
-        let uid = text_at(&map, "uid").filter(|u| !u.is_empty())?;
+        let uid = text_at(&map, "uid").filter(|u| segment(u).is_ok())?;
         Some(User {
             uid,
             name: text_at(&map, "name"),
@@ -195,6 +196,13 @@ mod tests {
         assert_eq!(User::from_value(deeper).unwrap().uid, "ada");
         for bad in [json!({}), json!([]), json!({"uid": ""}), json!("ada"), json!({"data": 1})] {
             assert!(User::from_value(bad).is_none());
+        }
+    }
+
+    #[test]
+    fn a_uid_that_no_request_could_name_is_none() {
+        for uid in ["", "a/b", "..", "a\u{0}b", "a\nb", "x".repeat(1025).as_str()] {
+            assert!(User::from_value(json!({ "uid": uid })).is_none(), "{uid:?}");
         }
     }
 

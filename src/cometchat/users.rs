@@ -96,7 +96,9 @@ impl Client {
         let request = Request::new(Operation::DeleteUser, Method::Delete, user_path(uid)?);
         self.exchange(request.json(&json!({ "permanent": permanent }))?, |answer| {
             let done = expect_done(answer)?;
-            Ok(Deleted { deactivated_uids: texts_at(&done, "deactivatedUids") })
+            let mut named = texts_at(&done, "deactivatedUids");
+            named.retain(|named| named.eq_ignore_ascii_case(uid));
+            Ok(Deleted { deactivated_uids: named })
         })
     }
 }

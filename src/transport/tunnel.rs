@@ -45,7 +45,10 @@ pub(crate) fn open(
         let more = proxy.await_input(what_is_left(until, timeout))?;
         let head = proxy.buffers().input();
         if let Some(end) = end_of_head(head) {
-            let accepted = status(&head[..end]).is_some_and(|status| (200..300).contains(&status));
+            // Nobody at the other end has been asked anything yet: more than the head is not theirs,
+            // and would be taken for the answer to a request that is not even sent.
+            let accepted = head.len() == end
+                && status(head).is_some_and(|status| (200..300).contains(&status));
             proxy.buffers().input_consume(end);
             return if accepted { Ok(()) } else { Err(refused()) };
         }
@@ -77,9 +80,15 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// `HTTP/1.1 200 Connection established`: the number.
 fn status(head: &[u8]) -> Option<u16> {
-    let rest = head.strip_prefix(b"HTTP/1.")?;
-    let digits = rest.get(2..5).filter(|_| rest[1] == b' ')?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let [minor, b' ', status @ .., end] = head.strip_prefix(b"HTTP/1.")?.first_chunk::<6>()? else {
+        return None;
+    };
+    // `parse` would take a sign; a fourth digit would make another number of it.
+    let digits = minor.is_ascii_digit() && status.iter().all(u8::is_ascii_digit);
+    if !digits || !matches!(end, b' ' | b'\r') {
+        return None;
+    }
+    std::str::from_utf8(status).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -92,6 +101,20 @@ mod tests {
         assert_eq!(status(b"HTTP/1.0 407 Proxy Authentication Required\r\n\r\n"), Some(407));
         for bad in ["HTTP/2 200\r\n\r\n", "HTTP/1.1", "HTTP/1.1 2x0\r\n", "220 smtp ready\r\n", ""]
         {
+            assert_eq!(status(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_has_three_digits_and_ends_there() {
+        assert_eq!(status(b"HTTP/1.1 200\r\n\r\n"), Some(200));
+        for bad in [
+            "HTTP/1.1 2000 OK\r\n",
+            "HTTP/1.1 200OK\r\n",
+            "HTTP/1.1 200",
+            "HTTP/1.1 +20 OK\r\n",
+            "HTTP/1.x 200 OK\r\n",
+        ] {
             assert_eq!(status(bad.as_bytes()), None, "{bad:?}");
         }
     }

@@ -125,7 +125,8 @@ fn host_of(authority: &str) -> Option<&str> {
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     if let Some(port) = port.strip_prefix(':') {
-        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        // Five digits at most: zeros in front would make an address of any length.
+        let digits = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
         if !digits || !port.parse::<u16>().is_ok_and(|p| p > 0) {
             return None;
         }
@@ -229,6 +230,18 @@ mod tests {
         ] {
             assert_eq!(valid_proxy(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_port_has_five_digits_at_most() {
+        let long = format!("{}80", "0".repeat(300));
+        for port in ["000080", long.as_str()] {
+            assert_eq!(valid_proxy(&format!("http://proxy:{port}")), None, "{port}");
+            assert_eq!(valid_avatar(&format!("https://a.example:{port}/x")), None, "{port}");
+            let base = check_base_url(&format!("https://host:{port}"));
+            assert_eq!(base, Err(BadBaseUrl::Malformed), "{port}");
+        }
+        assert!(valid_proxy("http://proxy:00080").is_some());
     }
 
     #[test]

@@ -121,6 +121,25 @@ fn bulk_in_both_shapes() {
 }
 
 #[test]
+fn what_an_answer_says_of_others_is_left_out() {
+    let body = r#"{"data":{"deactivatedUids":["ADA","eve"],"alreadyDeactivatedUids":["eve"],
+        "reactivatedUids":["eve","ada"],"notFound":{"eve":1}}}"#;
+    let stub = Stub::json(200, body);
+    let client = stub.client();
+    let out = client.deactivate_users(&["ada"]).unwrap();
+    assert_eq!(
+        (&out.done[..], out.already.len(), out.not_found.len()),
+        (&["ADA".into()][..], 0, 0)
+    );
+    assert_eq!(client.reactivate_users(&["ada"]).unwrap().done, ["ada"]);
+    assert_eq!(client.delete_user("ada", false).unwrap().deactivated_uids, ["ADA"]);
+
+    let stub = Stub::json(200, r#"{"data":{"ada":{"success":true,"data":{"uid":"eve"}}}}"#);
+    let rows = stub.client().import_users(&[ada()]).unwrap();
+    assert_eq!(rows[0].outcome, RowOutcome::Imported(None));
+}
+
+#[test]
 fn import_users() {
     let users: Vec<NewUser> = ["Ada", "bob", "cyd", "dee"]
         .map(|u| NewUser { uid: u.into(), status_message: Some("x".into()), ..ada() })

@@ -22,6 +22,7 @@ fn a_tunnel_that_is_refused_is_an_error_and_the_request_stays_here() {
         "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\n\r\n",
         "220 smtp.test ready\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
         "\r\n\r\n",
         "",
     ] {
@@ -33,6 +34,17 @@ fn a_tunnel_that_is_refused_is_an_error_and_the_request_stays_here() {
         assert!(matches!(error, Error::ConnectProxyFailed(_)), "{answer:?}: {error:?}");
         assert_eq!(proxy.heads(), ["CONNECT api.test:80 HTTP/1.1\r\nHost: api.test:80\r\n\r\n"]);
     }
+}
+
+#[test]
+fn an_answer_that_stands_behind_the_tunnels_head_is_not_the_requests() {
+    let proxy = Listener::recording(|_, stream| {
+        let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+        stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{evil}").as_bytes()).is_ok()
+    });
+    let error = get(&through(&proxy), "http://api.test/v3", LONG).unwrap_err();
+    assert!(matches!(error, Error::ConnectProxyFailed(_)), "{error:?}");
+    assert_eq!(proxy.heads().len(), 1);
 }
 
 #[test]

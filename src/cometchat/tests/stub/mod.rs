@@ -1,6 +1,8 @@
 //! A tiny HTTP server on a thread: records what it is sent, answers what it is told.
 #![allow(dead_code)]
 
+pub mod everything;
+pub mod json;
 pub mod memory;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use proptest::prelude::ProptestConfig;
 use socket2::{Domain, Socket, Type};
 use transport::{AgentOptions, PollWait};
 use ureq::Agent;
@@ -146,6 +147,13 @@ impl FullBacklog {
         thread::sleep(Duration::from_millis(20));
         FullBacklog { addr: addr.as_socket().unwrap(), _listener: listener, _fillers: fillers }
     }
+}
+
+/// So many cases for each property, or as many as `PROPTEST_CASES` says (to look for long).
+pub fn cases(few: u32) -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { usual.cases } else { few };
+    ProptestConfig { cases, failure_persistence: None, ..usual }
 }
 
 /// Options for plain http and short waits.
