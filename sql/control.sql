@@ -3,9 +3,13 @@
 CREATE TABLE cometchat.control (
   only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   paused    boolean NOT NULL DEFAULT false,
-  paused_at timestamptz
+  paused_at timestamptz,
+  expects_auth_users boolean NOT NULL DEFAULT false
 );
-COMMENT ON TABLE cometchat.control IS 'One row: whether the worker''s sending is stopped.';
+COMMENT ON TABLE cometchat.control IS
+  'One row: whether the worker''s sending is stopped, and whether there must be an auth.users.';
+COMMENT ON COLUMN cometchat.control.expects_auth_users IS
+  'Whether auth.users was there once; if it is missing then, nobody counts as existing.';
 COMMENT ON COLUMN cometchat.control.paused IS 'Set by cometchat.pause(), cleared by resume().';
 INSERT INTO cometchat.control DEFAULT VALUES;
 
@@ -42,6 +46,7 @@ CREATE FUNCTION cometchat.pause() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+  PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = true, paused_at = pg_catalog.now()
   WHERE only_row AND NOT paused;
   PERFORM cometchat.wake();
@@ -54,6 +59,7 @@ CREATE FUNCTION cometchat.resume() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+  PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = false, paused_at = NULL WHERE only_row AND paused;
   PERFORM cometchat.rouse();
 END

@@ -1,20 +1,77 @@
--- The foreign key to auth.users: there where that table is, and of no importance where it is not.
+-- What ties us to auth.users, a table of others: whether it is there, the foreign key, its list.
+--
+-- SECURITY: reading a table, even planning to read it, runs code of whoever owns it. So no function
+-- in SQL reads auth.users or changes it: the functions in C below do, each with the rights of the
+-- table's owner and inside a security-restricted operation (src/pg/rights.rs).
 
--- SECURITY: our definers read auth.users with the rights of the extension's owner, and reading, even
--- planning to read, can run code of the table's owner: a view's functions, casts of the columns' types,
--- constants in an index's expressions. So the table must belong to somebody who gains nothing by that.
--- The same rule as in src/pg/session.rs.
+-- Not to_regclass(), which takes USAGE on the schema.
+CREATE FUNCTION cometchat.auth_users() RETURNS oid
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+  SELECT c.oid FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE n.nspname = 'auth' AND c.relname = 'users'
+$function$;
+COMMENT ON FUNCTION cometchat.auth_users() IS 'The relation auth.users, whatever it is; null without one.';
+
 CREATE FUNCTION cometchat.auth_users_is_there() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
   SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
-                 JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
-                 WHERE c.oid = pg_catalog.to_regclass('auth.users') AND c.relkind IN ('r', 'p')
-                   AND (r.rolsuper OR r.rolname = 'supabase_auth_admin'))
+                 WHERE c.oid = cometchat.auth_users() AND c.relkind IN ('r', 'p'))
 $function$;
-COMMENT ON FUNCTION cometchat.auth_users_is_there() IS
-  'Whether auth.users is a table of a superuser''s or of Supabase''s Auth server; no other is read.';
+COMMENT ON FUNCTION cometchat.auth_users_is_there() IS 'Whether auth.users is a table.';
+
+CREATE FUNCTION cometchat.list_auth_users(after uuid, most integer)
+RETURNS TABLE (user_id uuid, shut_out boolean, by_itself boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_list_auth_users_wrapper';
+COMMENT ON FUNCTION cometchat.list_auth_users(uuid, integer) IS
+  'The next users of auth.users by id: whether they are banned or deleted, and whether the settings '
+  'have them synced without being asked for.';
+
+CREATE FUNCTION cometchat.create_foreign_key() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_create_foreign_key_wrapper';
+COMMENT ON FUNCTION cometchat.create_foreign_key() IS
+  'Adds the foreign key from cometchat_users to auth.users, unless it is there.';
+
+CREATE FUNCTION cometchat.create_triggers() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_create_triggers_wrapper';
+COMMENT ON FUNCTION cometchat.create_triggers() IS 'Puts our triggers on auth.users, anew if need be.';
+
+CREATE FUNCTION cometchat.drop_triggers() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_drop_triggers_wrapper';
+COMMENT ON FUNCTION cometchat.drop_triggers() IS 'Removes our triggers from auth.users.';
+
+CREATE FUNCTION cometchat.open_public() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_open_public_wrapper';
+COMMENT ON FUNCTION cometchat.open_public() IS
+  'Lets the role cometchat_ext use the schema public, where that is not open to everybody.';
+
+CREATE FUNCTION cometchat.caller() RETURNS oid
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_caller_wrapper';
+COMMENT ON FUNCTION cometchat.caller() IS
+  'The role in force outside all functions; null inside a security-restricted operation.';
+
+CREATE FUNCTION cometchat.become() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_become_wrapper';
+COMMENT ON FUNCTION cometchat.become() IS
+  'Gives the rest of the calling definer the rights of the role cometchat_ext instead of its owner''s.';
+
+CREATE FUNCTION cometchat.restrict() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_restrict_wrapper';
+COMMENT ON FUNCTION cometchat.restrict() IS
+  'The same, and makes it a security-restricted operation: what others may have put on the tables that '
+  'it writes gains nothing by its caller.';
 
 CREATE FUNCTION cometchat.add_foreign_key() RETURNS boolean
 LANGUAGE plpgsql
@@ -25,13 +82,8 @@ BEGIN
   IF NOT cometchat.auth_users_is_there() THEN
     RETURN false;
   END IF;
-  IF EXISTS (SELECT FROM pg_catalog.pg_constraint
-             WHERE conrelid = 'public.cometchat_users'::pg_catalog.regclass
-               AND confrelid = 'auth.users'::pg_catalog.regclass AND contype = 'f') THEN
-    RETURN true;
-  END IF;
-  ALTER TABLE public.cometchat_users ADD CONSTRAINT cometchat_users_user_id_fkey
-    FOREIGN KEY (user_id) REFERENCES auth.users (id) ON DELETE CASCADE;
+  UPDATE cometchat.control SET expects_auth_users = true WHERE only_row AND NOT expects_auth_users;
+  PERFORM cometchat.create_foreign_key();
   RETURN true;
 EXCEPTION
   WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch THEN
@@ -42,5 +94,3 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.add_foreign_key() IS
   'Adds the foreign key from cometchat_users to auth.users if it can; says whether it is there.';
-
-SELECT cometchat.add_foreign_key();

@@ -1,14 +1,14 @@
 -- The functions that clients call.
 --
--- SECURITY: definers with a fixed search_path. pg_temp is named, and last: an unnamed one is searched
--- first for types, and a caller's temporary domain called text or jsonb would then run its CHECK with
--- our rights. Who calls is decided in src/caller.rs from the role in force outside all functions,
--- never from current_user.
+-- SECURITY: in C, and no definers: each statement takes on the rights that it needs (src/pg/rights.rs).
+-- A fixed search_path: pg_temp is named, and last, since one that is not named is searched first for
+-- types, and a caller's temporary domain called text or jsonb would then run its CHECK in our
+-- statements. Who calls is decided in src/caller.rs from the role in force outside all functions.
 
 CREATE FUNCTION public.cometchat_ensure_user(
   user_id uuid DEFAULT NULL, display_name text DEFAULT NULL, email text DEFAULT NULL
 ) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_ensure_user_wrapper';
 COMMENT ON FUNCTION public.cometchat_ensure_user(uuid, text, text) IS
@@ -16,14 +16,14 @@ COMMENT ON FUNCTION public.cometchat_ensure_user(uuid, text, text) IS
   '{"success", "authToken", "cometchatUid", "error", "errorCode", "queued"}.';
 
 CREATE FUNCTION public.cometchat_refresh_token(user_id uuid DEFAULT NULL) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_refresh_token_wrapper';
 COMMENT ON FUNCTION public.cometchat_refresh_token(uuid) IS
   'Mints a new CometChat auth token, stores and returns it.';
 
 CREATE FUNCTION public.cometchat_revoke_tokens(user_id uuid DEFAULT NULL) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_revoke_tokens_wrapper';
 COMMENT ON FUNCTION public.cometchat_revoke_tokens(uuid) IS

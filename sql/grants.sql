@@ -38,6 +38,20 @@ BEGIN
       CASE object.grantee WHEN 0 THEN 'PUBLIC' ELSE object.grantee::pg_catalog.regrole::text END);
   END LOOP;
 
+  -- What the extension's own role needs. Not enqueue(), which makes its callers trusted.
+  GRANT USAGE ON SCHEMA cometchat TO cometchat_ext;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.missed TO cometchat_ext;
+  GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
+  GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
+  GRANT SELECT ON cometchat.failed_users TO cometchat_ext;
+  GRANT EXECUTE ON FUNCTION cometchat.add_foreign_key(), cometchat.auth_users(),
+    cometchat.auth_users_is_there(), cometchat.catch_up(), cometchat.caller(),
+    cometchat.compare(text[], boolean[], text[]), cometchat.configuration(),
+    cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
+    cometchat.list_auth_users(uuid, integer), cometchat.remote_users(integer, integer),
+    cometchat.restrict(), cometchat.rouse(), cometchat.wake(), cometchat.worker_facts()
+    TO cometchat_ext;
+
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'authenticated') THEN
     GRANT SELECT ON public.cometchat_users TO authenticated;
     GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text),
@@ -64,3 +78,7 @@ BEGIN
   END IF;
 END
 $block$;
+
+-- With these rights: the schema public may not be open to all, and the foreign key is made as its owner.
+SELECT cometchat.open_public();
+SELECT cometchat.add_foreign_key();

@@ -1,7 +1,7 @@
 -- Is it well.
 
 CREATE FUNCTION cometchat.configuration() RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_configuration_wrapper';
 COMMENT ON FUNCTION cometchat.configuration() IS
   'Where requests go and where the key comes from, or what is missing. Never the key.';
@@ -17,6 +17,24 @@ DECLARE
   number bigint;
   moment interval;
 BEGIN
+  SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO detail
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE n.nspname = 'public' AND c.relname = 'cometchat_users';
+  IF detail IS DISTINCT FROM 'cometchat_ext' THEN
+    -- Nothing works, this function's other checks included.
+    check_name := 'table owner';
+    ok := false;
+    detail := COALESCE('public.cometchat_users belongs to ' || detail, 'public.cometchat_users is gone');
+    hint := CASE WHEN detail LIKE '%belongs%'
+                 THEN 'ALTER TABLE public.cometchat_users OWNER TO cometchat_ext;'
+                 ELSE 'Bring it back under this name.' END;
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  PERFORM cometchat.become();
+  answer := CASE WHEN conf ? 'error' THEN conf ELSE cometchat.remote_users(1, 1) END;
+  PERFORM cometchat.restrict();
+
   check_name := 'configured';
   ok := NOT conf ? 'error';
   detail := COALESCE(conf ->> 'error', conf #>> '{value,base_url}');
@@ -31,7 +49,6 @@ BEGIN
   RETURN NEXT;
 
   check_name := 'key accepted';
-  answer := CASE WHEN conf ? 'error' THEN conf ELSE cometchat.remote_users(1, 1) END;
   -- while a limit is used up nothing speaks against the key
   ok := NOT answer ? 'error' OR answer ->> 'errorCode' IS NOT DISTINCT FROM 'RATE_LIMITED';
   detail := COALESCE(answer ->> 'error', 'CometChat answered');
@@ -61,15 +78,17 @@ BEGIN
 
   check_name := 'trigger attached';
   SELECT count(*) INTO number FROM pg_catalog.pg_trigger AS t
-  WHERE t.tgrelid = pg_catalog.to_regclass('auth.users') AND t.tgname LIKE 'cometchat\_%'
+  WHERE t.tgrelid = cometchat.auth_users() AND t.tgname LIKE 'cometchat\_%'
     AND t.tgenabled <> 'D';
-  ok := number >= 2 OR pg_catalog.to_regclass('auth.users') IS NULL;
-  detail := CASE WHEN ok AND number = 0 THEN 'there is no auth.users'
-                 WHEN NOT cometchat.auth_users_is_there()
-                   THEN 'auth.users belongs to a role that is no superuser, so it is not read'
+  ok := number >= 2 OR (cometchat.auth_users() IS NULL
+                        AND NOT (SELECT c.expects_auth_users FROM cometchat.control AS c));
+  detail := CASE WHEN cometchat.auth_users() IS NULL THEN 'there is no auth.users'
+                 WHEN NOT cometchat.auth_users_is_there() THEN 'auth.users is not a table'
                  ELSE number || ' triggers on auth.users' END;
   hint := CASE WHEN ok THEN NULL
-               WHEN NOT cometchat.auth_users_is_there() THEN 'ALTER TABLE auth.users OWNER TO a superuser.'
+               WHEN NOT cometchat.auth_users_is_there()
+                 THEN 'Make auth.users a table; or SELECT cometchat.disable_auth_trigger(); where there '
+                      'is to be none.'
                ELSE 'SELECT cometchat.enable_auth_trigger();' END;
   RETURN NEXT;
 
@@ -104,6 +123,24 @@ BEGIN
   ok := number = 0;
   detail := number || ' users';
   hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.failed_users; then cometchat.retry_failed().' END;
+  RETURN NEXT;
+
+  check_name := 'owner role';
+  SELECT NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+              OR r.rolbypassrls OR m.members IS NOT NULL),
+         COALESCE('cometchat_ext has members, or is one: ' || m.members, 'cometchat_ext has no members and no attributes'),
+         CASE WHEN m.members IS NOT NULL
+              THEN pg_catalog.format('REVOKE cometchat_ext FROM %s;', m.members)
+              ELSE 'ALTER ROLE cometchat_ext NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB '
+                   'NOREPLICATION NOBYPASSRLS;' END
+    INTO ok, detail, hint
+  FROM pg_catalog.pg_roles AS r, LATERAL (
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(
+             pg_catalog.pg_get_userbyid(CASE a.roleid WHEN r.oid THEN a.member ELSE a.roleid END)), ', ')
+             AS members
+    FROM pg_catalog.pg_auth_members AS a WHERE r.oid IN (a.roleid, a.member)) AS m
+  WHERE r.rolname = 'cometchat_ext';
+  hint := CASE WHEN NOT ok THEN hint END;
   RETURN NEXT;
 
   check_name := 'versions match';

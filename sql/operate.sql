@@ -6,47 +6,48 @@ CREATE FUNCTION cometchat.backfill() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-  queued bigint := 0;
-  missed bigint := cometchat.catch_up();
+  queued bigint;
   -- null where nothing is configured: then nobody is of another app
   app text := cometchat.configuration() #>> '{value,app_id}';
-  -- (the library is loaded by now, and with it the settings are there)
-  anonymous_too boolean := pg_catalog.current_setting('cometchat.sync_anonymous');
-  unconfirmed_too boolean := pg_catalog.current_setting('cometchat.sync_unconfirmed');
+  after uuid;
+  last uuid;
+  number bigint;
 BEGIN
+  PERFORM cometchat.restrict();
+  queued := cometchat.catch_up();
   IF NOT cometchat.auth_users_is_there() THEN
-    RAISE undefined_table USING MESSAGE = 'there is no table auth.users of a superuser''s or the Auth server''s',
+    RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'Call cometchat.enqueue(user_id) for the users of your own table.';
   END IF;
-  INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
-  SELECT au.id, 1, pg_catalog.now()
-  -- Only id is required of auth.users: an unqualified name is its own column where it has one, and
-  -- else that of `absent`.
-  FROM (SELECT NULL::timestamptz AS banned_until, NULL::timestamptz AS deleted_at,
-               pg_catalog.now() AS email_confirmed_at, NULL::timestamptz AS phone_confirmed_at,
-               false AS is_anonymous) AS absent
-  CROSS JOIN LATERAL (
-    SELECT inner_au.id, deleted_at IS NOT NULL OR COALESCE(banned_until > pg_catalog.now(), false)
-             AS shut_out,
-           (anonymous_too OR is_anonymous IS NOT TRUE)
-             AND (unconfirmed_too OR num_nonnulls(email_confirmed_at, phone_confirmed_at) > 0)
-             AS by_itself
-    FROM auth.users AS inner_au) AS au
-  LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.id
-  LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.id
-  WHERE known.user_id IS NULL
-     OR (known.next_attempt_at IS NULL AND known.claim IS NULL AND known.failed_at IS NULL
-         AND CASE WHEN known.sent_profile IS NOT NULL
-               THEN known.app_id <> app AND NOT au.shut_out
-               ELSE NOT known.deactivated
-                    AND (known.wanted_revision <> known.known_revision
-                         OR (NOT au.shut_out
-                             AND (au.by_itself OR known.explicit OR mapping.user_id IS NOT NULL)))
-             END)
-  ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
-  WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
-  GET DIAGNOSTICS queued = ROW_COUNT;
-  queued := queued + missed;
+  LOOP
+    WITH page AS MATERIALIZED (
+      SELECT p.user_id, p.shut_out, p.by_itself FROM cometchat.list_auth_users(after, 10000) AS p
+    ), marked AS (
+      INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
+      SELECT au.user_id, 1, pg_catalog.now()
+      FROM page AS au
+      LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.user_id
+      LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.user_id
+      WHERE known.user_id IS NULL
+         OR (known.next_attempt_at IS NULL AND known.claim IS NULL AND known.failed_at IS NULL
+             AND CASE WHEN known.sent_profile IS NOT NULL
+                   THEN known.app_id <> app AND NOT au.shut_out
+                   ELSE NOT known.deactivated
+                        AND (known.wanted_revision <> known.known_revision
+                             OR (NOT au.shut_out AND (au.by_itself OR known.explicit
+                                                      OR mapping.user_id IS NOT NULL)))
+                 END)
+      ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
+      WHERE s.next_attempt_at IS NULL AND s.claim IS NULL
+      RETURNING s.user_id
+    )
+    SELECT (SELECT p.user_id FROM page AS p ORDER BY p.user_id DESC LIMIT 1),
+           (SELECT count(*) FROM marked)
+      INTO last, number;
+    EXIT WHEN last IS NULL;
+    queued := queued + number;
+    after := last;
+  END LOOP;
   IF queued > 0 THEN
     PERFORM cometchat.wake();
   END IF;
@@ -68,6 +69,7 @@ AS $function$
 DECLARE
   retried bigint;
 BEGIN
+  PERFORM cometchat.restrict();
   UPDATE cometchat.sync_state AS s
   SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.now()
   WHERE s.failed_at IS NOT NULL
@@ -115,20 +117,20 @@ CREATE VIEW cometchat.progress AS
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending and failed, and how fast it goes.';
 
--- The worker's job in the foreground, in steps between which the procedure commits. The steps are
--- definers; a procedure that commits can be none.
+-- The worker's job in the foreground, in steps between which the procedure commits. The steps, in C,
+-- take on the rights that they need; a procedure that commits can be no definer.
 CREATE FUNCTION cometchat.claim_batch(most integer) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_claim_batch_wrapper';
 COMMENT ON FUNCTION cometchat.claim_batch(integer) IS 'First step of cometchat.process_queue().';
 
 CREATE FUNCTION cometchat.send_batch() RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_send_batch_wrapper';
 COMMENT ON FUNCTION cometchat.send_batch() IS 'Second step of cometchat.process_queue().';
 
 CREATE FUNCTION cometchat.finish_batch() RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_finish_batch_wrapper';
 COMMENT ON FUNCTION cometchat.finish_batch() IS 'Last step of cometchat.process_queue().';
 
@@ -136,9 +138,11 @@ CREATE PROCEDURE cometchat.process_queue(max_users integer DEFAULT 100)
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-  rest integer := max_users;
-  answer jsonb;
-  canceled text;
+  -- SECURITY: no definer, since it commits, and so it has its caller's search_path: every name and
+  -- operator is qualified.
+  rest pg_catalog.int4 := max_users;
+  answer pg_catalog.jsonb;
+  canceled pg_catalog.text;
 BEGIN
   WHILE rest OPERATOR(pg_catalog.>) 0 LOOP
     answer := cometchat.claim_batch(LEAST(rest, 20));
@@ -164,7 +168,8 @@ BEGIN
         USING MESSAGE = answer OPERATOR(pg_catalog.->>) 'error',
               HINT = 'SELECT * FROM cometchat.health() says what to do.';
     END IF;
-    EXIT WHEN answer OPERATOR(pg_catalog.->>) 'value' IS DISTINCT FROM 'true';
+    EXIT WHEN COALESCE(answer OPERATOR(pg_catalog.->>) 'value', 'false')
+              OPERATOR(pg_catalog.<>) 'true'::pg_catalog.text;
   END LOOP;
 END
 $procedure$;

@@ -9,6 +9,7 @@ AS $function$
 DECLARE
   unknown_key text;
 BEGIN
+  PERFORM cometchat.restrict();
   IF enqueue.user_id IS NULL THEN
     RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
   END IF;

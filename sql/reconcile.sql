@@ -1,7 +1,7 @@
 -- Does CometChat agree with us: its own list against our state.
 
 CREATE FUNCTION cometchat.remote_users(page integer, per_page integer) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_remote_users_wrapper';
 COMMENT ON FUNCTION cometchat.remote_users(integer, integer) IS
   'One page of CometChat''s own list of users, each with the fields in which it differs from ours.';
@@ -57,10 +57,12 @@ DECLARE
   uids text[] := '{}';
   gone boolean[] := '{}';
   drift text[] := '{}';
-  -- The role in force outside this definer.
-  caller text := COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user);
+  caller oid := cometchat.caller();
 BEGIN
-  IF repair AND NOT pg_catalog.has_function_privilege(caller, 'cometchat.pause()', 'EXECUTE') THEN
+  PERFORM cometchat.become();
+  -- SECURITY: inside a security-restricted operation nobody calls, and nothing is sent.
+  IF caller IS NULL
+     OR repair AND NOT pg_catalog.has_function_privilege(caller, 'cometchat.pause()', 'EXECUTE') THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied to repair',
       HINT = 'cometchat.reconcile() without repair only looks.';
   END IF;
@@ -79,6 +81,7 @@ BEGIN
     page := page + 1;
   END LOOP;
 
+  PERFORM cometchat.restrict();
   RETURN QUERY
     SELECT c.kind, c.user_id, c.cometchat_uid, c.detail
     FROM cometchat.compare(uids, gone, drift) AS c;

@@ -1,3 +1,7 @@
+-- SECURITY: whoever may create objects in public must not have them called by the superuser who
+-- creates the extension: an operator for exactly our types, say, would be preferred to pg_catalog's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Tables: the public mapping, and the private state of every user's synchronisation.
 
 CREATE SCHEMA cometchat;

@@ -19,13 +19,22 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 BEGIN
   BEGIN
+    -- SECURITY: an id of the table owner's own type would be cast by the owner's function, here with
+    -- our rights. (plpgsql plans a statement only when it comes to it.)
+    IF pg_catalog.pg_typeof(NEW.id) <> 'uuid'::regtype THEN
+      RAISE datatype_mismatch USING MESSAGE = 'auth.users.id is not of type uuid';
+    END IF;
     INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
     VALUES (NEW.id, 1, pg_catalog.now())
     ON CONFLICT (user_id) DO UPDATE
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id::text, false);
+    IF pg_catalog.pg_typeof(NEW.id) = 'uuid'::regtype THEN
+      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id, false);
+    ELSE
+      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NULL, false);
+    END IF;
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -47,6 +56,10 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 BEGIN
   BEGIN
+    -- SECURITY: as above.
+    IF pg_catalog.pg_typeof(OLD.id) <> 'uuid'::regtype THEN
+      RAISE datatype_mismatch USING MESSAGE = 'auth.users.id is not of type uuid';
+    END IF;
     INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
     VALUES (OLD.id, (SELECT u.cometchat_uid FROM public.cometchat_users AS u
                      WHERE u.user_id = OLD.id), 1, pg_catalog.now())
@@ -58,7 +71,11 @@ BEGIN
         wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id::text, true);
+    IF pg_catalog.pg_typeof(OLD.id) = 'uuid'::regtype THEN
+      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id, true);
+    ELSE
+      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NULL, true);
+    END IF;
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -73,19 +90,14 @@ $function$;
 COMMENT ON FUNCTION cometchat.on_auth_user_delete() IS
   'Queues the farewell of a user who is being deleted and wipes name and e-mail. Never raises.';
 
-CREATE FUNCTION cometchat.swallow(code text, message text, user_id text, deleted boolean)
+CREATE FUNCTION cometchat.swallow(code text, message text, user_id uuid, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 DECLARE
-  whom uuid;
+  whom uuid := swallow.user_id;
 BEGIN
-  BEGIN
-    whom := swallow.user_id::uuid;
-  EXCEPTION WHEN OTHERS THEN
-    NULL; -- whoever cannot be a user cannot be found later
-  END;
   IF whom IS NOT NULL THEN
     BEGIN
       INSERT INTO cometchat.missed (user_id, deleted, cometchat_uid)
@@ -112,12 +124,12 @@ BEGIN
           HINT = 'The worker, or cometchat.backfill(), finds the user later.';
 END
 $function$;
-COMMENT ON FUNCTION cometchat.swallow(text, text, text, boolean) IS
+COMMENT ON FUNCTION cometchat.swallow(text, text, uuid, boolean) IS
   'Warns of, counts, and notes in cometchat.missed what the trigger must not raise.';
 
 -- Whoever's state is locked stays in the list: one must not hold up the others.
 CREATE FUNCTION cometchat.catch_up() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 DECLARE
@@ -159,7 +171,7 @@ $function$;
 COMMENT ON FUNCTION cometchat.catch_up() IS
   'Queues the users of cometchat.missed whose state is not locked; says how many.';
 
--- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE … FOR EACH ROW
+-- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE ... FOR EACH ROW
 -- EXECUTE FUNCTION cometchat.enqueue_row('user_id').
 CREATE FUNCTION cometchat.enqueue_row() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -167,10 +179,23 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 DECLARE
   changed uuid;
+  source text := COALESCE(TG_ARGV[0], 'id');
+  kind oid;
 BEGIN
   BEGIN
-    changed := pg_catalog.to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END)
-               ->> COALESCE(TG_ARGV[0], 'id');
+    -- SECURITY: a column of the table owner's own type would be cast by the owner's function, here
+    -- with our rights.
+    SELECT a.atttypid INTO kind FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = TG_RELID AND a.attname = source AND a.attnum > 0 AND NOT a.attisdropped;
+    IF kind IS NULL OR kind <> ALL (ARRAY['uuid', 'text', 'varchar']::regtype[]) THEN
+      RAISE datatype_mismatch USING MESSAGE =
+        pg_catalog.format('column "%s" of %s is not of type uuid', source, TG_RELID::regclass);
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+      EXECUTE pg_catalog.format('SELECT ($1).%I', source) INTO changed USING OLD;
+    ELSE
+      EXECUTE pg_catalog.format('SELECT ($1).%I', source) INTO changed USING NEW;
+    END IF;
     IF changed IS NOT NULL THEN
       INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
       VALUES (changed, 1, pg_catalog.now())
@@ -179,7 +204,7 @@ BEGIN
           attempts = 0, failed_at = NULL;
     END IF;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed::text, false);
+    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed, false);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -199,38 +224,13 @@ CREATE FUNCTION cometchat.enable_auth_trigger() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
-DECLARE
-  columns text[];
 BEGIN
+  PERFORM cometchat.restrict();
   IF NOT cometchat.auth_users_is_there() THEN
-    RAISE undefined_table USING MESSAGE = 'there is no table auth.users of a superuser''s or the Auth server''s',
+    RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'For a table of your own use a trigger with cometchat.enqueue_row().';
   END IF;
-  columns := ARRAY(
-    SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = 'auth.users'::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
-      AND a.attname IN ('email', 'phone', 'raw_user_meta_data', 'email_confirmed_at',
-                        'phone_confirmed_at', 'banned_until', 'deleted_at', 'is_anonymous')
-    ORDER BY a.attnum);
-  PERFORM cometchat.drop_auth_triggers();
-  CREATE TRIGGER cometchat_insert AFTER INSERT ON auth.users
-    FOR EACH ROW EXECUTE FUNCTION cometchat.on_auth_user_change();
-  -- Only real changes: a login, which updates last_sign_in_at alone, costs nothing.
-  IF pg_catalog.cardinality(columns) > 0 THEN
-    EXECUTE pg_catalog.format(
-      'CREATE TRIGGER cometchat_update AFTER UPDATE OF %s ON auth.users FOR EACH ROW WHEN (%s) '
-      'EXECUTE FUNCTION cometchat.on_auth_user_change()',
-      (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ')
-       FROM pg_catalog.unnest(columns) AS c),
-      (SELECT pg_catalog.string_agg(pg_catalog.format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', c), ' OR ')
-       FROM pg_catalog.unnest(columns) AS c));
-    ALTER TRIGGER cometchat_update ON auth.users DEPENDS ON EXTENSION cometchat_ext;
-  END IF;
-  CREATE TRIGGER cometchat_delete BEFORE DELETE ON auth.users
-    FOR EACH ROW EXECUTE FUNCTION cometchat.on_auth_user_delete();
-  -- So that DROP EXTENSION takes them along instead of refusing.
-  ALTER TRIGGER cometchat_insert ON auth.users DEPENDS ON EXTENSION cometchat_ext;
-  ALTER TRIGGER cometchat_delete ON auth.users DEPENDS ON EXTENSION cometchat_ext;
+  PERFORM cometchat.create_triggers();
   PERFORM cometchat.add_foreign_key();
 EXCEPTION WHEN lock_not_available THEN
   RAISE lock_not_available USING MESSAGE = 'auth.users is locked by another session',
@@ -245,7 +245,11 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
 BEGIN
-  PERFORM cometchat.drop_auth_triggers();
+  PERFORM cometchat.restrict();
+  PERFORM cometchat.drop_triggers();
+  -- Where there is no such table, this says that there need not be one any more.
+  UPDATE cometchat.control SET expects_auth_users = false
+  WHERE only_row AND expects_auth_users AND cometchat.auth_users() IS NULL;
 EXCEPTION WHEN lock_not_available THEN
   RAISE lock_not_available USING MESSAGE = 'auth.users is locked by another session',
     HINT = 'Nothing was changed. Try again in a moment.';
@@ -253,18 +257,3 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.disable_auth_trigger() IS
   'Detaches the extension from auth.users; what is queued is still sent.';
-
-CREATE FUNCTION cometchat.drop_auth_triggers() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-  name text;
-BEGIN
-  FOR name IN SELECT t.tgname FROM pg_catalog.pg_trigger AS t
-              WHERE t.tgrelid = pg_catalog.to_regclass('auth.users')
-                AND t.tgname IN ('cometchat_insert', 'cometchat_update', 'cometchat_delete') LOOP
-    EXECUTE pg_catalog.format('DROP TRIGGER %I ON auth.users', name);
-  END LOOP;
-END
-$function$;
-COMMENT ON FUNCTION cometchat.drop_auth_triggers() IS 'Removes our triggers from auth.users.';

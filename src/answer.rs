@@ -1,10 +1,10 @@
 //! The one shape that all three functions answer with.
 
-use pgrx::JsonB;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::pg::latch;
+use crate::pg::text::Json;
 
 /// camelCase because JavaScript reads it; absent fields are left out.
 #[derive(Debug, Default, Serialize)]
@@ -50,7 +50,7 @@ impl<F: Into<Failure>> From<F> for Refusal {
 /// The answer as SQL gets it.
 ///
 /// Raises instead where the call was cancelled, terminated or otherwise interrupted.
-pub fn of(result: Result<Success, Refusal>) -> JsonB {
+pub fn of(result: Result<Success, Refusal>) -> Json {
     latch::raise_held_error();
     let answer = match &result {
         Ok(success) => Answer {
@@ -68,5 +68,5 @@ pub fn of(result: Result<Success, Refusal>) -> JsonB {
         },
     };
     // Cannot fail: strings and booleans only, and string keys.
-    JsonB(serde_json::to_value(&answer).unwrap_or_default())
+    Json(serde_json::to_value(&answer).unwrap_or_default())
 }

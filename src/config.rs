@@ -7,6 +7,7 @@ use cometchat::limits;
 use pgrx::{pg_guard, pg_sys, GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::failure::Failure;
+use crate::pg::text;
 use crate::sync::job::OnDelete;
 use crate::users;
 
@@ -179,7 +180,8 @@ pub fn init() {
         &SYNC_UNCONFIRMED,
     );
     switch(c"cometchat.sync_anonymous", c"Sync anonymous users by themselves.", &SYNC_ANONYMOUS);
-    // SAFETY: the show hook below allocates nothing and cannot raise or panic.
+    // SAFETY: the show hook below is guarded, calls nothing of Postgres's that could raise, and
+    // returns literals.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
             c"cometchat.api_key",
@@ -199,7 +201,7 @@ pub fn init() {
 /// SECURITY: the key is shown to nobody, superusers included.
 #[pg_guard]
 unsafe extern "C-unwind" fn show_api_key() -> *const std::ffi::c_char {
-    if text(&API_KEY).is_some() { c"set" } else { c"" }.as_ptr()
+    if value(&API_KEY).is_some() { c"set" } else { c"" }.as_ptr()
 }
 
 /// Where requests go, and how.
@@ -240,18 +242,18 @@ pub fn endpoint(app_id: String) -> Result<Endpoint, Failure> {
     if !limits::valid_region(&region) {
         return Err(malformed("region"));
     }
-    let base_url = match text(&API_BASE_URL) {
+    let base_url = match value(&API_BASE_URL) {
         None => limits::base_url(&app_id, &region),
         Some(url) => limits::check_base_url(&url).map_err(|_| malformed("api_base_url"))?,
     };
     let valid = |url: String| limits::valid_proxy(&url).ok_or_else(|| malformed("proxy"));
-    let proxy = text(&PROXY).map(valid).transpose()?;
-    Ok(Endpoint { app_id, base_url, ca_file: text(&CA_FILE), proxy })
+    let proxy = value(&PROXY).map(valid).transpose()?;
+    Ok(Endpoint { app_id, base_url, ca_file: value(&CA_FILE), proxy })
 }
 
 /// The first source that is set: file, setting, Vault.
 pub fn key_source() -> KeySource {
-    match (text(&API_KEY_FILE), API_KEY.get()) {
+    match (value(&API_KEY_FILE), API_KEY.get()) {
         (Some(path), _) => KeySource::File(path),
         (None, Some(key)) if !key.is_empty() => KeySource::Setting(key),
         _ => KeySource::Vault,
@@ -301,7 +303,7 @@ pub fn sync_policy() -> SyncPolicy {
     SyncPolicy {
         unconfirmed: SYNC_UNCONFIRMED.get(),
         anonymous: SYNC_ANONYMOUS.get(),
-        on_delete: match text(&ON_DELETE).as_deref() {
+        on_delete: match value(&ON_DELETE).as_deref() {
             Some("delete") => OnDelete::Delete,
             Some("keep") => OnDelete::Keep,
             // What cannot be undone needs the exact word.
@@ -312,7 +314,8 @@ pub fn sync_policy() -> SyncPolicy {
 
 /// The metadata's keys for the display name, in order.
 pub fn display_name_fields() -> Vec<String> {
-    let fields = text(&DISPLAY_NAME_FIELDS).unwrap_or_default();
+    let raw = DISPLAY_NAME_FIELDS.get();
+    let fields = raw.map(|raw| text::from_server(raw.to_bytes())).unwrap_or_default();
     fields.split(',').map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned).collect()
 }
 
@@ -322,13 +325,13 @@ pub fn malformed(name: &str) -> Failure {
 }
 
 fn setting_or_secret(setting: &Text, name: &str) -> Result<String, Failure> {
-    text(setting)
+    value(setting)
         .or_else(|| users::vault_secret(&format!("cometchat_{name}")))
         .filter(|value| !value.is_empty())
         .ok_or_else(|| Failure::NotConfigured(format!("{name} is missing")))
 }
 
-fn text(setting: &Text) -> Option<String> {
+fn value(setting: &Text) -> Option<String> {
     setting.get().as_deref().and_then(to_text)
 }
 

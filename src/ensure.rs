@@ -10,7 +10,7 @@ use cometchat::Client;
 use pgrx::Uuid;
 
 use crate::answer::{Refusal, Success};
-use crate::budget;
+use crate::budget::{self, Use};
 use crate::caller::{self, Caller};
 use crate::config;
 use crate::converge::Convergence;
@@ -51,6 +51,9 @@ pub fn ensure_user(
     call.check_user(&row)?;
     if let Some(done) = stored_answer(&call, &row, &wanted) {
         return Ok(done);
+    }
+    if let Err(failure) = call.check_not_ending(&row) {
+        return not_sent(&call, &row, &wanted, failure);
     }
     let client = match call.client() {
         Ok(client) => client,
@@ -105,7 +108,8 @@ fn not_sent(
     failure: Failure,
 ) -> Result<Success, Refusal> {
     let Some(token) = row.token_in(&call.app_id).map(str::to_owned) else {
-        return Err(failure.into());
+        let queued = matches!(failure, Failure::Timeout) && call.queue(&failure, wanted);
+        return Err(Refusal { failure, queued });
     };
     let queued = call.queue(&failure, wanted);
     Ok(Success { uid: row.uid.clone(), token: Some(token), queued })
@@ -121,6 +125,7 @@ pub struct Call {
 impl Call {
     /// Starts the clock. The app must be known: state and tokens belong to one.
     pub fn begin(caller: Caller) -> Result<Self, Failure> {
+        latch::begin();
         let deadline = deadline::of_this_call(config::request_timeout());
         Ok(Call { caller, app_id: config::app_id()?, deadline })
     }
@@ -137,14 +142,23 @@ impl Call {
         subxact::run(self.left(), move || users::load(user)).map_err(of_read)
     }
 
-    /// Reads the user once the worker, if it is at it, is done: it may be about to store the
-    /// very token that we would ask for, or to deactivate whom we would ask for.
+    /// Refuses while somebody else may be ending the user's sessions, by a request that is under way
+    /// still: it would kill a token that is minted now.
+    pub fn check_not_ending(&self, row: &UserRow) -> Result<(), Failure> {
+        let ending = row.known.as_ref().is_some_and(|k| k.revoke_pending || k.deactivated);
+        if ending && row.is_in_flight() {
+            return Err(Failure::Timeout);
+        }
+        Ok(())
+    }
+
+    /// Reads the user once whoever has the user in flight is done, the worker as a rule: it may be
+    /// about to store the very token that we would ask for, or to deactivate whom we would ask for.
     pub fn settled_row(&self) -> Result<UserRow, Failure> {
         let patience = Instant::now() + self.left().min(WAIT_FOR_WORKER);
         loop {
             let row = self.load()?;
-            let in_flight = row.known.as_ref().is_some_and(|known| known.in_flight);
-            if !in_flight || !wake::worker_is_up() || Instant::now() >= patience {
+            if !row.is_in_flight() || Instant::now() >= patience {
                 return Ok(row);
             }
             latch::nap(Duration::from_millis(5)).map_err(|_| Failure::Interrupted)?;
@@ -178,14 +192,15 @@ impl Call {
     pub fn client(&self) -> Result<Client, Failure> {
         let Caller { user, trusted } = self.caller;
         let limit = config::user_rate_limit();
-        let permit = move || trusted || budget::take(user, limit);
+        let permit = move |operation| trusted || budget::take(user, Use::of(operation), limit);
         crate::http::client(&self.app_id, self.deadline, permit)
     }
 
     /// The write at the end, if there is anything to write.
     pub fn finish(&self, row: &UserRow, learned: &Learned, wanted: &Wanted) -> Result<(), Failure> {
         latch::raise_held_error();
-        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() {
+        let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
+        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {
             return Ok(()); // nothing is known that was not
         }
         self.write(|| {
@@ -211,9 +226,18 @@ impl Call {
 
     /// Leaves the user to the worker. `false`: not even that could be done.
     pub fn queue(&self, failure: &Failure, wanted: &Wanted) -> bool {
+        self.queue_with(failure, wanted, false)
+    }
+
+    /// The same for a revocation that is still to be carried out.
+    pub fn queue_revocation(&self, failure: &Failure, wanted: &Wanted) -> bool {
+        self.queue_with(failure, wanted, true)
+    }
+
+    fn queue_with(&self, failure: &Failure, wanted: &Wanted, revoke: bool) -> bool {
         let (user, code) = (self.caller.user, failure.code().as_str());
         let delay = retry::first_delay(failure.retry_after());
-        let queued = self.write(|| users::queue(user, wanted, delay, code, false)).is_ok();
+        let queued = self.write(|| users::queue(user, wanted, delay, code, revoke)).is_ok();
         if queued {
             wake::at_commit();
         }

@@ -45,7 +45,7 @@ thread_local! {
 pub fn client(
     app_id: &str,
     deadline: Instant,
-    permit: impl Fn() -> bool + Send + Sync + 'static,
+    permit: impl Fn(Operation) -> bool + Send + Sync + 'static,
 ) -> Result<Client, Failure> {
     let endpoint = config::endpoint(app_id.to_owned())?;
     let key = secret::api_key()?;
@@ -64,7 +64,7 @@ pub fn client(
     })?;
     let cap = Cap::from(config::rate_limit());
     let gate = move |operation: Operation| {
-        if !permit() {
+        if !permit(operation) {
             return Permit::Never;
         }
         match ask(slot, operation, Asker::Interactive, cap) {

@@ -42,7 +42,8 @@ extension_sql_file!("../sql/operate.sql", name = "operate", requires = ["trigger
 extension_sql_file!("../sql/health.sql", name = "health", requires = ["operate"]);
 extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["health"]);
 extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["reconcile"]);
-extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["functions"], finalize);
+extension_sql_file!("../sql/owner.sql", name = "owner", requires = ["functions"]);
+extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["owner"], finalize);
 
 /// Runs once in each process that loads the library; in the postmaster when it is preloaded.
 /// It only declares settings: no thread, socket or TLS state is made before a call needs it.

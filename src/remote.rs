@@ -1,14 +1,19 @@
 //! What CometChat itself says: is the key good, and whom does it have.
 
+use std::time::{Duration, Instant};
+
 use cometchat::{ListUsers, User};
 use serde_json::{json, Value};
 
 use crate::config;
 use crate::failure::Failure;
-use crate::pg::deadline;
+use crate::pg::{deadline, latch, rights, subxact};
 use crate::profile::{self, Given};
 use crate::users::{self, UserRow};
 use crate::{http, secret};
+
+/// What reading our own state may wait for a lock when the request has used the time up.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Where requests go, without what is secret.
 ///
@@ -31,9 +36,12 @@ pub fn configuration() -> Result<Value, Failure> {
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, Failure> {
+    if rights::are_restricted() {
+        return Err(Failure::Unauthorized); // SECURITY: as in `caller::identify`
+    }
     let deadline = deadline::of_this_call(config::request_timeout());
     let app_id = config::app_id()?;
-    let client = http::client(&app_id, deadline, || true)?;
+    let client = http::client(&app_id, deadline, |_| true)?;
     let query = ListUsers {
         per_page: Some(per_page),
         page: Some(page),
@@ -41,9 +49,17 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, Failure> {
         with_deactivated: true,
         ..ListUsers::default()
     };
-    let list = client.list_users(&query)?;
-    let ours = users::owners(list.users.iter().map(|user| user.uid.clone()).collect());
-    let rows = users::load_many(ours.values().copied().collect());
+    let list = client.list_users(&query);
+    latch::raise_held_error();
+    let list = list?;
+    let uids = list.users.iter().map(|user| user.uid.clone()).collect();
+    let left = deadline.saturating_duration_since(Instant::now()).max(LAST_MOMENT);
+    let read = subxact::run(left, move || {
+        let ours = users::owners(uids);
+        let rows = users::load_many(&ours.values().copied().collect::<Vec<_>>());
+        (ours, rows)
+    });
+    let (ours, rows) = read.map_err(|code| Failure::Database(subxact::sqlstate(code)))?;
     let answer: Vec<Value> = list
         .users
         .iter()

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cometchat::Exchange;
-use pgrx::JsonB;
 
 use crate::config;
 use crate::failure::Failure;
 use crate::pg::shared;
+use crate::pg::text::Json;
 use crate::sync::limiter::Cap;
 
 /// What is counted for one database.
@@ -83,7 +83,7 @@ pub fn add(counter: &AtomicU64, n: u64) {
 }
 
 /// What shared memory knows about this database, for the operators' views.
-pub fn facts() -> JsonB {
+pub fn facts() -> Json {
     let slot = shared::slot();
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let stats = &slot.stats;
@@ -92,7 +92,7 @@ pub fn facts() -> JsonB {
     let cap = Cap::from(config::rate_limit());
     let pid = slot.pid.load(Ordering::Acquire);
     let paused = Failure::of_pause(slot.paused.load(Ordering::Acquire));
-    JsonB(serde_json::json!({
+    Json(serde_json::json!({
         "preloaded": shared::preloaded(),
         "library_version": env!("CARGO_PKG_VERSION"),
         "worker_pid": (pid != 0).then_some(pid),

@@ -8,6 +8,7 @@ use crate::caller;
 use crate::converge::{Convergence, Trouble};
 use crate::ensure::Call;
 use crate::failure::Failure;
+use crate::pg::revoked;
 use crate::profile::{self, Given, Profile};
 use crate::users::{self, Learned, Presence, UserRow};
 
@@ -17,8 +18,9 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Refusal> {
     let call = Call::begin(caller::identify(user_id)?)?;
     call.check_user(&call.load()?)?;
     call.lock()?;
-    let row = call.load()?;
+    let row = call.settled_row()?;
     call.check_user(&row)?;
+    call.check_not_ending(&row)?;
     let learned = row.learned_in(&call.app_id);
     let (learned, result) = with_tokens(&call.client()?, learned, |tokens| {
         tokens.bring_back()?; // the worker may not have heard yet that a ban is over
@@ -44,11 +46,25 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Refusal> {
     }
     call.lock()?;
     let row = call.settled_row()?; // whoever is being banned is known there until that is done
+    if let Err(failure) = call.check_not_ending(&row) {
+        // Its request covers every token that there is; a second one would end while it lasts, and
+        // open the door to a token that it then kills.
+        call.write(|| users::forget_token(caller.user))?;
+        let queued = call.queue_revocation(&failure, &profile::wanted(&row, Given::default()));
+        return Err(Refusal { failure, queued });
+    }
+    let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
     let mut learned = row.learned_in(&call.app_id);
     learned.token = None;
     learned.revoke_pending = true;
     let (learned, result) = match call.client() {
-        Ok(client) => with_tokens(&client, learned, |tokens| tokens.flush()),
+        Ok(client) => {
+            // Whatever the answer, and whether it comes: the flush may be done.
+            if let Some(token) = &stored {
+                revoked::forget_first(caller.user, token).map_err(|_| Failure::Interrupted)?;
+            }
+            with_tokens(&client, learned, |tokens| tokens.flush())
+        }
         Err(failure) => (learned, Err(failure)),
     };
     settle(&call, &row, learned, result, true)
@@ -83,9 +99,12 @@ fn settle(
     pending: bool,
 ) -> Result<Success, Refusal> {
     let arguments = profile::wanted(row, Given::default());
+    let finish = || call.finish(row, &learned, &arguments);
+    // What could not be forgotten is void all the same, if it was flushed.
+    let finish = || finish().inspect_err(|_| revoked::stays_void(call.caller.user));
     match result {
         Ok(()) => {
-            call.finish(row, &learned, &arguments)?;
+            finish()?;
             Ok(Success { uid: learned.uid, token: learned.token, queued: false })
         }
         Err(Failure::Interrupted) => Err(Failure::Interrupted.into()),
@@ -93,7 +112,7 @@ fn settle(
         // what a revocation is to bring about. It stays pending all the same: reactivation brings
         // back what was minted after our flush, by a call that was under way then.
         Err(Failure::UserNotFound) if learned.deactivated => {
-            call.finish(row, &learned, &arguments)?;
+            finish()?;
             Ok(Success { uid: learned.uid, token: None, queued: false })
         }
         Err(Failure::UserNotFound) => {
@@ -101,7 +120,7 @@ fn settle(
             Err(Failure::UserNotFound.into())
         }
         Err(failure) => {
-            call.finish(row, &learned, &arguments)?;
+            finish()?;
             // The state says that a flush is due; the worker, if there is one, need not wait for
             // the next login.
             let queued = pending && call.queue(&failure, &arguments);

@@ -59,6 +59,12 @@ pub fn nap(time: Duration) -> Result<(), Interrupted> {
     serve_interrupts()
 }
 
+/// Forgets what an earlier call may have left behind that ended by a panic: it is not about the call
+/// that begins now.
+pub fn begin() {
+    HELD.take();
+}
+
 /// Raises what an interrupt raised while a request was waiting. Call it with ureq off the stack.
 pub fn raise_held_error() {
     if let Some(error) = HELD.take() {

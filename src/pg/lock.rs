@@ -58,6 +58,11 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
     outcome
 }
 
+/// Takes the lock on `user` for the rest of this transaction if no call has it.
+pub fn is_free(user: Uuid) -> bool {
+    try_lock(user, WORK)
+}
+
 fn try_lock(user: Uuid, field4: u16) -> bool {
     // SAFETY: a fully initialised tag; LockAcquire with dontWait neither blocks nor raises for a
     // lock that is taken. The lock manager releases it at the end of the transaction.

@@ -6,11 +6,12 @@
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering,
+    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
 use pgrx::{pg_guard, pg_shmem_init, pg_sys, PGRXSharedMemory, PgAtomic};
 
+use super::revoked::VoidTokens;
 use crate::stats::Stats;
 use crate::sync::limiter::Limiter;
 
@@ -26,6 +27,20 @@ pub struct Shared {
     pub launcher: AtomicPtr<pg_sys::Latch>,
     slots: [Slot; SLOTS],
     budgets: [AtomicU64; BUDGETS],
+    /// Of all databases.
+    void_tokens: VoidList,
+}
+
+/// Void tokens, and how many there are.
+struct VoidList {
+    list: Spin<VoidTokens>,
+    count: AtomicUsize,
+}
+
+impl VoidList {
+    const fn new() -> Self {
+        VoidList { list: Spin::new(VoidTokens::new()), count: AtomicUsize::new(0) }
+    }
 }
 
 /// What is shared about one database.
@@ -99,7 +114,7 @@ impl<T> Spin<T> {
         Spin { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
-    /// Runs `f` on the value. `f` must not panic.
+    /// Runs `f` on the value.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         while self
             .locked
@@ -109,10 +124,18 @@ impl<T> Spin<T> {
             std::hint::spin_loop();
             std::thread::yield_now();
         }
-        // SAFETY: the flag is ours until it is cleared below.
-        let result = f(unsafe { &mut *self.value.get() });
-        self.locked.store(false, Ordering::Release);
-        result
+        let _unlock = Unlock(&self.locked);
+        // SAFETY: the flag is ours until it is cleared, after `f` or a panic in it.
+        f(unsafe { &mut *self.value.get() })
+    }
+}
+
+/// Opens the spinlock however its holder leaves: one that stays closed would hang every session.
+struct Unlock<'a>(&'a AtomicBool);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -128,6 +151,7 @@ static PRELOADED: AtomicBool = AtomicBool::new(false);
 thread_local! {
     static OWN_BUDGETS: Vec<AtomicU64> = (0..1024).map(|_| AtomicU64::new(0)).collect();
     static OWN_SLOT: &'static Slot = Box::leak(Box::new(Slot::new()));
+    static OWN_VOID_TOKENS: &'static VoidList = Box::leak(Box::new(VoidList::new()));
 }
 
 /// Asks the postmaster for our share. Call from `_PG_init`.
@@ -140,6 +164,7 @@ pub fn init() {
                 launcher: AtomicPtr::new(std::ptr::null_mut()),
                 slots: [const { Slot::new() }; SLOTS],
                 budgets: [const { AtomicU64::new(0) }; BUDGETS],
+                void_tokens: VoidList::new(),
             }
         );
     }
@@ -161,6 +186,25 @@ pub fn with_budgets<T>(f: impl FnOnce(&[AtomicU64]) -> T) -> T {
         Some(shared) => f(&shared.budgets),
         None => OWN_BUDGETS.with(|own| f(own)),
     }
+}
+
+/// The tokens that are void though they are stored.
+pub fn with_void_tokens<T>(f: impl FnOnce(&mut VoidTokens) -> T) -> T {
+    let void_tokens = void_tokens();
+    void_tokens.list.with(|list| {
+        let value = f(list);
+        void_tokens.count.store(list.count(), Ordering::Release);
+        value
+    })
+}
+
+/// Whether there are any: as a rule there are none, and nobody waits to learn that.
+pub fn any_void_tokens() -> bool {
+    void_tokens().count.load(Ordering::Acquire) > 0
+}
+
+fn void_tokens() -> &'static VoidList {
+    get().map_or_else(|| OWN_VOID_TOKENS.with(|own| *own), |shared| &shared.void_tokens)
 }
 
 /// The slot of the database that this process is connected to: the shared one, or the session's
@@ -208,5 +252,22 @@ impl Shared {
     /// Slots in use.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.database() != 0)
+    }
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use super::*;
+    use pgrx::prelude::*;
+
+    #[pg_test]
+    fn a_panic_inside_a_spinlock_leaves_it_open() {
+        let spin = Spin::new(1);
+        let panics = std::panic::AssertUnwindSafe(|| spin.with(|_| panic!("a mistake of ours")));
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert!(!spin.locked.load(Ordering::Acquire), "it would be waited for for ever");
+        spin.with(|value| *value += 1);
+        assert_eq!(spin.with(|value| *value), 2);
     }
 }

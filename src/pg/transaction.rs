@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, UnwindSafe};
 
 use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
 
+use super::rights::Rights;
+
 /// What is left of an error: enough to log it, nothing that could hold a row.
 #[derive(Debug)]
 pub struct Failed {
@@ -35,12 +37,35 @@ pub fn run<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, Failed> {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
             let value = f();
             pg_sys::PopActiveSnapshot();
-            pg_sys::CommitTransactionCommand();
+            commit();
             Ok(value)
         }))
         .catch_rust_panic(|error| Err(abort(&error)))
         .catch_others(|error| Err(abort(&error)))
         .execute()
+    }
+}
+
+/// Commits with the rights of our tables' owner.
+///
+/// SECURITY: before 18, deferred triggers of others on our tables run with the rights that are in
+/// force at the commit, and a worker connects as a superuser.
+///
+/// # Safety
+/// Inside the transaction that [`run`] began.
+unsafe fn commit() {
+    // SAFETY: as above; if the commit fails, the abort puts back what was in force at the start.
+    unsafe {
+        let Some(owner) = Rights::Ours.role() else {
+            pg_sys::CommitTransactionCommand();
+            return;
+        };
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        let restricted = pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
+        pg_sys::SetUserIdAndSecContext(owner, context | restricted);
+        pg_sys::CommitTransactionCommand();
+        pg_sys::SetUserIdAndSecContext(user, context);
     }
 }
 

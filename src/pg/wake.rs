@@ -26,9 +26,10 @@ pub fn at_commit() {
     if shared::get().is_none() {
         return;
     }
-    if !REGISTERED.replace(true) {
+    if !REGISTERED.get() {
         // SAFETY: registered once; the callback stays valid, since libraries are never unloaded.
         unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
+        REGISTERED.set(true);
     }
     // SAFETY: a plain global.
     if unsafe { pg_sys::creating_extension } {

@@ -1,40 +1,39 @@
 //! Writes what became of claimed users, all of them in one statement.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use super::job::{Done, Outcome};
 use super::retry::{self, Verdict};
 use crate::config;
+use crate::pg::spi::{self, Arg, Value};
+use crate::users::auth_users::{self, AuthUsers};
 use crate::users::statement::Statement;
 use crate::users::{self, Presence};
 
-// The mapping is written only for users who are still there: the foreign key would refuse others,
-// and with them the whole batch. Whose row of auth.users is locked, because the user is being
-// deleted say, stays claimed: without the mapping the token would be lost.
+// The mapping is written only for users who are still there (`maps`): the foreign key would refuse
+// others, and with them the whole batch.
 //
 // What failed was about the revision that was sent. Who has `changed` since is not parked and has
 // all attempts left: at once, or, where everybody or CometChat itself is the reason, after the delay.
 // The same goes for whom somebody has mapped to another uid meanwhile: that mapping wins, and what
 // was learned is about somebody else. (CometChat's uids are in lower case, whatever was asked for.)
 macro_rules! finish {
-    ($mine:literal, $wait:literal) => {
+    ($wait:literal) => {
         concat!(
-            "WITH claimed AS MATERIALIZED (
+            "WITH mine AS MATERIALIZED (
                SELECT d.*, s.wanted_revision <> d.revision AS changed
                FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
                            $17, $18, $19, $20, $21)
-                 AS d(user_id, revision, uid, token, mapped, app_id, sent_profile, sent_metadata,
+                 AS d(user_id, revision, uid, token, maps, app_id, sent_profile, sent_metadata,
                       sent_keys, deactivated, revoke_pending, agreed, delay_ms, attempts, parked,
                       code, message, name_argument, name_basis, removed)
                JOIN cometchat.sync_state AS s ON s.user_id = d.user_id AND s.claim = $1
                FOR UPDATE OF s ",
             $wait,
-            ")",
-            $mine,
-            ", mapping AS (
+            "), mapping AS (
                INSERT INTO public.cometchat_users AS u
                  (user_id, cometchat_uid, cometchat_auth_token)
                SELECT m.user_id, m.uid, m.token FROM mine AS m WHERE m.maps
@@ -78,74 +77,17 @@ macro_rules! finish {
     };
 }
 
-const FINISH_TYPES: &[pg_sys::Oid] = &[
-    pg_sys::INT8OID,
-    pg_sys::UUIDARRAYOID,
-    pg_sys::INT8ARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::INT8ARRAYOID,
-    pg_sys::INT4ARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::BOOLARRAYOID,
-];
-
-macro_rules! finish_statements {
-    ($wait:literal) => {
-        [
-            Statement::new(
-                finish!(
-                    ", mine AS MATERIALIZED (SELECT c.*, c.mapped AS maps FROM claimed AS c)",
-                    $wait
-                ),
-                FINISH_TYPES,
-            ),
-            Statement::new(
-                finish!(
-                    ", there AS MATERIALIZED (
-                       SELECT au.id FROM auth.users AS au
-                       WHERE au.id IN (SELECT c.user_id FROM claimed AS c WHERE c.mapped)
-                       FOR KEY SHARE OF au SKIP LOCKED
-                     ), mine AS MATERIALIZED (
-                       SELECT c.*, t.id IS NOT NULL AS maps
-                       FROM claimed AS c LEFT JOIN there AS t ON t.id = c.user_id
-                       WHERE NOT c.mapped OR t.id IS NOT NULL
-                          OR NOT EXISTS (SELECT FROM auth.users AS au WHERE au.id = c.user_id)
-                     )",
-                    $wait
-                ),
-                FINISH_TYPES,
-            ),
-        ]
-    };
-}
-
-/// Without and with `auth.users`.
-static FINISH: [Statement; 2] = finish_statements!("");
-static FINISH_THE_UNLOCKED: [Statement; 2] = finish_statements!("SKIP LOCKED");
+static FINISH: Statement = Statement::new(finish!(""));
+static FINISH_THE_UNLOCKED: Statement = Statement::new(finish!("SKIP LOCKED"));
 
 static STILL_CLAIMED: Statement = Statement::new(
     "SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.user_id = ANY ($2) AND s.claim = $1",
-    &[pg_sys::INT8OID, pg_sys::UUIDARRAYOID],
 );
 
 static PUT_OFF: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
      SET claim = NULL, claimed_at = NULL, next_attempt_at = now() + interval '10 s'
      WHERE s.claim = $1",
-    &[pg_sys::INT8OID],
 );
 
 /// Writes what became of claimed users, where the claim is still ours; waits for locks on our
@@ -163,51 +105,71 @@ pub fn all_but_the_locked(done: &[Done], claim: i64, random: impl Fn() -> f64) -
         return Vec::new();
     }
     let users: Vec<Uuid> = done.iter().map(|d| d.job.user).collect();
-    let args = [claim.into(), users.into()];
-    STILL_CLAIMED.all(&args, |row| row.get::<Uuid>(1)).into_iter().flatten().collect()
+    let args = [claim.into(), spi::array(users)];
+    STILL_CLAIMED.all(&args, |row| row.get(1)).into_iter().flatten().collect()
 }
 
+/// Whose row of `auth.users` is locked, because the user is being deleted say, is left out and stays
+/// claimed: without the mapping the token would be lost. Returns how many were written.
 fn write_outcomes(
-    statements: &'static [Statement; 2],
-    done: &[Done],
+    statement: &'static Statement,
+    all: &[Done],
     claim: i64,
     random: impl Fn() -> f64,
 ) -> usize {
-    fn column<T>(done: &[Done], f: impl Fn(&Done) -> T) -> Vec<T> {
-        done.iter().map(f).collect()
-    }
-    let fates: Vec<Fate> = done.iter().map(|d| Fate::of(d, random())).collect();
-    let sent = |d: &Done, f: fn(&users::Sent) -> String| d.job.learned.sent.as_ref().map(f);
-    let args = [
-        claim.into(),
-        column(done, |d| d.job.user).into(),
-        column(done, |d| d.job.revision).into(),
-        column(done, |d| d.job.learned.uid.clone()).into(),
-        column(done, |d| d.job.learned.token.clone()).into(),
-        column(done, |d| d.job.learned.mapped).into(),
-        column(done, |d| d.job.app_id.clone()).into(),
-        column(done, |d| sent(d, |s| s.profile.clone())).into(),
-        column(done, |d| sent(d, |s| s.metadata.clone())).into(),
-        column(done, |d| sent(d, |s| s.keys.join(","))).into(),
-        column(done, |d| d.job.learned.deactivated).into(),
-        column(done, |d| d.job.learned.revoke_pending).into(),
-        fates.iter().map(|f| f.agreed).collect::<Vec<_>>().into(),
-        fates.iter().map(|f| f.delay_ms).collect::<Vec<_>>().into(),
-        fates.iter().map(|f| f.attempts).collect::<Vec<_>>().into(),
-        fates.iter().map(|f| f.parked).collect::<Vec<_>>().into(),
-        fates.iter().map(|f| f.code.clone()).collect::<Vec<_>>().into(),
-        fates.iter().map(|f| f.message.clone()).collect::<Vec<_>>().into(),
-        column(done, |d| d.job.wanted.name.value.clone()).into(),
-        column(done, |d| d.job.wanted.name.basis.clone()).into(),
-        column(done, |d| matches!(d.outcome, Outcome::Removed)).into(),
-    ];
-    let written = statements[usize::from(users::auth_users_is_there())].write(&args);
+    let mapped = || all.iter().filter(|done| done.job.learned.mapped).map(|done| done.job.user);
+    // Rows of auth.users are locked before ours, as by whoever deletes a user.
+    let (kept, locked) = match auth_users::state() {
+        AuthUsers::Table => auth_users::keep(&mapped().collect::<Vec<_>>()),
+        AuthUsers::Absent | AuthUsers::NoTable => (mapped().collect(), Vec::new()),
+    };
+    let (kept, locked): (HashSet<Uuid>, HashSet<Uuid>) =
+        (kept.into_iter().collect(), locked.into_iter().collect());
+    let done: Vec<&Done> = all.iter().filter(|done| !locked.contains(&done.job.user)).collect();
+    let written = write(statement, &done, claim, &kept, random);
     if written < done.len() {
-        let ours = |d: &&Done| d.job.presence != Presence::Active && d.job.learned.deactivated;
-        let whom = |d: &Done| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
+        let ours = |d: &&&Done| d.job.presence != Presence::Active && d.job.learned.deactivated;
+        let whom = |d: &&Done| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
         users::keep_deactivated(done.iter().filter(ours).map(whom).collect(), claim);
     }
     written
+}
+
+fn write(
+    statement: &'static Statement,
+    done: &[&Done],
+    claim: i64,
+    kept: &HashSet<Uuid>,
+    random: impl Fn() -> f64,
+) -> usize {
+    fn column<'a, T: Value>(done: &[&'a Done], f: impl Fn(&'a Done) -> T) -> Arg {
+        spi::array(done.iter().map(|done| f(done)))
+    }
+    let fates: Vec<Fate> = done.iter().map(|d| Fate::of(d, random())).collect();
+    let args = [
+        claim.into(),
+        column(done, |d| d.job.user),
+        column(done, |d| d.job.revision),
+        column(done, |d| d.job.learned.uid.as_str()),
+        column(done, |d| d.job.learned.token.as_deref()),
+        column(done, |d| d.job.learned.mapped && kept.contains(&d.job.user)),
+        column(done, |d| d.job.app_id.as_str()),
+        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.profile.as_str())),
+        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.metadata.as_str())),
+        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.keys.join(","))),
+        column(done, |d| d.job.learned.deactivated),
+        column(done, |d| d.job.learned.revoke_pending),
+        spi::array(fates.iter().map(|f| f.agreed)),
+        spi::array(fates.iter().map(|f| f.delay_ms)),
+        spi::array(fates.iter().map(|f| f.attempts)),
+        spi::array(fates.iter().map(|f| f.parked)),
+        spi::array(fates.iter().map(|f| f.code.as_deref())),
+        spi::array(fates.iter().map(|f| f.message.as_deref())),
+        column(done, |d| d.job.wanted.name.value.as_deref()),
+        column(done, |d| d.job.wanted.name.basis.as_deref()),
+        column(done, |d| matches!(d.outcome, Outcome::Removed)),
+    ];
+    statement.write(&args)
 }
 
 static PARK: Statement = Statement::new(
@@ -216,7 +178,6 @@ static PARK: Statement = Statement::new(
          next_attempt_at = CASE WHEN s.wanted_revision <> $3 THEN now() END,
          failed_at = CASE WHEN s.wanted_revision = $3 THEN now() END
      WHERE s.user_id = $1 AND s.claim = $2",
-    &[pg_sys::UUIDOID, pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::TEXTOID],
 );
 
 /// Gives up on a user whose outcome could not even be written. Who has changed since `revision` is

@@ -10,7 +10,7 @@ use super::retry::Verdict;
 use super::{finish, queue};
 use crate::config;
 use crate::failure::Failure;
-use crate::pg::latch;
+use crate::pg::{latch, rights};
 use crate::{http, users};
 
 /// What this session has claimed, and what became of it.
@@ -31,6 +31,9 @@ thread_local! {
 /// # Errors
 /// [`Failure::NotConfigured`].
 pub fn claim(most: usize) -> Result<usize, Failure> {
+    if rights::are_restricted() {
+        return Err(Failure::Unauthorized); // SECURITY: as in `caller::identify`
+    }
     finish(); // what an earlier call of this session may have left behind
     if users::paused() {
         return Ok(0);
@@ -54,7 +57,7 @@ pub fn send() -> Result<bool, Failure> {
     let app_id = BATCH.with_borrow(|batch| batch.app_id.clone());
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
-        let client = match http::client(&app_id, deadline, || true) {
+        let client = match http::client(&app_id, deadline, |_| true) {
             Ok(client) => client,
             Err(failure) => {
                 BATCH.with_borrow_mut(|batch| batch.jobs.push_front(job));

@@ -73,6 +73,23 @@ impl Job {
         to_be && !self.skip && !self.learned.deactivated
     }
 
+    /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
+    /// bringing somebody back is others' doing.
+    pub fn requests_of_the_user(&self) -> (u64, u64) {
+        if self.presence != Presence::Active || self.skip || self.learned.deactivated {
+            return (0, 0);
+        }
+        let wanted = self.wanted.profile.as_sent();
+        let edit = match &self.learned.sent {
+            Some(sent) if *sent == wanted => 0,
+            Some(sent) if sent.metadata == wanted.metadata => 1,
+            Some(_) => 2, // metadata is read before it is written
+            None if self.learned.mapped => 2,
+            None => 1, // a create; whoever is new has a whole budget
+        };
+        (edit, u64::from(self.learned.revoke_pending))
+    }
+
     /// Does the work; what was learned on the way stays in the job.
     pub fn run(mut self, client: &Client) -> Done {
         let result = match self.presence {

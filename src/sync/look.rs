@@ -12,8 +12,8 @@ use crate::config;
 use crate::failure::Failure;
 use crate::http::{self, WorkerEndpoint};
 use crate::pg::latch::LatchWait;
-use crate::pg::shared;
 use crate::pg::transaction::{self, Failed};
+use crate::pg::{revoked, shared};
 use crate::users;
 
 /// What a look at the queue brought.
@@ -120,4 +120,13 @@ fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) ->
         _ => Some(0),
     };
     Work::Jobs { jobs, due, endpoint: Box::new(endpoint) }
+}
+
+/// What a rollback brought back though CometChat has flushed it goes for good.
+pub fn forget_void_tokens() {
+    let void = revoked::void_tokens();
+    if !void.is_empty() {
+        let gone = transaction::run(|| users::forget_void_tokens(&void));
+        revoked::forgotten(&gone.unwrap_or_default());
+    }
 }

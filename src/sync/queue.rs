@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use pgrx::prelude::*;
-use pgrx::spi::{SpiResult, SpiTupleTable};
 use pgrx::Uuid;
 
 use super::job::Job;
+use crate::budget::{self, Use};
 use crate::config;
-use crate::pg::{subxact, transaction};
+use crate::pg::rights::Rights;
+use crate::pg::spi::{self, Row, Timestamp};
+use crate::pg::{lock, subxact, transaction};
 use crate::profile::{self, Given};
 use crate::users::statement::Statement;
 use crate::users::{self, Presence};
@@ -22,49 +23,61 @@ macro_rules! stale {
     () => {
         "s.claim IS NOT NULL AND s.claim <> $1
          AND NOT (s.claim < 0 AND EXISTS (
-           SELECT FROM pg_catalog.pg_stat_get_activity(((~s.claim) >> 32)::integer) AS a
-           WHERE a.backend_start <= s.claimed_at))"
+           SELECT FROM unnest($2, $3) AS a(pid, backend_start)
+           WHERE a.pid = ((~s.claim) >> 32)::integer AND a.backend_start <= s.claimed_at))"
     };
 }
 
-static FREE_STALE_CLAIMS: Statement = Statement::new(
-    concat!(
-        "WITH stale AS MATERIALIZED (
+static FREE_STALE_CLAIMS: Statement = Statement::new(concat!(
+    "WITH stale AS MATERIALIZED (
            SELECT s.user_id FROM cometchat.sync_state AS s WHERE ",
-        stale!(),
-        " FOR UPDATE SKIP LOCKED
+    stale!(),
+    " FOR UPDATE SKIP LOCKED
          )
          UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
          FROM stale WHERE s.user_id = stale.user_id"
-    ),
-    &[pg_sys::INT8OID],
-);
+));
 
-static STALE_CLAIMS_ARE_LEFT: Statement = Statement::new(
-    concat!("SELECT true FROM cometchat.sync_state AS s WHERE ", stale!(), " LIMIT 1"),
-    &[pg_sys::INT8OID],
-);
+static STALE_CLAIMS_ARE_LEFT: Statement = Statement::new(concat!(
+    "SELECT true FROM cometchat.sync_state AS s WHERE ",
+    stale!(),
+    " LIMIT 1"
+));
 
 /// A worker that starts frees what an earlier one left behind: it is due again at once.
 /// `false`: not all could be freed, since somebody has them locked.
 pub fn free_stale_claims(claim: i64) -> bool {
-    let none = || STALE_CLAIMS_ARE_LEFT.first(&[claim.into()], |row| row.get::<bool>(1)).is_none();
+    let (processes, starts): (Vec<_>, Vec<_>) = SESSIONS
+        .all(&[], |row| row.get::<i32>(1).zip(row.get::<Timestamp>(2)))
+        .into_iter()
+        .flatten()
+        .unzip();
+    let args = || {
+        [claim.into(), spi::array(processes.iter().copied()), spi::array(starts.iter().copied())]
+    };
+    let none = || STALE_CLAIMS_ARE_LEFT.first(&args(), |_| ()).is_none();
     // Looked at first: a statement that may write takes a transaction id.
     none() || {
-        FREE_STALE_CLAIMS.write(&[claim.into()]);
+        FREE_STALE_CLAIMS.write(&args());
         none()
     }
 }
 
+// Only the server itself sees when other roles' sessions began.
+static SESSIONS: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_get_activity(NULL) AS a
+     WHERE a.backend_start IS NOT NULL",
+);
+
 static GIVE_BACK: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
      WHERE s.user_id = ANY ($1) AND s.claim = $2",
-    &[pg_sys::UUIDARRAYOID, pg_sys::INT8OID],
 );
 
 /// These users will not be sent now: they are due as before.
 pub fn give_back(users: Vec<Uuid>, claim: i64) {
-    GIVE_BACK.write(&[users.into(), claim.into()]);
+    GIVE_BACK.write(&[spi::array(users), claim.into()]);
 }
 
 static FREE_OLD_CLAIMS: Statement = Statement::new(
@@ -76,7 +89,6 @@ static FREE_OLD_CLAIMS: Statement = Statement::new(
      )
      UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
      FROM old WHERE s.user_id = old.user_id",
-    &[pg_sys::INT8OID],
 );
 
 /// Claims that a session left behind or a dump brought along, but for those that are locked.
@@ -92,27 +104,58 @@ static CLAIM: Statement = Statement::new(
      )
      UPDATE cometchat.sync_state AS s SET claim = $2, claimed_at = now()
      FROM due WHERE s.user_id = due.user_id RETURNING s.user_id",
-    &[pg_sys::INT8OID, pg_sys::INT8OID],
 );
 
 /// Claims up to `most` users that are due and reads what to send for them.
 pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
     let args = [i64::try_from(most).unwrap_or(i64::MAX).into(), claim.into()];
-    let users: Vec<Uuid> =
-        CLAIM.returning(&args, |row| row.get::<Uuid>(1)).into_iter().flatten().collect();
+    let users: Vec<Uuid> = CLAIM.all(&args, |row| row.get(1)).into_iter().flatten().collect();
     if users.is_empty() {
         return Vec::new();
     }
     let policy = config::sync_policy();
-    let rows = users::load_many(users);
+    let rows = users::load_many(&users);
     let jobs: Vec<Job> =
         rows.into_iter().map(|(user, row)| job(user, &row, app_id, &policy)).collect();
+    let (jobs, too_soon) = within_budgets(jobs);
+    if !too_soon.is_empty() {
+        users::put_off(&too_soon, claim);
+    }
     let about_to: Vec<Uuid> = jobs.iter().filter(|j| j.deactivates()).map(|j| j.user).collect();
     if !about_to.is_empty() {
         transaction::commit_durably();
-        INTEND_TO_DEACTIVATE.write(&[about_to.into(), claim.into(), app_id.into()]);
+        INTEND_TO_DEACTIVATE.write(&[spi::array(about_to), claim.into(), app_id.into()]);
     }
     jobs
+}
+
+/// Whoever is at a user's tokens is done in so many milliseconds, as a rule.
+const TOKENS_BUSY_MS: i64 = 500;
+
+/// Splits off whom `user_rate_limit` leaves no requests now, and how many milliseconds to wait for
+/// them: one user's edits must not use up what CometChat allows everybody. So it does with those whose
+/// tokens are to be flushed while a call, which may be minting one, is under way.
+fn within_budgets(jobs: Vec<Job>) -> (Vec<Job>, Vec<(Uuid, i64)>) {
+    let limit = config::user_rate_limit();
+    let mut too_soon = Vec::new();
+    let mut may_go = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        // A revocation that may go takes the edit along.
+        let taken = match job.requests_of_the_user() {
+            (0, 0) => Ok(()),
+            (edit, 0) => budget::take_for_later(job.user, Use::Anything, edit, limit),
+            _ if !lock::is_free(job.user) => {
+                too_soon.push((job.user, TOKENS_BUSY_MS));
+                continue;
+            }
+            (_, flush) => budget::take_for_later(job.user, Use::Revocation, flush, limit),
+        };
+        match taken {
+            Ok(()) => may_go.push(job),
+            Err(wait_ms) => too_soon.push((job.user, i64::try_from(wait_ms).unwrap_or(60_000))),
+        }
+    }
+    (may_go, too_soon)
 }
 
 // CometChat does not say who has deactivated somebody. Whoever sends next, after a crash between
@@ -120,7 +163,6 @@ pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
 static INTEND_TO_DEACTIVATE: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET deactivated = true
      WHERE s.user_id = ANY ($1) AND s.claim = $2 AND s.app_id = $3",
-    &[pg_sys::UUIDARRAYOID, pg_sys::INT8OID, pg_sys::TEXTOID],
 );
 
 fn job(user: Uuid, row: &users::UserRow, app_id: &str, policy: &config::SyncPolicy) -> Job {
@@ -150,10 +192,9 @@ static NEXT_DUE: Statement = Statement::new(
             EXISTS (SELECT FROM cometchat.missed),
             EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL
                     AND s.claim <> $1 AND s.claimed_at < now() - interval '10 minutes')",
-    &[pg_sys::INT8OID],
 );
 
-static CATCH_UP: Statement = Statement::new("SELECT cometchat.catch_up()", &[]);
+static CATCH_UP: Statement = Statement::new("SELECT cometchat.catch_up()");
 
 /// What is there to be done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -168,10 +209,7 @@ pub struct Due {
 
 /// Looks without writing: an idle worker takes no transaction id.
 pub fn next_due(claim: i64) -> Due {
-    let read = |row: &SpiTupleTable<'_>| {
-        let flag = |column| -> SpiResult<bool> { Ok(row.get(column)?.unwrap_or(false)) };
-        Ok(Due { in_ms: row.get(1)?, missed: flag(2)?, stale: flag(3)? })
-    };
+    let read = |row: &Row| Due { in_ms: row.get(1), missed: row.flag(2), stale: row.flag(3) };
     NEXT_DUE.first(&[claim.into()], read).unwrap_or_default()
 }
 

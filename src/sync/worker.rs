@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 
 use super::brake::{Brake, Pulled};
 use super::job::{Job, Outcome};
-use super::look::{look, Work};
+use super::look::{forget_void_tokens, look, Work};
 use super::outbox::Outbox;
 use super::queue;
 use super::retry::{self, Verdict};
@@ -43,6 +43,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
     bgworker::accept_signals();
     // The argument is the database's oid, as `start_worker` gave it.
     bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
+    let mut told = false;
     loop {
         bgworker::take_notice();
         let ready = transaction::run(|| {
@@ -59,9 +60,12 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
             }
             Ok(None) if bgworker::is_wanted() => {} // created this moment
             Ok(None) => return,
-            // A catalog is locked, say.
+            // A catalog is locked, say: that passes. Anything else is for an operator to mend.
             Err(failed) => {
-                debug1!("cometchat: a worker cannot start: {} {}", failed.sqlstate, failed.message);
+                if !failed.will_pass() && !std::mem::replace(&mut told, true) {
+                    let transaction::Failed { sqlstate, message } = failed;
+                    log!("cometchat: a worker cannot start: {sqlstate} {message}");
+                }
                 bgworker::remain_wanted();
                 bgworker::wait(None, Duration::from_secs(1));
             }
@@ -121,6 +125,7 @@ impl Worker {
                 self.not_before = self.next_due;
                 self.brake.look_now(Instant::now());
             }
+            forget_void_tokens();
             self.take_results();
             let enough = config::concurrency() / 2;
             if self.outbox.write_if_due(self.claim, enough, threads::under_way()) {

@@ -1,165 +1,154 @@
-//! Reads everything about users, in one statement for one as for many.
+//! Reads everything about users: our own tables first, and then what `auth.users` says.
 
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use pgrx::spi::{SpiResult, SpiTupleTable};
-use pgrx::{JsonB, Uuid};
+use pgrx::Uuid;
 use serde_json::Value;
 
+use super::auth_users::{self, AuthUser, AuthUsers};
 use super::statement::Statement;
 use super::{Known, Mapping, Presence, Sent, UserRow};
-use crate::config;
-use crate::pg::session;
+use crate::pg::revoked;
+use crate::pg::spi::{self, Row};
 use crate::profile::Argument;
 
-macro_rules! columns_of_our_tables {
-    () => {
-        "q.id, u.cometchat_uid, u.cometchat_auth_token, s.user_id IS NOT NULL, s.overrides,
-         s.name_argument, s.name_basis, s.email_argument, s.email_basis, s.app_id,
-         s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_keys, s.deactivated,
-         s.revoke_pending, s.explicit, s.claim IS NOT NULL, s.wanted_revision, s.attempts
-         FROM unnest($1) AS q(id)
-         LEFT JOIN public.cometchat_users AS u ON u.user_id = q.id
-         LEFT JOIN cometchat.sync_state AS s ON s.user_id = q.id"
-    };
-}
-
-// Only `id` is required of auth.users. A column that it lacks is found one level further out, in
-// `absent`, as null: inside the inner query an unqualified name means auth.users' own column
-// where there is one. Longer strings in the metadata are cut: no name or URL is that long.
-static WITH_AUTH_USERS: Statement = Statement::new(
-    concat!(
-        "SELECT a.id IS NOT NULL, a.shut_out, a.back_in, a.unconfirmed, a.is_anonymous, a.email,
-         (SELECT array_agg(CASE jsonb_typeof(a.metadata -> f.key)
-                           WHEN 'string' THEN left(a.metadata ->> f.key, 4000) END ORDER BY f.n)
-          FROM unnest($2) WITH ORDINALITY AS f(key, n)),
-         ARRAY[left(a.metadata ->> 'avatar_url', 4000), left(a.metadata ->> 'picture', 4000)], ",
-        columns_of_our_tables!(),
-        " LEFT JOIN LATERAL (
-            SELECT there.* FROM (SELECT NULL::text AS email, NULL::jsonb AS raw_user_meta_data,
-                                        NULL::timestamptz AS banned_until,
-                                        NULL::timestamptz AS deleted_at,
-                                        now() AS email_confirmed_at,
-                                        NULL::timestamptz AS phone_confirmed_at,
-                                        false AS is_anonymous) AS absent,
-            LATERAL (SELECT au.id, email::text AS email, raw_user_meta_data::jsonb AS metadata,
-                            (banned_until > now() OR deleted_at IS NOT NULL) AS shut_out,
-                            CASE WHEN deleted_at IS NULL AND isfinite(banned_until)
-                                 THEN ceil(extract(epoch FROM banned_until - now()) * 1000)::bigint
-                            END AS back_in,
-                            (email_confirmed_at IS NULL AND phone_confirmed_at IS NULL)
-                              AS unconfirmed,
-                            is_anonymous
-                     FROM auth.users AS au WHERE au.id = q.id) AS there
-          ) AS a ON true"
-    ),
-    &[pg_sys::UUIDARRAYOID, pg_sys::TEXTARRAYOID],
+static OURS: Statement = Statement::new(
+    "SELECT q.id, u.cometchat_uid, u.cometchat_auth_token, s.user_id IS NOT NULL,
+            s.overrides::text, s.name_argument, s.name_basis, s.email_argument, s.email_basis,
+            s.app_id, s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_keys, s.deactivated,
+            s.revoke_pending, s.explicit, s.claim, s.wanted_revision, s.attempts
+     FROM unnest($1) AS q(id)
+     LEFT JOIN public.cometchat_users AS u ON u.user_id = q.id
+     LEFT JOIN cometchat.sync_state AS s ON s.user_id = q.id",
 );
 
-static WITHOUT_AUTH_USERS: Statement = Statement::new(
-    concat!(
-        "SELECT true, false, NULL::bigint, false, false, NULL::text, $2 || NULL::text[],
-         NULL::text[], ",
-        columns_of_our_tables!(),
-    ),
-    &[pg_sys::UUIDARRAYOID, pg_sys::TEXTARRAYOID],
-);
-
-/// Whether there is an `auth.users` to read; without one every user exists.
-pub fn auth_users_is_there() -> bool {
-    session::is_plain_table(c"auth", c"users")
-}
+/// What our tables say of a user.
+type Ours = (Option<(String, Mapping)>, Option<Known>);
 
 /// Reads `user`. A user that nothing is known of is a row without anything, not `None`.
 pub fn load(user: Uuid) -> UserRow {
-    load_many(vec![user]).remove(&user).unwrap_or_default()
+    load_many(&[user]).remove(&user).unwrap_or_default()
 }
 
 /// Reads `users`, each of which is in the answer.
-pub fn load_many(users: Vec<Uuid>) -> HashMap<Uuid, UserRow> {
-    if auth_users_is_there() {
-        let args = [users.into(), config::display_name_fields().into()];
-        WITH_AUTH_USERS.all(&args, read).into_iter().collect()
-    } else {
-        let args = [users.into(), Vec::<String>::new().into()];
-        WITHOUT_AUTH_USERS.all(&args, read).into_iter().collect()
+///
+/// Raises an error where `auth.users` cannot be read: who is banned, or gone, must not pass for
+/// somebody who is neither.
+pub fn load_many(users: &[Uuid]) -> HashMap<Uuid, UserRow> {
+    // In this order: a change of auth.users that comes between raises the revision, and the user is
+    // synced once more. The other way round an old profile would pass for the new one.
+    let ours = OURS.all(&[spi::array(users.iter().copied())], read_ours);
+    let mut theirs = read_theirs(users);
+    ours.into_iter()
+        .filter_map(|(user, ours)| {
+            let user = user?;
+            let theirs = match &mut theirs {
+                Some(there) => there.remove(&user).unwrap_or_default(),
+                None => AuthUser { presence: Presence::Active, ..AuthUser::default() },
+            };
+            Some((user, join(user, ours, theirs)))
+        })
+        .collect()
+}
+
+/// `None` where there is no such table, and never was: then every user exists.
+fn read_theirs(users: &[Uuid]) -> Option<HashMap<Uuid, AuthUser>> {
+    match auth_users::state() {
+        AuthUsers::Table => Some(auth_users::load(users)),
+        AuthUsers::Absent if !expected() => None,
+        AuthUsers::Absent => {
+            let code = PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
+            ereport!(ERROR, code, "auth.users is gone, so it is not known who may chat");
+        }
+        AuthUsers::NoTable => {
+            let code = PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE;
+            ereport!(ERROR, code, "auth.users is not a table, so it is not known who may chat");
+        }
+    }
+}
+
+static EXPECTED: Statement =
+    Statement::new("SELECT c.expects_auth_users FROM cometchat.control AS c");
+
+/// Whether there was an `auth.users` once, which the trigger or the foreign key was attached to.
+fn expected() -> bool {
+    EXPECTED.first(&[], |row| row.flag(1)).unwrap_or(false)
+}
+
+fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
+    let user_id = crate::identity::uid_of(user);
+    let (mapped_uid, mapping) = mapping.unzip();
+    // Of somebody who was deleted only the state still knows what they were mapped to.
+    let last_uid = known.as_ref().filter(|_| theirs.presence == Presence::Gone);
+    let uid = mapped_uid
+        .or_else(|| last_uid.and_then(|known| known.uid.clone()))
+        .unwrap_or_else(|| user_id.clone());
+    let AuthUser { presence, unconfirmed, anonymous, email, names, avatars } = theirs;
+    UserRow {
+        user_id,
+        uid,
+        presence,
+        unconfirmed,
+        anonymous,
+        email,
+        names,
+        avatars,
+        mapping,
+        known,
+    }
+}
+
+fn read_ours(row: &Row) -> (Option<Uuid>, Ours) {
+    let user: Option<Uuid> = row.get(1);
+    // One that was flushed for a transaction that is under way, or was rolled back, is none.
+    let stored: Option<String> = row.get(3);
+    let void = user.zip(stored.as_ref()).is_some_and(|(user, token)| revoked::is_void(user, token));
+    let token = stored.filter(|_| !void);
+    let mapping = row.get::<String>(2).map(|uid| (uid, Mapping { token, void }));
+    let known = row.flag(4).then(|| read_known(row));
+    (user, (mapping, known))
+}
+
+fn read_known(row: &Row) -> Known {
+    let overrides = row.get::<String>(5).and_then(|text| match serde_json::from_str(&text) {
+        Ok(Value::Object(map)) => Some(map),
+        Ok(_) => None,
+        Err(_) => {
+            let code = PgSqlErrorCode::ERRCODE_DATA_EXCEPTION;
+            ereport!(ERROR, code, "cometchat.sync_state.overrides has a value that cannot be sent");
+        }
+    });
+    let sent = match (row.get(12), row.get(13)) {
+        (Some(profile), Some(metadata)) => {
+            let keys = row.get::<Vec<Option<String>>>(14).unwrap_or_default();
+            Some(Sent { profile, metadata, keys: keys.into_iter().flatten().collect() })
+        }
+        _ => None,
+    };
+    Known {
+        overrides,
+        name: Argument { value: row.get(6), basis: row.get(7) },
+        email: Argument { value: row.get(8), basis: row.get(9) },
+        app_id: row.get(10),
+        uid: row.get(11),
+        sent,
+        deactivated: row.flag(15),
+        revoke_pending: row.flag(16),
+        explicit: row.flag(17),
+        claim: row.get(18),
+        wanted_revision: row.get(19).unwrap_or(0),
+        attempts: row.get(20).unwrap_or(0),
     }
 }
 
 static OWNERS: Statement = Statement::new(
     "SELECT u.cometchat_uid, u.user_id FROM public.cometchat_users AS u
      WHERE u.cometchat_uid = ANY ($1)",
-    &[pg_sys::TEXTARRAYOID],
 );
 
 /// Whom these uids of CometChat's are mapped to.
 pub fn owners(uids: Vec<String>) -> HashMap<String, Uuid> {
-    let pairs = OWNERS.all(&[uids.into()], |row| Ok((row.get::<String>(1)?, row.get::<Uuid>(2)?)));
+    let pairs = OWNERS.all(&[spi::array(uids)], |row| (row.get::<String>(1), row.get::<Uuid>(2)));
     pairs.into_iter().filter_map(|(uid, user)| uid.zip(user)).collect()
-}
-
-fn read(row: &SpiTupleTable<'_>) -> SpiResult<(Uuid, UserRow)> {
-    let text = |column| row.get::<String>(column);
-    let texts =
-        |column| -> SpiResult<Vec<Option<String>>> { Ok(row.get(column)?.unwrap_or_default()) };
-    let flag = |column| -> SpiResult<bool> { Ok(row.get(column)?.unwrap_or(false)) };
-    let presence = match (flag(1)?, flag(2)?) {
-        (false, _) => Presence::Gone,
-        (true, true) => Presence::ShutOut { back_in_ms: row.get::<i64>(3)?.filter(|ms| *ms > 0) },
-        (true, false) => Presence::Active,
-    };
-    let user = row.get::<Uuid>(9)?.unwrap_or_else(|| Uuid::from_bytes([0; 16]));
-    let mapped_uid = text(10)?;
-    let mapping = mapped_uid.is_some().then_some(Mapping { token: text(11)? });
-    let known = if flag(12)? { Some(read_known(row)?) } else { None };
-    // Of somebody who was deleted only the state still knows what they were mapped to.
-    let last_uid = known.as_ref().filter(|_| presence == Presence::Gone);
-    let user_id = crate::identity::uid_of(user);
-    let uid = mapped_uid
-        .or_else(|| last_uid.and_then(|known| known.uid.clone()))
-        .unwrap_or_else(|| user_id.clone());
-    let row = UserRow {
-        user_id,
-        uid,
-        presence,
-        unconfirmed: flag(4)?,
-        anonymous: flag(5)?,
-        email: text(6)?,
-        names: texts(7)?,
-        avatars: texts(8)?,
-        mapping,
-        known,
-    };
-    Ok((user, row))
-}
-
-fn read_known(row: &SpiTupleTable<'_>) -> SpiResult<Known> {
-    let text = |column| row.get::<String>(column);
-    let flag = |column| -> SpiResult<bool> { Ok(row.get(column)?.unwrap_or(false)) };
-    let overrides = row.get::<JsonB>(13)?.and_then(|JsonB(value)| match value {
-        Value::Object(map) => Some(map),
-        _ => None,
-    });
-    let sent = match (text(20)?, text(21)?) {
-        (Some(profile), Some(metadata)) => {
-            let keys = row.get::<Vec<Option<String>>>(22)?.unwrap_or_default();
-            Some(Sent { profile, metadata, keys: keys.into_iter().flatten().collect() })
-        }
-        _ => None,
-    };
-    Ok(Known {
-        overrides,
-        name: Argument { value: text(14)?, basis: text(15)? },
-        email: Argument { value: text(16)?, basis: text(17)? },
-        app_id: text(18)?,
-        uid: text(19)?,
-        sent,
-        deactivated: flag(23)?,
-        revoke_pending: flag(24)?,
-        explicit: flag(25)?,
-        in_flight: flag(26)?,
-        wanted_revision: row.get::<i64>(27)?.unwrap_or(0),
-        attempts: row.get::<i32>(28)?.unwrap_or(0),
-    })
 }

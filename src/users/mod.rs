@@ -1,24 +1,33 @@
 //! Reads and writes of our tables: all SQL that Rust runs is in this module.
 //!
-//! SECURITY: it runs with the rights of the extension's owner and a fixed search_path, so every
-//! name is qualified, and tokens travel as parameters only, never in the text of a statement.
+//! SECURITY: every statement says whose rights it has ([`crate::pg::rights`]), every name of ours
+//! is qualified, and tokens travel as parameters only, never in the text of a statement.
 
+pub mod attach;
+pub mod auth_users;
 mod load;
 mod save;
 pub mod statement;
+mod vault;
 mod worker;
 
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::pg::rights::Rights;
+use crate::pg::wake;
 use crate::profile::Argument;
 use statement::Statement;
 
-pub use load::{auth_users_is_there, load, load_many, owners};
-pub use save::{forget, forget_token, keep_deactivated, queue, save, Learned};
+pub use load::{load, load_many, owners};
+pub use save::{
+    forget, forget_token, forget_void_tokens, keep_deactivated, put_off, queue, save, Learned,
+};
+pub use vault::secret as vault_secret;
 pub use worker::{
-    database_name, database_settings, extension_version, fresh_claim, is_being_restored, paused,
-    prepare_session, random, session_claim, take_on_database_settings,
+    database_name, database_settings, extension_version, fresh_claim, is_being_restored,
+    is_claimed_elsewhere, paused, prepare_session, random, session_claim,
+    take_on_database_settings,
 };
 
 /// Everything the database says about one user.
@@ -63,6 +72,9 @@ pub enum Presence {
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub token: Option<String>,
+    /// A token is stored that does not work any more (see [`crate::pg::revoked`]), and `token` is
+    /// none.
+    pub void: bool,
 }
 
 /// A user's row in `cometchat.sync_state`.
@@ -83,8 +95,8 @@ pub struct Known {
     pub revoke_pending: bool,
     /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
     pub explicit: bool,
-    /// The worker is at it.
-    pub in_flight: bool,
+    /// Who has the user in flight: a worker, or (negative) a session.
+    pub claim: Option<i64>,
     pub wanted_revision: i64,
     /// Failed attempts since the last success.
     pub attempts: i32,
@@ -138,41 +150,32 @@ impl UserRow {
         self.mapping.as_ref().filter(|_| by_hand)?.token.clone()
     }
 
+    /// Whether somebody has the user in flight: a worker, or a session's `process_queue`, that is
+    /// still there.
+    pub fn is_in_flight(&self) -> bool {
+        match self.known.as_ref().and_then(|known| known.claim) {
+            None => false,
+            Some(claim) if claim < 0 => is_claimed_elsewhere(claim),
+            Some(_) => wake::worker_is_up(),
+        }
+    }
+
     /// The revision that a successful sync now brings CometChat to.
     pub fn wanted_revision(&self) -> Option<i64> {
         self.known.as_ref().map(|known| known.wanted_revision)
     }
 }
 
-static IS_TRUSTED: Statement = Statement::new(
+static IS_TRUSTED: Statement = Statement::with_rights(
+    Rights::Catalog,
     "SELECT COALESCE((SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.oid = $1), false)
          OR EXISTS (SELECT FROM pg_catalog.pg_extension AS e
                     WHERE e.extname = 'cometchat_ext' AND e.extowner = $1)
          OR pg_catalog.has_function_privilege($1, 'cometchat.enqueue(uuid, jsonb)', 'EXECUTE')",
-    &[pg_sys::OIDOID],
 );
 
 /// Whether a role may ask for any user: superuser, the extension's owner, or granted
 /// `cometchat.enqueue(uuid, jsonb)`.
 pub fn is_trusted(role: pg_sys::Oid) -> bool {
-    IS_TRUSTED.first(&[role.into()], |row| row.get::<bool>(1)).flatten().unwrap_or(false)
-}
-
-// SECURITY: only a view of a superuser's. Reading a view runs its functions with our rights, and
-// a schema named vault can be made by anybody who may create schemas.
-static VAULT_IS_THERE: Statement = Statement::new(
-    "SELECT true FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
-     WHERE c.oid = pg_catalog.to_regclass('vault.decrypted_secrets') AND r.rolsuper",
-    &[],
-);
-
-static VAULT_SECRET: Statement = Statement::new(
-    "SELECT decrypted_secret::text FROM vault.decrypted_secrets WHERE name = $1",
-    &[pg_sys::TEXTOID],
-);
-
-/// A secret of Supabase's Vault, if there is a Vault that we may trust and it has one.
-pub fn vault_secret(name: &str) -> Option<String> {
-    VAULT_IS_THERE.first(&[], |_| Ok(Some(true)))??;
-    VAULT_SECRET.first(&[name.into()], |row| row.get::<String>(1)).flatten()
+    IS_TRUSTED.first(&[role.into()], |row| row.flag(1)).unwrap_or(false)
 }

@@ -1,10 +1,11 @@
 //! The one short write at the end of a call.
 
-use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use super::statement::Statement;
 use super::{Sent, UserRow};
+use crate::pg::revoked::{self, Void};
+use crate::pg::spi::{self, Row};
 use crate::profile::Wanted;
 
 /// What a call found out or brought about.
@@ -79,31 +80,16 @@ static SAVE: Statement = Statement::new(
          failed_at = CASE WHEN s.wanted_revision = $16 AND $14 IS NULL THEN s.failed_at END,
          claim = NULL, claimed_at = NULL
      RETURNING s.wanted_revision <> $16",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::BOOLOID,
-        pg_sys::BOOLOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT8OID,
-        pg_sys::BOOLOID,
-        pg_sys::INT8OID,
-        pg_sys::BOOLOID,
-    ],
 );
 
 /// Stores what was learned about `user` in the app `app_id` by a call that started from `row`.
 /// `true`: something else happened to the user meanwhile, and the worker is to look again.
 pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: &Wanted) -> bool {
     let sent = learned.sent.as_ref();
+    let sent_keys = match sent {
+        Some(sent) => spi::array(sent.keys.iter().map(String::as_str)),
+        None => spi::null_array::<&str>(),
+    };
     let args = [
         user.into(),
         learned.uid.as_str().into(),
@@ -111,7 +97,7 @@ pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: 
         app_id.into(),
         sent.map(|s| s.profile.as_str()).into(),
         sent.map(|s| s.metadata.as_str()).into(),
-        sent.map(|s| s.keys.clone()).into(),
+        sent_keys,
         learned.deactivated.into(),
         learned.revoke_pending.into(),
         wanted.name.value.as_deref().into(),
@@ -123,7 +109,7 @@ pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: 
         row.wanted_revision().unwrap_or(0).into(),
         row.learned_in(app_id).deactivated.into(),
     ];
-    SAVE.returning(&args, |row| row.get::<bool>(1)).contains(&Some(true))
+    SAVE.first(&args, |row| row.flag(1)).unwrap_or(false)
 }
 
 static KEEP_DEACTIVATED: Statement = Statement::new(
@@ -131,7 +117,6 @@ static KEEP_DEACTIVATED: Statement = Statement::new(
      FROM unnest($2, $3, $4) AS d(user_id, app_id, cometchat_uid)
      WHERE s.user_id = d.user_id AND s.app_id = d.app_id AND s.cometchat_uid = d.cometchat_uid
        AND NOT s.deactivated AND s.claim IS DISTINCT FROM $1",
-    &[pg_sys::INT8OID, pg_sys::UUIDARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
 );
 
 /// Remembers whom we deactivated (user, app, uid there) where a session's call took the claim away
@@ -146,7 +131,7 @@ pub fn keep_deactivated(whom: Vec<(Uuid, String, String)>, claim: i64) {
         apps.push(app);
         uids.push(uid);
     }
-    KEEP_DEACTIVATED.write(&[claim.into(), users.into(), apps.into(), uids.into()]);
+    KEEP_DEACTIVATED.write(&[claim.into(), spi::array(users), spi::array(apps), spi::array(uids)]);
 }
 
 static QUEUE: Statement = Statement::new(
@@ -161,16 +146,6 @@ static QUEUE: Statement = Statement::new(
          wanted_revision = s.wanted_revision + 1,
          next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at),
          attempts = GREATEST(s.attempts, 1), failed_at = NULL, error_code = EXCLUDED.error_code",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT8OID,
-        pg_sys::TEXTOID,
-        pg_sys::BOOLOID,
-    ],
 );
 
 /// Leaves `user` to the worker, to be tried `delay_ms` milliseconds from now.
@@ -193,7 +168,6 @@ static FORGET_TOKEN: Statement = Statement::new(
      )
      UPDATE public.cometchat_users AS u SET cometchat_auth_token = NULL, updated_at = now()
      WHERE u.user_id = $1 AND u.cometchat_auth_token IS NOT NULL",
-    &[pg_sys::UUIDOID],
 );
 
 /// Forgets the user's token, whatever app it is of; it is to be flushed before the next is minted.
@@ -218,10 +192,65 @@ static FORGET: Statement = Statement::new(
      SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NULL,
          sent_keys = NULL, revoke_pending = false
      WHERE s.user_id = $1 AND NOT s.deactivated",
-    &[pg_sys::UUIDOID],
 );
 
 /// CometChat does not know the user: clears what is stored, so that the next call creates anew.
 pub fn forget(user: Uuid) {
     FORGET.write(&[user.into()]);
+}
+
+static PUT_OFF: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s
+     SET claim = NULL, claimed_at = NULL,
+         next_attempt_at = now() + d.wait_ms * interval '1 ms'
+     FROM unnest($2, $3) AS d(user_id, wait_ms)
+     WHERE s.user_id = d.user_id AND s.claim = $1",
+);
+
+/// Gives claimed users back, each to be tried so many milliseconds from now.
+pub fn put_off(users: &[(Uuid, i64)], claim: i64) {
+    PUT_OFF.write(&[
+        claim.into(),
+        spi::array(users.iter().map(|(user, _)| *user)),
+        spi::array(users.iter().map(|(_, wait)| *wait)),
+    ]);
+}
+
+static STORED_TOKENS: Statement = Statement::new(
+    "SELECT u.user_id, u.cometchat_auth_token FROM public.cometchat_users AS u
+     WHERE u.user_id = ANY ($1) AND u.cometchat_auth_token IS NOT NULL
+     FOR UPDATE SKIP LOCKED",
+);
+
+static FORGET_TOKENS: Statement = Statement::new(
+    "UPDATE public.cometchat_users AS u SET cometchat_auth_token = NULL, updated_at = now()
+     WHERE u.user_id = ANY ($1)",
+);
+
+static ARE_LOCKED: Statement = Statement::new(
+    "SELECT u.user_id, u.cometchat_auth_token FROM public.cometchat_users AS u
+     WHERE u.user_id = ANY ($1) AND u.cometchat_auth_token IS NOT NULL",
+);
+
+/// Forgets tokens that a rollback brought back. Returns those that are stored no more; whose row is
+/// locked now is left for later.
+pub fn forget_void_tokens(void: &[Void]) -> Vec<Void> {
+    let users = || spi::array(void.iter().map(|void| void.user));
+    let read = |row: &Row| row.get::<Uuid>(1).zip(row.get::<String>(2));
+    let is_void = |(user, token): &(Uuid, String)| {
+        void.contains(&Void { user: *user, token: revoked::hash(token) })
+    };
+    let dead: Vec<Uuid> = STORED_TOKENS
+        .all(&[users()], read)
+        .into_iter()
+        .flatten()
+        .filter(is_void)
+        .map(|(user, _)| user)
+        .collect();
+    if !dead.is_empty() {
+        FORGET_TOKENS.write(&[spi::array(dead)]);
+    }
+    let left: Vec<(Uuid, String)> =
+        ARE_LOCKED.all(&[users()], read).into_iter().flatten().filter(is_void).collect();
+    void.iter().filter(|void| !left.iter().any(|(user, _)| *user == void.user)).copied().collect()
 }

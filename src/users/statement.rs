@@ -6,112 +6,63 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, PgOid};
-use pgrx::spi::{OwnedPreparedStatement, SpiResult, SpiTupleTable};
-use pgrx::Spi;
+use crate::pg::rights::Rights;
+use crate::pg::spi::{self, Arg, Plan, Row};
 
-/// SQL text with the types of its parameters.
+/// SQL text, and whose rights it is planned and run with.
 pub struct Statement {
     sql: &'static str,
-    types: &'static [pg_sys::Oid],
+    rights: Rights,
 }
 
 thread_local! {
-    // Leaked on purpose: freeing plans while the process exits would be too late for Postgres.
-    static PLANS: RefCell<HashMap<*const u8, &'static OwnedPreparedStatement>> =
-        RefCell::default();
+    // By the statement's own address: equal texts of two statements may share one. Plans are never
+    // freed: while the process exits would be too late for Postgres.
+    static PLANS: RefCell<HashMap<*const Statement, Plan>> = RefCell::default();
 }
 
 impl Statement {
-    pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Self {
-        Statement { sql, types }
+    /// On the extension's own tables.
+    pub const fn new(sql: &'static str) -> Self {
+        Statement { sql, rights: Rights::Ours }
+    }
+
+    /// On what may belong to others, or on the catalogs alone.
+    pub const fn with_rights(rights: Rights, sql: &'static str) -> Self {
+        Statement { sql, rights }
     }
 
     /// Reads with it. `read` gets the first row; `None` when there is none.
-    pub fn first<T>(
-        &self,
-        args: &[DatumWithOid<'_>],
-        read: impl FnOnce(&SpiTupleTable<'_>) -> SpiResult<T>,
-    ) -> Option<T> {
-        self.select(Some(1), args, |rows| {
-            let rows = rows.first();
-            (!rows.is_empty()).then(|| ours(read(&rows)))
-        })
+    pub fn first<T>(&'static self, args: &[Arg], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        self.run(args, 1, |rows| rows.next().map(|row| read(&row))).0
     }
 
-    /// Reads all its rows.
-    pub fn all<T>(
-        &self,
-        args: &[DatumWithOid<'_>],
-        read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
-    ) -> Vec<T> {
-        self.select(None, args, |rows| each(rows, read))
-    }
-
-    /// Writes with it, and reads what it returns.
-    pub fn returning<T>(
-        &self,
-        args: &[DatumWithOid<'_>],
-        read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
-    ) -> Vec<T> {
-        self.update(args, |rows| each(rows, read))
+    /// Reads or writes with it: all rows that it returns.
+    pub fn all<T>(&'static self, args: &[Arg], read: impl Fn(&Row) -> T) -> Vec<T> {
+        self.run(args, 0, |rows| rows.map(|row| read(&row)).collect()).0
     }
 
     /// Writes with it. Returns the number of rows.
-    pub fn write(&self, args: &[DatumWithOid<'_>]) -> usize {
-        self.update(args, |rows| rows.len())
+    pub fn write(&'static self, args: &[Arg]) -> usize {
+        self.run(args, 0, |_| ()).1
     }
 
-    fn select<T>(
-        &self,
-        limit: Option<i64>,
-        args: &[DatumWithOid<'_>],
-        take: impl FnOnce(SpiTupleTable<'_>) -> T,
-    ) -> T {
-        Spi::connect(|client| {
-            let plan = self.plan(|sql, types| Ok(client.prepare(sql, types)?.keep()));
-            take(ours(plan.and_then(|plan| client.select(plan, limit, args))))
-        })
+    fn run<T>(
+        &'static self,
+        args: &[Arg],
+        limit: i64,
+        take: impl FnOnce(&mut dyn Iterator<Item = Row>) -> T,
+    ) -> (T, usize) {
+        self.rights.run(|| spi::connected(|| spi::execute(self.plan(args), args, limit, take)))
     }
 
-    fn update<T>(&self, args: &[DatumWithOid<'_>], take: impl FnOnce(SpiTupleTable<'_>) -> T) -> T {
-        Spi::connect_mut(|client| {
-            let plan = self.plan(|sql, types| Ok(client.prepare_mut(sql, types)?.keep()));
-            take(ours(plan.and_then(|plan| client.update(plan, None, args))))
-        })
-    }
-
-    fn plan(
-        &self,
-        prepare: impl FnOnce(&'static str, &[PgOid]) -> SpiResult<OwnedPreparedStatement>,
-    ) -> SpiResult<&'static OwnedPreparedStatement> {
-        let key = self.sql.as_ptr();
+    fn plan(&'static self, args: &[Arg]) -> Plan {
+        let key = std::ptr::from_ref(self);
         if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
-            return Ok(plan);
+            return plan;
         }
-        let types: Vec<PgOid> = self.types.iter().copied().map(PgOid::from).collect();
-        let plan: &'static _ = Box::leak(Box::new(prepare(self.sql, &types)?));
+        let plan = spi::prepare(self.sql, args);
         PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
-        Ok(plan)
-    }
-}
-
-fn each<T>(
-    mut rows: SpiTupleTable<'_>,
-    read: impl Fn(&SpiTupleTable<'_>) -> SpiResult<T>,
-) -> Vec<T> {
-    let mut all = Vec::with_capacity(rows.len());
-    while rows.next().is_some() {
-        all.push(ours(read(&rows)));
-    }
-    all
-}
-
-/// Postgres raises what is wrong with the data; what SPI returns is a mistake of this module.
-fn ours<T>(result: SpiResult<T>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(e) => pgrx::error!("cometchat_ext: internal statement failed: {e}"),
+        plan
     }
 }

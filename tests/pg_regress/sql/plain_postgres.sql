@@ -24,7 +24,7 @@ SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-00000000eee1');
 SELECT pg_temp.shape(cometchat_ensure_user('00000000-0000-4000-8000-00000000eee1'));
 SELECT cometchat_ensure_user();
 
--- A view called auth.users is somebody else's code: it is not read.
+-- Of a view called auth.users nobody knows who is banned: nobody gets in.
 CREATE SCHEMA auth;
 CREATE VIEW auth.users AS SELECT gen_random_uuid() AS id, 1 / 0 AS email;
 SELECT pg_temp.shape(cometchat_ensure_user('00000000-0000-4000-8000-00000000eee1'));

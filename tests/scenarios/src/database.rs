@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::Client;
 
-use crate::Cluster;
+use crate::{Cluster, Encoding};
 
 /// A database that goes with the test.
 pub struct Database {
@@ -23,6 +23,13 @@ impl Database {
         Database::from_template(cluster, "template0")
     }
 
+    /// The same in another encoding than the cluster's.
+    pub fn in_encoding(cluster: Cluster, encoding: Encoding) -> Database {
+        let template = format!("like_supabase_{}", encoding.name().to_lowercase());
+        make_template(&cluster, &template, encoding);
+        Database::from_template(cluster, &template)
+    }
+
     fn from_template(cluster: Cluster, template: &str) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -33,7 +40,7 @@ impl Database {
         admin
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .expect("create a database");
-        if template == "like_supabase" {
+        if template.starts_with("like_supabase") {
             // The owner is not copied with the template.
             let owner = format!("ALTER DATABASE {name} OWNER TO postgres");
             admin.batch_execute(&owner).expect("give it to postgres");
@@ -76,6 +83,26 @@ impl Database {
         };
         self.admin().batch_execute(&sql).expect("alter the database's settings");
     }
+}
+
+/// Makes the template of an encoding, once. The fixture makes roles too, which the cluster has by
+/// then: so it is not run again but dumped, and what is dumped is converted.
+fn make_template(cluster: &Cluster, template: &str, encoding: Encoding) {
+    let mut admin = cluster.admin("postgres");
+    admin.batch_execute("SELECT pg_advisory_lock(3)").expect("lock");
+    let look = "SELECT FROM pg_database WHERE datname = $1";
+    if admin.query_opt(look, &[&template]).expect(look).is_some() {
+        return;
+    }
+    let (dump, _) = Database::like_supabase(cluster.again()).dump("fixture", &[]);
+    let new = Database { cluster: cluster.again(), name: format!("{template}_new") };
+    let (name, encoding) = (&new.name, encoding.name());
+    let create =
+        format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'");
+    admin.batch_execute(&create).expect(&create);
+    new.restore(&dump);
+    let rename = format!("ALTER DATABASE {name} RENAME TO {template}");
+    admin.batch_execute(&rename).expect(&rename);
 }
 
 /// Whether `tools/safeupdate.sh` has installed it; the benchmarks do without.

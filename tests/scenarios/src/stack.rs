@@ -4,7 +4,8 @@ use serde_json::{json, Value};
 use simulator::{AppView, Recorded, Simulator, DEV_API_KEY};
 use uuid::Uuid;
 
-use crate::{eventually, Cluster, Database, Session};
+use crate::wait::slowness;
+use crate::{eventually, Cluster, Database, Encoding, Session};
 
 /// The app id that a stack is configured for.
 pub const APP: &str = "app1";
@@ -36,6 +37,11 @@ impl Stack {
         Stack::on(Database::plain(Cluster::shared()), Simulator::start())
     }
 
+    /// In a database of another encoding than UTF-8.
+    pub fn in_encoding(encoding: Encoding) -> Stack {
+        Stack::on(Database::in_encoding(Cluster::shared(), encoding), Simulator::start())
+    }
+
     /// In a given database, with a given simulator.
     pub fn on(db: Database, chat: Simulator) -> Stack {
         let key =
@@ -59,7 +65,12 @@ impl Stack {
         // In one transaction, so that none begins to work.
         let create = "CREATE EXTENSION cometchat_ext; SELECT cometchat.pause()";
         db.admin().batch_execute(create).expect(create);
-        Stack { db, chat }
+        let stack = Stack { db, chat };
+        if slowness() > 1 {
+            stack.without_deadlines();
+            return stack.patient();
+        }
+        stack
     }
 
     /// With a user, "Ada Lovelace", who was ensured; nothing was asked since.

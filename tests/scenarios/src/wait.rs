@@ -12,10 +12,16 @@ pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
     within(Duration::from_secs(30), what, condition);
 }
 
+/// How many times slower than others the server is: under valgrind, say.
+pub fn slowness() -> u32 {
+    let given = std::env::var("COMETCHAT_SLOWNESS");
+    given.map_or(1, |times| times.parse().expect("COMETCHAT_SLOWNESS is a number"))
+}
+
 /// The same for what takes longer.
 #[track_caller]
 pub fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + time;
+    let deadline = Instant::now() + time * slowness();
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -44,8 +44,11 @@ fn a_user_tries_to_get_round_its_limit() {
         session.revoke(None);
     }
 
-    let sent = stack.asked().len();
-    assert!(sent <= 1, "{sent} requests after the limit");
+    // Revocations have a budget of their own: nobody is kept from ending their sessions.
+    let (revocations, others): (Vec<_>, Vec<_>) =
+        stack.asked().into_iter().partition(|operation| operation == "flush_tokens");
+    assert!(revocations.len() <= 2, "{revocations:?}");
+    assert!(others.len() <= 1, "{others:?} after the limit");
     assert_eq!(session.sqlstate("SET cometchat.user_rate_limit = -1"), "42501");
 }
 

@@ -1,12 +1,21 @@
 //! Attacks with trigger functions, and with what fires when our definers write.
 
-use scenarios::{Session, Stack};
+use scenarios::{Session, Stack, Trap};
 
 #[test]
 fn a_role_tries_to_call_trigger_functions_directly() {
     let (stack, ada) = Stack::with_ada();
-    for function in ["on_auth_user_change", "on_auth_user_delete", "swallow", "drop_auth_triggers"]
-    {
+    for function in [
+        "on_auth_user_change",
+        "on_auth_user_delete",
+        "swallow",
+        "create_triggers",
+        "drop_triggers",
+        "create_foreign_key",
+        "open_public",
+        "caller",
+        "restrict",
+    ] {
         let arguments = if function == "swallow" { "'x', 'y', NULL, false" } else { "" };
         let sql = format!("SELECT cometchat.{function}({arguments})");
         assert_eq!(stack.session(ada).sqlstate(&sql), "42501");
@@ -109,4 +118,31 @@ fn an_app_tries_broken_rows_on_the_trigger_for_its_own_table() {
 
     assert_eq!(stack.value("SELECT count(*) FROM public.profiles").as_deref(), Some("4"));
     assert_eq!(stack.value("SELECT count(*) FROM cometchat.sync_state").as_deref(), Some("0"));
+}
+
+#[test]
+fn an_owner_of_a_table_tries_casts_of_its_own_in_enqueue_row() {
+    let stack = Stack::new();
+    let trap = Trap::of(&stack.db, "postgres");
+    let mut types = String::from("CREATE TYPE trap.id AS (id text);");
+    for target in ["json", "text", "uuid"] {
+        types.push_str(&format!(
+            "CREATE FUNCTION trap.as_{target}(trap.id) RETURNS {target} IMMUTABLE LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM trap.take('a cast to {target}'); RETURN NULL; END $$;
+             CREATE CAST (trap.id AS {target}) WITH FUNCTION trap.as_{target} AS ASSIGNMENT;"
+        ));
+    }
+    trap.plant(
+        &stack.db,
+        &format!("{types} CREATE TABLE trap.odd (owner trap.id, id uuid, more trap.id)"),
+    );
+    stack.execute(
+        "CREATE TRIGGER a AFTER INSERT ON trap.odd FOR EACH ROW EXECUTE FUNCTION cometchat.enqueue_row('owner');
+         CREATE TRIGGER b AFTER INSERT ON trap.odd FOR EACH ROW EXECUTE FUNCTION cometchat.enqueue_row()",
+    );
+    let row = "INSERT INTO trap.odd VALUES (ROW('x'), gen_random_uuid(), ROW('y'))";
+    trap.plant(&stack.db, row);
+
+    trap.caught_at_most(&stack.db, &[]);
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.sync_state").as_deref(), Some("1"));
 }

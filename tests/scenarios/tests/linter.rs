@@ -80,8 +80,37 @@ LEFT JOIN pg_operator AS o ON d.refclassid = 'pg_operator'::regclass AND o.oid =
 WHERE (v.oid IS NOT NULL OR t.oid IS NOT NULL)
   AND COALESCE(p.pronamespace, o.oprnamespace) <> ALL (ARRAY['pg_catalog', 'cometchat']::regnamespace[])
 UNION ALL
-SELECT 'not owned by a superuser', name FROM routine JOIN pg_roles ON pg_roles.oid = proowner
-WHERE prosecdef AND NOT rolsuper
+SELECT 'not owned by cometchat_ext', name FROM (
+  SELECT name, proowner AS owner FROM routine WHERE prorettype = 'trigger'::regtype
+  UNION ALL SELECT name, relowner FROM relation WHERE relnamespace = 'public'::regnamespace
+) AS o WHERE pg_get_userbyid(owner) <> 'cometchat_ext'
+UNION ALL
+SELECT 'not owned by a superuser', name FROM (
+  SELECT name, proowner AS owner FROM routine
+  WHERE prorettype <> 'trigger'::regtype AND proname <> 'swallow'
+  UNION ALL SELECT name, relowner FROM relation WHERE relnamespace = 'cometchat'::regnamespace
+  UNION ALL SELECT n.nspname, n.nspowner FROM pg_namespace AS n
+  JOIN ours ON ours.classid = 'pg_namespace'::regclass AND ours.oid = n.oid
+) AS o JOIN pg_roles AS r ON r.oid = owner WHERE NOT rolsuper
+UNION ALL
+SELECT 'definer that keeps a superuser''s rights', name FROM routine
+WHERE prosecdef AND pg_get_userbyid(proowner) <> 'cometchat_ext'
+  AND (lanname <> 'plpgsql'
+       -- before it takes on others it may look at catalogs only
+       OR code !~ 'PERFORM cometchat\.(restrict|become)\(\)'
+       OR (regexp_split_to_array(code, 'PERFORM cometchat\.(restrict|become)'))[1]
+          ~* '\m(FROM|JOIN|UPDATE|INSERT\s+INTO|DELETE)\s+(?!pg_catalog\.)\w'
+       OR code ~ 'cometchat\.become' AND code !~ 'cometchat\.restrict')
+UNION ALL
+SELECT 'owner with rights of its own', rolname FROM pg_roles
+WHERE rolname = 'cometchat_ext'
+  AND (rolsuper OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+       OR EXISTS (SELECT FROM pg_auth_members AS m WHERE pg_roles.oid IN (m.roleid, m.member)))
+UNION ALL
+SELECT 'reads or changes auth.users or the Vault with our own rights', name FROM routine
+WHERE code ~* '\m(auth\s*\.\s*users\M|vault\s*\.)'
+   -- also in what is put together and executed, where it is a string
+   OR prosrc ~* '\mEXECUTE\s+[^;]*\m(auth\s*\.\s*users\M|vault\s*\.)'
 UNION ALL
 SELECT 'trusted: any owner of a database could create it', name FROM pg_available_extension_versions
 WHERE name = 'cometchat_ext' AND (trusted OR NOT superuser)
@@ -137,7 +166,19 @@ fn every_rule_finds_an_object_that_breaks_it() {
              REVOKE ALL ON FUNCTION cometchat.pause(int) FROM PUBLIC; ALTER EXTENSION cometchat_ext ADD FUNCTION cometchat.pause(int)")),
         ("view or policy bound to same(uuid)", "CREATE FUNCTION public.same(uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true';
              CREATE POLICY more ON public.cometchat_users USING (public.same(user_id))".into()),
-        ("not owned by a superuser", format!("{}; GRANT CREATE ON SCHEMA cometchat TO postgres; ALTER FUNCTION cometchat.bad OWNER TO postgres", function(&format!("SECURITY DEFINER {safe}")))),
+        ("not owned by cometchat_ext", "ALTER FUNCTION cometchat.enqueue_row() OWNER TO supabase_admin".into()),
+        ("not owned by cometchat_ext", "ALTER TABLE public.cometchat_users OWNER TO supabase_admin".into()),
+        ("not owned by a superuser", "ALTER TABLE cometchat.missed OWNER TO cometchat_ext".into()),
+        ("not owned by a superuser", "ALTER FUNCTION cometchat.wake() OWNER TO cometchat_ext".into()),
+        ("definer that keeps a superuser's rights", body("DELETE FROM cometchat.missed")),
+        ("definer that keeps a superuser's rights", function(&format!("SECURITY DEFINER {safe}"))),
+        ("definer that keeps a superuser's rights", body("PERFORM cometchat.become()")),
+        ("definer that keeps a superuser's rights", body("DELETE FROM cometchat.missed; PERFORM cometchat.restrict()")),
+        ("not owned by a superuser", "ALTER VIEW cometchat.progress OWNER TO cometchat_ext".into()),
+        ("not owned by a superuser", "ALTER SCHEMA cometchat OWNER TO cometchat_ext".into()),
+        ("reads or changes auth.users or the Vault with our own rights", body("PERFORM 1 FROM auth.users AS u")),
+        ("reads or changes auth.users or the Vault with our own rights", body("PERFORM v.name FROM vault . decrypted_secrets AS v")),
+        ("reads or changes auth.users or the Vault with our own rights", body("EXECUTE pg_catalog.format('DROP TRIGGER %I ON auth.users', x)")),
     ] {
         let stack = Stack::new();
         stack.execute(&sql);

@@ -140,8 +140,36 @@ fn an_auth_users_that_cannot_be_referenced_is_no_obstacle() {
         if !make.contains("VIEW") {
             stack.execute(&format!("INSERT INTO auth.users VALUES ('{ada}')"));
         }
-        assert!(admin(&stack).ensure(Some(ada), None, None).success(), "{make}");
+        let answer = admin(&stack).ensure(Some(ada), None, None);
+        if make.contains("VIEW") {
+            // Who is banned cannot be known, so nobody gets in.
+            assert_eq!(answer.code(), "DATABASE", "{make}");
+        } else {
+            assert!(answer.success(), "{make}");
+        }
     }
+}
+
+#[test]
+fn a_mapping_that_was_given_to_somebody_else_is_not_used_and_health_says_the_cure() {
+    let stack = Stack::plain();
+    let ada = Uuid::new_v4();
+    admin(&stack).ensure(Some(ada), None, None).token();
+    let failing = "SELECT string_agg(check_name || ': ' || detail, ', ') FROM cometchat.health() WHERE NOT ok";
+    let hint = "SELECT hint FROM cometchat.health() WHERE check_name = 'table owner'";
+    let row = |sql: &str| stack.value(&format!("({sql})"));
+
+    stack.execute("ALTER TABLE public.cometchat_users OWNER TO postgres");
+    assert_eq!(admin(&stack).ensure(Some(ada), None, None).code(), "DATABASE");
+    let said = "table owner: public.cometchat_users belongs to postgres";
+    assert_eq!(row(failing).as_deref(), Some(said));
+    stack.execute(&row(hint).expect("a hint"));
+
+    assert!(admin(&stack).ensure(Some(ada), None, None).success());
+    assert_eq!(row(hint), None);
+    stack.execute("ALTER TABLE public.cometchat_users RENAME TO others");
+    assert_eq!(admin(&stack).ensure(Some(ada), None, None).code(), "DATABASE");
+    assert_eq!(row(failing).as_deref(), Some("table owner: public.cometchat_users is gone"));
 }
 
 #[test]

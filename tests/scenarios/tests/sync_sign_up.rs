@@ -157,7 +157,7 @@ fn a_sign_up_commits_with_the_grants_of_the_owner_gone() {
         "CREATE ROLE {powerless} NOLOGIN;
          ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO {powerless};
          GRANT USAGE ON SCHEMA cometchat TO {powerless};
-         GRANT EXECUTE ON FUNCTION cometchat.swallow(text, text, text, boolean) TO {powerless}"
+         GRANT EXECUTE ON FUNCTION cometchat.swallow(text, text, uuid, boolean) TO {powerless}"
     ));
     commits_with_a_warning(&stack);
 

@@ -152,8 +152,8 @@ fn an_apps_own_profiles_table_can_queue_its_users_and_is_never_hindered() {
     // Nobody can be found later who cannot be a user.
     assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("0"));
     stack.execute(
-        "ALTER EXTENSION cometchat_ext DROP FUNCTION cometchat.swallow(text, text, text, boolean);
-         DROP FUNCTION cometchat.swallow(text, text, text, boolean);
+        "ALTER EXTENSION cometchat_ext DROP FUNCTION cometchat.swallow(text, text, uuid, boolean);
+         DROP FUNCTION cometchat.swallow(text, text, uuid, boolean);
          INSERT INTO public.odd VALUES ('nobody'); DELETE FROM public.odd WHERE true",
     );
 }

@@ -1,0 +1,49 @@
+-- The role whose rights everything of ours runs with.
+--
+-- SECURITY: a trigger, say, that somebody was allowed to put on a table runs with the rights of whoever
+-- writes to it. So nothing of ours writes, or reads, with those of the superuser who creates the
+-- extension: definers and the worker take on this role's (cometchat.restrict(), src/pg/rights.rs), which
+-- can do nothing else. It owns what runs by itself when somebody else changes auth.users: the mapping,
+-- whose rows the foreign key deletes with its owner's rights, and the trigger functions. The rest belongs
+-- to the superuser, so that on 15, where whoever may create roles may also join them, what a superuser
+-- calls or reads cannot be replaced.
+
+DO $block$
+DECLARE
+  existing pg_catalog.pg_roles;
+BEGIN
+  SELECT r.* INTO existing FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'cometchat_ext';
+  IF NOT FOUND THEN
+    BEGIN
+      CREATE ROLE cometchat_ext NOLOGIN NOINHERIT;
+      COMMENT ON ROLE cometchat_ext IS
+        'The extension cometchat_ext runs with its rights. Nobody logs in as it, or is a member.';
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+      NULL; -- another database's CREATE EXTENSION, at the same time
+    END;
+    SELECT r.* INTO existing FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'cometchat_ext';
+  END IF;
+  IF existing.rolcanlogin OR existing.rolsuper OR existing.rolcreaterole OR existing.rolcreatedb
+     OR existing.rolreplication OR existing.rolbypassrls
+     OR EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
+                WHERE existing.oid IN (m.roleid, m.member)) THEN
+    RAISE duplicate_object USING
+      MESSAGE = 'role "cometchat_ext" exists and cannot be that of the extension',
+      DETAIL = 'It must have no attributes, no members, and be a member of no role.',
+      HINT = 'Drop or rename the role, or take these from it: ALTER ROLE cometchat_ext NOLOGIN '
+             'NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS; and REVOKE its memberships.';
+  END IF;
+
+  ALTER TABLE public.cometchat_users OWNER TO cometchat_ext;
+  ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO cometchat_ext;
+  ALTER FUNCTION cometchat.on_auth_user_delete() OWNER TO cometchat_ext;
+  ALTER FUNCTION cometchat.enqueue_row() OWNER TO cometchat_ext;
+  ALTER FUNCTION cometchat.swallow(text, text, uuid, boolean) OWNER TO cometchat_ext;
+END
+$block$;
+
+-- An owner who is subject to row security, as by ALTER TABLE ... FORCE, still sees every row.
+CREATE POLICY cometchat_users_extension ON public.cometchat_users TO cometchat_ext
+USING (true) WITH CHECK (true);
+COMMENT ON POLICY cometchat_users_extension ON public.cometchat_users IS
+  'The extension itself sees and changes every row, also where row security is forced on its owner.';

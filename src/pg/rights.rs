@@ -1,0 +1,211 @@
+//! With whose rights a statement of ours is planned and run.
+//!
+//! SECURITY: reading a table, and even planning to read it, runs code of whoever owns it: functions
+//! in its indexes' expressions, in views, in row security, casts of its columns' types. So nothing
+//! is ever planned or run with more rights than the owner of the relation that it touches has, and,
+//! as Postgres does for ANALYZE, REINDEX and REFRESH MATERIALIZED VIEW, inside a security-restricted
+//! operation: such code can neither take on another role nor leave anything behind in the session.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+/// The search path of every statement of ours. `pg_temp` is named, and last: one that is not named
+/// is searched first for types.
+pub const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
+
+/// The role that owns `public.cometchat_users`, may write our other tables, and nothing else.
+const ROLE: &CStr = c"cometchat_ext";
+
+/// Whose rights.
+#[derive(Clone, Copy, Debug)]
+pub enum Rights {
+    /// Those of the role `cometchat_ext`. For statements on our own tables: somebody who was granted
+    /// TRIGGER on them gets no more.
+    Ours,
+    /// The server's own, for statements on `pg_catalog` alone.
+    Catalog,
+    /// Those of the owner of this schema's relation, which others have made.
+    OwnerOf(&'static CStr, &'static CStr),
+}
+
+impl Rights {
+    /// The role that they are of; `None` when the relation does not exist. What is looked at stays
+    /// locked, and so what it is, until the transaction ends.
+    pub fn role(self) -> Option<pg_sys::Oid> {
+        match self {
+            Rights::Ours => {
+                // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.
+                let role = unsafe { pg_sys::get_role_oid(ROLE.as_ptr(), true) };
+                // Whoever owns the database may rename the schema public, and make another.
+                let users = relation(c"public", c"cometchat_users")?;
+                (users.owner == role).then_some(role)
+            }
+            Rights::Catalog => Some(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID)),
+            Rights::OwnerOf(schema, name) => relation(schema, name).map(|relation| relation.owner),
+        }
+    }
+
+    /// Runs `f` with them. Where the relation is gone, an error is raised.
+    pub fn run<T>(self, f: impl FnOnce() -> T) -> T {
+        let Some(role) = self.role() else {
+            let what = match self {
+                Rights::OwnerOf(schema, name) => {
+                    format!("{}.{}", schema.to_string_lossy(), name.to_string_lossy())
+                }
+                _ => "a table of cometchat_ext's".to_owned(),
+            };
+            let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
+            pgrx::ereport!(ERROR, code, format!("{what} is gone, or another is in its place"));
+        };
+        run_as(role, f)
+    }
+}
+
+/// Runs `f` as `role`, inside a security-restricted operation and with [`SEARCH_PATH`].
+///
+/// If `f` raises, role and settings are put back by the end of the (sub)transaction, as everywhere
+/// in Postgres.
+pub fn run_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
+    let restricted = pg_sys::SECURITY_RESTRICTED_OPERATION
+        | pg_sys::SECURITY_LOCAL_USERID_CHANGE
+        // An owner who FORCEs row security on a table would hide rows, and who is hidden counts as
+        // deleted.
+        | pg_sys::SECURITY_NOFORCE_RLS;
+    // SAFETY: the frame that Postgres itself uses, in vacuum_rel() say: remember, switch, put back.
+    unsafe {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::SetUserIdAndSecContext(role, context | restricted as i32);
+        pin_search_path();
+        let value = f();
+        pg_sys::AtEOXact_GUC(false, level);
+        pg_sys::SetUserIdAndSecContext(user, context);
+        value
+    }
+}
+
+/// Whether this is inside somebody's security-restricted operation: an index's expression during a
+/// superuser's ANALYZE, say. Then the role outside of all functions says nothing about who calls.
+pub fn are_restricted() -> bool {
+    // SAFETY: reads a global.
+    unsafe { pg_sys::InSecurityRestrictedOperation() }
+}
+
+/// # Safety
+/// Inside a nest level of settings, which undoes it.
+unsafe fn pin_search_path() {
+    // SAFETY: NUL-terminated strings; the value lives until the next call and is only compared.
+    unsafe {
+        let name = c"search_path".as_ptr();
+        let now = pg_sys::GetConfigOption(name, true, false);
+        if now.is_null() || CStr::from_ptr(now) != SEARCH_PATH {
+            pg_sys::set_config_option(
+                name,
+                SEARCH_PATH.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+}
+
+/// What the catalog says of a relation.
+#[derive(Clone, Copy, Debug)]
+pub struct Relation {
+    pub owner: pg_sys::Oid,
+    /// `r`, `p`, `v`, …: `pg_class.relkind`.
+    pub kind: u8,
+}
+
+/// Looks a relation up by its schema and name, and locks it against being replaced or given to
+/// another owner until the transaction ends.
+///
+/// SECURITY: the statement that follows looks the name up once more. Without the lock it could find
+/// another relation than the one whose owner was looked at.
+pub fn relation(schema: &CStr, name: &CStr) -> Option<Relation> {
+    let mut oid = look_up(schema, name)?;
+    // SAFETY: locks as any statement takes them; an error of waiting too long is raised through. The
+    // tuple is read before it is released.
+    unsafe {
+        loop {
+            // Waits for whoever is changing it, and learns of what they did.
+            pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as i32);
+            match look_up(schema, name) {
+                Some(same) if same == oid => break,
+                Some(other) => {
+                    pg_sys::UnlockRelationOid(oid, pg_sys::AccessShareLock as i32);
+                    oid = other;
+                }
+                None => return None,
+            }
+        }
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(oid),
+        );
+        if tuple.is_null() {
+            return None;
+        }
+        let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+        let found = Relation { owner: (*class).relowner, kind: (*class).relkind as u8 };
+        pg_sys::ReleaseSysCache(tuple);
+        Some(found)
+    }
+}
+
+fn look_up(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: syscache look-ups by NUL-terminated names, inside a transaction.
+    unsafe {
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        if namespace == pg_sys::InvalidOid {
+            return None;
+        }
+        let oid = pg_sys::get_relname_relid(name.as_ptr(), namespace);
+        (oid != pg_sys::InvalidOid).then_some(oid)
+    }
+}
+
+/// Gives the rest of the calling definer function the rights of `cometchat_ext` instead of its
+/// owner's. With `restricted`, also makes it a security-restricted operation: triggers that others may
+/// have put on what it writes can neither wait for the commit, when other rights are in force, nor pass
+/// for its caller.
+pub fn become_ours(restricted: bool) {
+    let Some(role) = Rights::Ours.role() else {
+        let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
+        pgrx::ereport!(ERROR, code, "public.cometchat_users is gone, or not cometchat_ext's");
+    };
+    let mut more = pg_sys::SECURITY_LOCAL_USERID_CHANGE;
+    if restricted {
+        more |= pg_sys::SECURITY_RESTRICTED_OPERATION;
+    }
+    // SAFETY: the frame that Postgres makes for a definer puts back what was in force before it.
+    unsafe {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | more as i32);
+    }
+}
+
+/// Whether a role is a superuser.
+pub fn is_superuser(role: pg_sys::Oid) -> bool {
+    // SAFETY: a syscache look-up, inside a transaction.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
+/// Runs `f` so that what it does to objects of others is not taken for a part of the extension that
+/// is being created.
+pub fn outside_of_extension(f: impl FnOnce()) {
+    // SAFETY: a plain global, which the end of the extension's script resets on an error too.
+    unsafe {
+        let creating = pg_sys::creating_extension;
+        pg_sys::creating_extension = false;
+        f();
+        pg_sys::creating_extension = creating;
+    }
+}

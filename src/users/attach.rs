@@ -1,0 +1,183 @@
+//! What ties us to `auth.users`: our triggers on it and the foreign key to it.
+//!
+//! SECURITY: each command on a table runs with the rights of its owner: the triggers with those of the
+//! owner of `auth.users`, the foreign key with those of the owner of our own table. What either needs of
+//! the other is granted for the time of the command.
+
+use pgrx::pg_sys;
+
+use super::statement::Statement;
+use crate::pg::rights::{self, Rights};
+use crate::pg::spi;
+
+const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users");
+
+static DROP_TRIGGERS: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('DROP TRIGGER %I ON auth.users', t.tgname)
+     FROM pg_catalog.pg_trigger AS t
+     WHERE t.tgrelid = to_regclass('auth.users')
+       AND t.tgname IN ('cometchat_insert', 'cometchat_update', 'cometchat_delete')",
+);
+
+// Only real changes: a login, which updates last_sign_in_at alone, costs nothing.
+static CREATE_TRIGGERS: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "WITH changes AS (
+       SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum) AS columns,
+              string_agg(format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', a.attname), ' OR '
+                         ORDER BY a.attnum) AS differ
+       FROM pg_catalog.pg_attribute AS a
+       WHERE a.attrelid = to_regclass('auth.users') AND a.attnum > 0 AND NOT a.attisdropped
+         AND a.attname IN ('email', 'phone', 'raw_user_meta_data', 'email_confirmed_at',
+                           'phone_confirmed_at', 'banned_until', 'deleted_at', 'is_anonymous')
+     )
+     SELECT t.name, format(
+       'CREATE TRIGGER %I %s ON auth.users FOR EACH ROW %s EXECUTE FUNCTION cometchat.%I()',
+       t.name, t.event, t.condition, t.function)
+     FROM changes AS c, LATERAL (VALUES
+       ('cometchat_insert', 'AFTER INSERT', '', 'on_auth_user_change'),
+       ('cometchat_update', 'AFTER UPDATE OF ' || c.columns, 'WHEN (' || c.differ || ')',
+        'on_auth_user_change'),
+       ('cometchat_delete', 'BEFORE DELETE', '', 'on_auth_user_delete')
+     ) AS t(name, event, condition, function)
+     WHERE t.event IS NOT NULL",
+);
+
+// What the table's owner lacks for it, and how to give and take it.
+static GRANTS_FOR_TRIGGERS: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('GRANT %s TO %I', g.what, r.rolname), format('REVOKE %s FROM %I', g.what, r.rolname)
+     FROM pg_catalog.pg_roles AS r, LATERAL (VALUES
+       ('USAGE ON SCHEMA cometchat', has_schema_privilege(r.oid, 'cometchat', 'USAGE')),
+       ('EXECUTE ON FUNCTION cometchat.on_auth_user_change()',
+        has_function_privilege(r.oid, 'cometchat.on_auth_user_change()', 'EXECUTE')),
+       ('EXECUTE ON FUNCTION cometchat.on_auth_user_delete()',
+        has_function_privilege(r.oid, 'cometchat.on_auth_user_delete()', 'EXECUTE'))
+     ) AS g(what, has)
+     WHERE r.oid = $1 AND NOT g.has",
+);
+
+/// Removes our triggers from `auth.users`, where they are.
+pub fn drop_triggers() {
+    let commands: Vec<String> =
+        DROP_TRIGGERS.all(&[], |row| row.get(1)).into_iter().flatten().collect();
+    if !commands.is_empty() {
+        run(AUTH_USERS, commands.iter());
+    }
+}
+
+/// Creates our triggers on `auth.users`; they go with the extension.
+pub fn create_triggers() {
+    let Some(owner) = AUTH_USERS.role() else { return };
+    let (grants, revokes) = pairs(&GRANTS_FOR_TRIGGERS, owner);
+    // On our own objects, whoever of us owns them.
+    run(Rights::Catalog, grants.iter());
+    let created = CREATE_TRIGGERS.all(&[], |row| row.get::<String>(1).zip(row.get::<String>(2)));
+    for (name, create) in created.into_iter().flatten() {
+        let depends =
+            format!("ALTER TRIGGER {name} ON auth.users DEPENDS ON EXTENSION cometchat_ext");
+        run(AUTH_USERS, [create, depends].iter());
+    }
+    run(Rights::Catalog, revokes.iter());
+}
+
+static HAS_FOREIGN_KEY: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT true FROM pg_catalog.pg_constraint AS c
+     WHERE c.conrelid = to_regclass('public.cometchat_users')
+       AND c.confrelid = to_regclass('auth.users') AND c.contype = 'f'",
+);
+
+static GRANT_ON_SCHEMA: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('GRANT USAGE ON SCHEMA auth TO %I', r.rolname),
+            format('REVOKE USAGE ON SCHEMA auth FROM %I', r.rolname)
+     FROM pg_catalog.pg_roles AS r
+     WHERE r.oid = $1 AND NOT has_schema_privilege(r.oid, 'auth', 'USAGE')",
+);
+
+static GRANT_ON_TABLE: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('GRANT REFERENCES ON auth.users TO %I', r.rolname),
+            format('REVOKE REFERENCES ON auth.users FROM %I', r.rolname)
+     FROM pg_catalog.pg_roles AS r
+     WHERE r.oid = $1 AND NOT has_table_privilege(r.oid, to_regclass('auth.users'), 'REFERENCES')",
+);
+
+static MAY_READ: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT has_any_column_privilege($1, to_regclass('auth.users'), 'SELECT')",
+);
+
+static SCHEMA_OWNER: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT n.nspowner::bigint FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'auth'",
+);
+
+/// Adds the foreign key from `cometchat_users` to `auth.users`, unless it is there.
+pub fn add_foreign_key() {
+    if HAS_FOREIGN_KEY.first(&[], |_| ()).is_some() {
+        return;
+    }
+    let Some(us) = Rights::Ours.role() else { return };
+    let Some(schema_owner) = SCHEMA_OWNER.first(&[], |row| row.get::<i64>(1)).flatten() else {
+        return;
+    };
+    let schema_owner = pg_sys::Oid::from(u32::try_from(schema_owner).unwrap_or(0));
+    let (grant_schema, revoke_schema) = pairs(&GRANT_ON_SCHEMA, us);
+    let (grant_table, revoke_table) = pairs(&GRANT_ON_TABLE, us);
+    let on_schema = |commands: &[String]| {
+        rights::run_as(schema_owner, || {
+            spi::connected(|| commands.iter().for_each(|sql| spi::command(sql)))
+        });
+    };
+    // Postgres checks the rows that are there with one query where the table's owner may read both
+    // tables, and else, as we want it, row by row with the rights of the owner of `auth.users`.
+    let may_read = MAY_READ.first(&[us.into()], |row| row.flag(1)).unwrap_or(true);
+    let add = format!(
+        "ALTER TABLE public.cometchat_users ADD CONSTRAINT cometchat_users_user_id_fkey
+         FOREIGN KEY (user_id) REFERENCES auth.users (id) ON DELETE CASCADE{}",
+        if may_read { " NOT VALID" } else { "" }
+    );
+    // These grants are no part of the extension: pg_dump would take the table's others for that too.
+    rights::outside_of_extension(|| {
+        on_schema(&grant_schema);
+        run(AUTH_USERS, grant_table.iter());
+    });
+    run(Rights::Ours, [add].iter());
+    rights::outside_of_extension(|| {
+        run(AUTH_USERS, revoke_table.iter());
+        on_schema(&revoke_schema);
+    });
+}
+
+static GRANT_ON_PUBLIC: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('GRANT USAGE ON SCHEMA public TO %I', r.rolname), n.nspowner::bigint
+     FROM pg_catalog.pg_roles AS r, pg_catalog.pg_namespace AS n
+     WHERE r.oid = $1 AND n.nspname = 'public' AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE')",
+);
+
+/// Lets the owner of our tables reach its own table in `public`, where that is not open to all.
+pub fn open_public() {
+    let Some(us) = Rights::Ours.role() else { return };
+    let grant =
+        GRANT_ON_PUBLIC.first(&[us.into()], |row| row.get::<String>(1).zip(row.get::<i64>(2)));
+    if let Some((grant, owner)) = grant.flatten() {
+        let owner = pg_sys::Oid::from(u32::try_from(owner).unwrap_or(0));
+        rights::outside_of_extension(|| {
+            rights::run_as(owner, || spi::connected(|| spi::command(&grant)));
+        });
+    }
+}
+
+/// What to grant a role, and how to take it back.
+fn pairs(statement: &'static Statement, role: pg_sys::Oid) -> (Vec<String>, Vec<String>) {
+    let read = |row: &spi::Row| row.get::<String>(1).zip(row.get::<String>(2));
+    statement.all(&[role.into()], read).into_iter().flatten().unzip()
+}
+
+fn run<'a>(rights: Rights, commands: impl Iterator<Item = &'a String>) {
+    rights.run(|| spi::connected(|| commands.for_each(|sql| spi::command(sql))));
+}
