@@ -1,0 +1,105 @@
+//! A linter for the extension's own text: the scripts that Postgres runs, and the SQL that Rust runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use scenarios::Stack;
+
+/// Where statements on what others own may be: each of these switches to the owner first.
+const SWITCH_TO_THE_OWNER: [&str; 4] = [
+    "src/users/auth_users.rs",
+    "src/users/auth_users/",
+    "src/users/vault.rs",
+    "src/users/attach.rs",
+];
+
+/// Whether a text, without its comments, has a statement on what others own.
+const TOUCHES: &str = r#"
+SELECT regexp_replace($1::text, '(//|--)[^\n]*', '', 'g') ~*
+  '\m(FROM|JOIN|INTO|UPDATE|TABLE|ON|REFERENCES|USING)\s+(ONLY\s+)?"?(auth"?\s*\.\s*"?users\M|vault"?\s*\.)'
+"#;
+
+/// What every script that Postgres runs for an extension starts with.
+const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;";
+
+/// Whether a script's first statement pins the search path.
+fn is_pinned(script: &str) -> bool {
+    let mut rest = script.trim_start();
+    loop {
+        let after = if rest.starts_with("--") || rest.starts_with('\\') {
+            rest.split_once('\n')
+        } else if rest.starts_with("/*") {
+            rest.split_once("*/")
+        } else {
+            return rest.starts_with(PINNED);
+        };
+        let Some((_, after)) = after else { return false };
+        rest = after.trim_start();
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The files under a folder of the checkout, and what is in them; none where there is no such folder.
+fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.expect("an entry of the folder");
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.ends_with(extension) {
+            let content = fs::read_to_string(entry.path()).expect("a text file");
+            found.push((path, content));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_script_of_the_extension_pins_the_search_path_first() {
+    let stack = Stack::new();
+    let installed = "SELECT f, pg_read_file(c.setting || '/extension/' || f)
+        FROM pg_config AS c, pg_ls_dir(c.setting || '/extension') AS f
+        WHERE c.name = 'SHAREDIR' AND f ~ '^cometchat_ext--.*[.]sql$'";
+    let rows = stack.db.admin().query(installed, &[]).expect(installed);
+    assert!(!rows.is_empty());
+    let installed = rows.iter().map(|row| (row.get(0), row.get(1)));
+    for (name, script) in installed.chain(files("sql/upgrades", ".sql")) {
+        assert!(is_pinned(&script), "{name}: {PINNED}");
+    }
+
+    assert!(is_pinned(&format!("/* a */ -- b\n\\echo c\n\n{PINNED} SELECT 1")));
+    for offender in ["-- a", "/* a", "SELECT 1", "SET search_path = public;"] {
+        assert!(!is_pinned(&format!("{offender} {PINNED}")), "{offender}");
+    }
+}
+
+#[test]
+fn statements_on_what_others_own_are_where_the_owner_is_switched_to() {
+    let stack = Stack::new();
+    let mut admin = stack.db.admin();
+    let mut touches =
+        |text: &str| -> bool { admin.query_one(TOUCHES, &[&text]).expect(TOUCHES).get(0) };
+    let sources = files("src", ".rs");
+    assert!(sources.len() > 50);
+    let elsewhere =
+        |path: &str| !SWITCH_TO_THE_OWNER.iter().any(|allowed| path.starts_with(allowed));
+    for (path, text) in sources.iter().filter(|(path, _)| elsewhere(path)) {
+        assert!(!touches(text), "{path} touches auth.users or Vault");
+    }
+
+    for offender in [
+        "\"SELECT 1 FROM auth.users AS u\"",
+        "\"SELECT q.id\n  LEFT JOIN  ONLY auth . users\"",
+        "r#\"delete from \"auth\".\"users\"\"#",
+        "\"DROP TRIGGER %I ON auth.users\"",
+        "\"SELECT name FROM vault.decrypted_secrets\"",
+    ] {
+        assert!(touches(offender), "{offender}");
+    }
+    assert!(!touches("// reads FROM auth.users\nconst TABLE: &str = \"users\";"));
+}
