@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo example test lint bench bench-full soak install setup clean
+.PHONY: help demo example test lint bench bench-full soak valgrind install setup clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ bench-full: ## The same with 200 tries of everything, 1,000,000 users, 10,000 ca
 
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
 	@tools/soak.sh '$(KILLS)' '$(SEED)'
+
+valgrind: ## Run the tests of names and encodings on a server under valgrind (T=name: others), 20 minutes at the most
+	@tools/valgrind.sh $(T)
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'
