@@ -52,7 +52,7 @@ CREATE FUNCTION cometchat.open_public() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_open_public_wrapper';
 COMMENT ON FUNCTION cometchat.open_public() IS
-  'Lets the role cometchat_ext use the schema public, where that is not open to everybody.';
+  'Lets the role cometchat_ext use the schema public, also when that is not open to all any more.';
 
 CREATE FUNCTION cometchat.caller() RETURNS oid
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -86,7 +86,7 @@ BEGIN
   PERFORM cometchat.create_foreign_key();
   RETURN true;
 EXCEPTION
-  WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch THEN
+  WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR insufficient_privilege THEN
     RAISE WARNING 'auth.users cannot be referenced, cometchat_users goes without the foreign key'
       USING DETAIL = SQLERRM, HINT = 'auth.users needs a primary key (id uuid).';
     RETURN false;

@@ -48,7 +48,8 @@ BEGIN
     cometchat.auth_users_is_there(), cometchat.catch_up(), cometchat.caller(),
     cometchat.compare(text[], boolean[], text[]), cometchat.configuration(),
     cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
-    cometchat.list_auth_users(uuid, integer), cometchat.remote_users(integer, integer),
+    cometchat.list_auth_users(uuid, integer), cometchat.mapping_is_ours(),
+    cometchat.remote_users(integer, integer),
     cometchat.restrict(), cometchat.rouse(), cometchat.wake(), cometchat.worker_facts()
     TO cometchat_ext;
 

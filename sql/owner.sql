@@ -3,10 +3,9 @@
 -- SECURITY: a trigger, say, that somebody was allowed to put on a table runs with the rights of whoever
 -- writes to it. So nothing of ours writes, or reads, with those of the superuser who creates the
 -- extension: definers and the worker take on this role's (cometchat.restrict(), src/pg/rights.rs), which
--- can do nothing else. It owns what runs by itself when somebody else changes auth.users: the mapping,
--- whose rows the foreign key deletes with its owner's rights, and the trigger functions. The rest belongs
--- to the superuser, so that on 15, where whoever may create roles may also join them, what a superuser
--- calls or reads cannot be replaced.
+-- can do nothing else. It owns the mapping alone, whose rows the foreign key deletes with its owner's
+-- rights. The rest belongs to the superuser, so that nothing that runs as this role, nor, on 15, where
+-- whoever may create roles may also join them, its members, can alter what others call.
 
 DO $block$
 DECLARE
@@ -35,10 +34,6 @@ BEGIN
   END IF;
 
   ALTER TABLE public.cometchat_users OWNER TO cometchat_ext;
-  ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO cometchat_ext;
-  ALTER FUNCTION cometchat.on_auth_user_delete() OWNER TO cometchat_ext;
-  ALTER FUNCTION cometchat.enqueue_row() OWNER TO cometchat_ext;
-  ALTER FUNCTION cometchat.swallow(text, text, uuid, boolean) OWNER TO cometchat_ext;
 END
 $block$;
 

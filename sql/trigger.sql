@@ -1,8 +1,12 @@
 -- The trigger on auth.users: one cheap write, and nothing that goes wrong here reaches the sign-up.
 --
--- plpgsql, so that a missing library cannot break it. Queueing and waking are separate blocks: what
--- fails in one does not undo the other. SECURITY: definers with a fixed search_path; EXECUTE on a
--- trigger function is checked when the trigger is created, not when it fires.
+-- plpgsql, so that a missing library cannot break it: what cannot be queued is noted in
+-- cometchat.missed. Queueing and waking are separate blocks: what fails in one does not undo the other.
+--
+-- SECURITY: definers with a fixed search_path that take on the rights of cometchat_ext before they touch
+-- a table. They belong to the superuser: code that runs as cometchat_ext, a trigger on our tables say,
+-- must not be able to alter them. EXECUTE on a trigger function is checked when the trigger is created,
+-- not when it fires.
 
 CREATE INDEX sync_state_due ON cometchat.sync_state (next_attempt_at)
   WHERE next_attempt_at IS NOT NULL AND claim IS NULL;
@@ -19,6 +23,7 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 BEGIN
   BEGIN
+    PERFORM cometchat.restrict();
     -- SECURITY: an id of the table owner's own type would be cast by the owner's function, here with
     -- our rights. (plpgsql plans a statement only when it comes to it.)
     IF pg_catalog.pg_typeof(NEW.id) <> 'uuid'::regtype THEN
@@ -49,20 +54,38 @@ $function$;
 COMMENT ON FUNCTION cometchat.on_auth_user_change() IS
   'Queues a user who signed up or changed. Never raises: it warns and counts.';
 
+-- SECURITY: whoever owns the database may rename the schema public, and make another.
+CREATE FUNCTION cometchat.mapping_is_ours() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+  SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relname = 'cometchat_users' AND c.relkind = 'r'
+                   AND pg_catalog.pg_get_userbyid(c.relowner) = 'cometchat_ext')
+$function$;
+COMMENT ON FUNCTION cometchat.mapping_is_ours() IS
+  'Whether public.cometchat_users is the table of the role cometchat_ext.';
+
 -- BEFORE DELETE: the cascade removes the mapping before an AFTER trigger could read it.
 CREATE FUNCTION cometchat.on_auth_user_delete() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
+DECLARE
+  uid text;
 BEGIN
   BEGIN
+    PERFORM cometchat.restrict();
     -- SECURITY: as above.
     IF pg_catalog.pg_typeof(OLD.id) <> 'uuid'::regtype THEN
       RAISE datatype_mismatch USING MESSAGE = 'auth.users.id is not of type uuid';
     END IF;
+    IF cometchat.mapping_is_ours() THEN
+      SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = OLD.id;
+    END IF;
     INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
-    VALUES (OLD.id, (SELECT u.cometchat_uid FROM public.cometchat_users AS u
-                     WHERE u.user_id = OLD.id), 1, pg_catalog.now())
+    VALUES (OLD.id, uid, 1, pg_catalog.now())
     ON CONFLICT (user_id) DO UPDATE
     SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
         -- names and e-mail addresses do not outlive the user
@@ -97,21 +120,31 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $function$
 DECLARE
   whom uuid := swallow.user_id;
+  restricted boolean := false;
+  uid text;
 BEGIN
+  BEGIN
+    PERFORM cometchat.restrict();
+    restricted := true;
+  EXCEPTION WHEN OTHERS THEN
+    NULL; -- no library
+  END;
   IF whom IS NOT NULL THEN
+    -- SECURITY: not with a superuser's rights. Without the uid the state's own serves.
+    IF restricted AND swallow.deleted THEN
+      BEGIN
+        IF cometchat.mapping_is_ours() THEN
+          SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = whom;
+        END IF;
+      EXCEPTION WHEN OTHERS THEN
+        NULL; -- it may be locked
+      END;
+    END IF;
     BEGIN
       INSERT INTO cometchat.missed (user_id, deleted, cometchat_uid)
-      VALUES (whom, swallow.deleted,
-              CASE WHEN swallow.deleted THEN
-                (SELECT u.cometchat_uid FROM public.cometchat_users AS u
-                 WHERE u.user_id = whom) END);
+      VALUES (whom, swallow.deleted, uid);
     EXCEPTION WHEN OTHERS THEN
-      BEGIN
-        -- It may be the mapping that is locked.
-        INSERT INTO cometchat.missed (user_id, deleted) VALUES (whom, swallow.deleted);
-      EXCEPTION WHEN OTHERS THEN
-        NULL;
-      END;
+      NULL;
     END;
   END IF;
   BEGIN
@@ -183,6 +216,7 @@ DECLARE
   kind oid;
 BEGIN
   BEGIN
+    PERFORM cometchat.restrict();
     -- SECURITY: a column of the table owner's own type would be cast by the owner's function, here
     -- with our rights.
     SELECT a.atttypid INTO kind FROM pg_catalog.pg_attribute AS a

@@ -98,7 +98,7 @@ tools/safeupdate.sh "$major"
 # No test cuts the power: what is written survives the end of any process.
 tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'" \
   "fsync = off"
-COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 25 \
+COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 40 \
   cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
 
 tools/cluster.sh stop "$work/shared" "$major"

@@ -17,32 +17,71 @@ pub const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 /// The role that owns `public.cometchat_users`, may write our other tables, and nothing else.
 const ROLE: &CStr = c"cometchat_ext";
 
+unsafe extern "C-unwind" {
+    // Exported by the server, missing from pgrx's bindings.
+    fn find_all_inheritors(
+        parent: pg_sys::Oid,
+        lock: i32,
+        parents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
+/// How a statement locks what it names. The lock is taken before the owner is looked up: what a
+/// statement waits for only later could be put in the place of what was looked at.
+#[derive(Clone, Copy, Debug)]
+pub enum Lock {
+    Read,
+    /// `SELECT ... FOR KEY SHARE`.
+    KeyShare,
+    Write,
+    /// `CREATE TRIGGER`, `ALTER TABLE ... ADD FOREIGN KEY`.
+    Define,
+}
+
+impl Lock {
+    fn mode(self) -> i32 {
+        let mode = match self {
+            Lock::Read => pg_sys::AccessShareLock,
+            Lock::KeyShare => pg_sys::RowShareLock,
+            Lock::Write => pg_sys::RowExclusiveLock,
+            Lock::Define => pg_sys::ShareRowExclusiveLock,
+        };
+        mode as i32
+    }
+}
+
 /// Whose rights.
 #[derive(Clone, Copy, Debug)]
 pub enum Rights {
     /// Those of the role `cometchat_ext`. For statements on our own tables: somebody who was granted
     /// TRIGGER on them gets no more.
     Ours,
+    /// The same, for statements that name `public.cometchat_users`. Whoever owns the database may
+    /// rename the schema public, and make another: the table must be the role's.
+    OursOnMapping(Lock),
     /// The server's own, for statements on `pg_catalog` alone.
     Catalog,
     /// Those of the owner of this schema's relation, which others have made.
-    OwnerOf(&'static CStr, &'static CStr),
+    OwnerOf(&'static CStr, &'static CStr, Lock),
 }
 
 impl Rights {
     /// The role that they are of; `None` when the relation does not exist. What is looked at stays
     /// locked, and so what it is, until the transaction ends.
     pub fn role(self) -> Option<pg_sys::Oid> {
+        // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.
+        let ours = || unsafe { pg_sys::get_role_oid(ROLE.as_ptr(), true) };
         match self {
-            Rights::Ours => {
-                // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.
-                let role = unsafe { pg_sys::get_role_oid(ROLE.as_ptr(), true) };
-                // Whoever owns the database may rename the schema public, and make another.
-                let users = relation(c"public", c"cometchat_users")?;
+            Rights::Ours => Some(ours()).filter(|role| *role != pg_sys::InvalidOid),
+            Rights::OursOnMapping(lock) => {
+                let users = relation(c"public", c"cometchat_users", lock)?;
+                let role = ours();
                 (users.owner == role).then_some(role)
             }
             Rights::Catalog => Some(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID)),
-            Rights::OwnerOf(schema, name) => relation(schema, name).map(|relation| relation.owner),
+            Rights::OwnerOf(schema, name, lock) => {
+                relation(schema, name, lock).map(|relation| relation.owner)
+            }
         }
     }
 
@@ -50,10 +89,10 @@ impl Rights {
     pub fn run<T>(self, f: impl FnOnce() -> T) -> T {
         let Some(role) = self.role() else {
             let what = match self {
-                Rights::OwnerOf(schema, name) => {
+                Rights::OwnerOf(schema, name, _) => {
                     format!("{}.{}", schema.to_string_lossy(), name.to_string_lossy())
                 }
-                _ => "a table of cometchat_ext's".to_owned(),
+                _ => "public.cometchat_users".to_owned(),
             };
             let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
             pgrx::ereport!(ERROR, code, format!("{what} is gone, or another is in its place"));
@@ -128,18 +167,18 @@ pub struct Relation {
 ///
 /// SECURITY: the statement that follows looks the name up once more. Without the lock it could find
 /// another relation than the one whose owner was looked at.
-pub fn relation(schema: &CStr, name: &CStr) -> Option<Relation> {
+pub fn relation(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
     let mut oid = look_up(schema, name)?;
     // SAFETY: locks as any statement takes them; an error of waiting too long is raised through. The
     // tuple is read before it is released.
     unsafe {
         loop {
             // Waits for whoever is changing it, and learns of what they did.
-            pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as i32);
+            pg_sys::LockRelationOid(oid, lock.mode());
             match look_up(schema, name) {
                 Some(same) if same == oid => break,
                 Some(other) => {
-                    pg_sys::UnlockRelationOid(oid, pg_sys::AccessShareLock as i32);
+                    pg_sys::UnlockRelationOid(oid, lock.mode());
                     oid = other;
                 }
                 None => return None,
@@ -154,8 +193,43 @@ pub fn relation(schema: &CStr, name: &CStr) -> Option<Relation> {
         }
         let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
         let found = Relation { owner: (*class).relowner, kind: (*class).relkind as u8 };
+        let has_children = (*class).relhassubclass;
         pg_sys::ReleaseSysCache(tuple);
+        if has_children && is_superuser(found.owner) {
+            refuse_children_of_others(oid);
+        }
         Some(found)
+    }
+}
+
+/// Raises an error where a superuser's table has a child, or a partition, that is somebody else's: its
+/// indexes would be planned, and its columns read, with the superuser's rights.
+///
+/// # Safety
+/// A table that is locked.
+unsafe fn refuse_children_of_others(oid: pg_sys::Oid) {
+    // SAFETY: as above; the list and the tuples are Postgres's own, and only read.
+    unsafe {
+        let mode = pg_sys::AccessShareLock as i32;
+        // It may wait for locks, and raise: guarded as pgrx guards what it binds itself.
+        let children = pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+            find_all_inheritors(oid, mode, std::ptr::null_mut())
+        });
+        let children = pgrx::PgList::<pg_sys::Oid>::from_pg(children);
+        for child in children.iter_oid() {
+            let kind = pg_sys::SysCacheIdentifier::RELOID as i32;
+            let tuple = pg_sys::SearchSysCache1(kind, pg_sys::Datum::from(child));
+            if tuple.is_null() {
+                continue;
+            }
+            let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+            pg_sys::ReleaseSysCache(tuple);
+            if !is_superuser(owner) {
+                let code = pgrx::PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE;
+                let message = "a superuser's table has a child table that belongs to another role";
+                pgrx::ereport!(ERROR, code, message);
+            }
+        }
     }
 }
 
@@ -177,8 +251,11 @@ fn look_up(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
 /// for its caller.
 pub fn become_ours(restricted: bool) {
     let Some(role) = Rights::Ours.role() else {
-        let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
-        pgrx::ereport!(ERROR, code, "public.cometchat_users is gone, or not cometchat_ext's");
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            "role \"cometchat_ext\" does not exist"
+        );
     };
     let mut more = pg_sys::SECURITY_LOCAL_USERID_CHANGE;
     if restricted {
@@ -188,6 +265,10 @@ pub fn become_ours(restricted: bool) {
     unsafe {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        if context & pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32 == 0 {
+            let code = pgrx::PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+            pgrx::ereport!(ERROR, code, "only a definer function of cometchat_ext's calls this");
+        }
         pg_sys::SetUserIdAndSecContext(role, context | more as i32);
     }
 }
@@ -201,11 +282,17 @@ pub fn is_superuser(role: pg_sys::Oid) -> bool {
 /// Runs `f` so that what it does to objects of others is not taken for a part of the extension that
 /// is being created.
 pub fn outside_of_extension(f: impl FnOnce()) {
-    // SAFETY: a plain global, which the end of the extension's script resets on an error too.
-    unsafe {
-        let creating = pg_sys::creating_extension;
-        pg_sys::creating_extension = false;
-        f();
-        pg_sys::creating_extension = creating;
+    /// Also after an error, which an EXCEPTION clause in the script may catch.
+    struct PutBack(bool);
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            // SAFETY: a plain global.
+            unsafe { pg_sys::creating_extension = self.0 };
+        }
     }
+    // SAFETY: a plain global.
+    let _put_back = PutBack(unsafe { pg_sys::creating_extension });
+    // SAFETY: as above.
+    unsafe { pg_sys::creating_extension = false };
+    f();
 }

@@ -13,6 +13,12 @@ pub fn outer_role() -> pg_sys::Oid {
     unsafe { pg_sys::GetOuterUserId() }
 }
 
+/// The role whose rights are in force where a function of ours is called.
+pub fn current_role() -> pg_sys::Oid {
+    // SAFETY: reads a global; valid in any transaction.
+    unsafe { pg_sys::GetUserId() }
+}
+
 /// A setting as the session sees it; `None` when it is unknown or empty.
 pub fn setting(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;

@@ -20,6 +20,12 @@ const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 /// (`MAX_CONVERSION_GROWTH` of mb/pg_wchar.h).
 const GROWTH: usize = 4;
 
+/// How much is converted at a time.
+const PIECE: usize = 4096;
+
+/// Longer arguments are cut: no name or address is that long.
+const LONGEST_ARGUMENT: usize = 16 * 1024;
+
 /// Text of the database's encoding as Rust has it. What cannot be converted becomes U+FFFD, a byte
 /// at a time. Must run inside a transaction.
 pub fn from_server(bytes: &[u8]) -> String {
@@ -83,12 +89,20 @@ pub unsafe fn from_c_string(text: *const std::ffi::c_char) -> Option<String> {
 /// # Safety
 /// A valid datum of such a type, not null.
 pub unsafe fn from_datum(datum: pg_sys::Datum) -> String {
+    // SAFETY: as the caller says.
+    unsafe { at_most(usize::MAX, datum) }
+}
+
+/// # Safety
+/// As of [`from_datum`].
+unsafe fn at_most(longest: usize, datum: pg_sys::Datum) -> String {
     // SAFETY: a varlena of Postgres's; the length is the one in its own header, and the bytes are
     // copied before what was detoasted is freed.
     unsafe {
         let stored = datum.cast_mut_ptr::<pg_sys::varlena>();
         let plain = pg_sys::pg_detoast_datum_packed(stored);
-        let text = from_server(pgrx::varlena_to_byte_slice(plain));
+        let bytes = pgrx::varlena_to_byte_slice(plain);
+        let text = from_server(&bytes[..bytes.len().min(longest)]);
         if plain != stored {
             pg_sys::pfree(plain.cast());
         }
@@ -137,7 +151,7 @@ impl pgrx::FromDatum for RawText {
         _: pg_sys::Oid,
     ) -> Option<Self> {
         // SAFETY: as for `from_datum`, which is not called for null.
-        (!is_null).then(|| RawText(unsafe { from_datum(datum) }))
+        (!is_null).then(|| RawText(unsafe { at_most(LONGEST_ARGUMENT, datum) }))
     }
 }
 
@@ -185,7 +199,8 @@ fn length_of_first(bytes: &[u8], encoding: i32) -> usize {
 fn convert(bytes: &[u8], from: i32, to: i32) -> (usize, Vec<u8>) {
     // Long texts in pieces: the buffer's length is an int. What a piece ends in the middle of is
     // the beginning of the next one.
-    let bytes = &bytes[..bytes.len().min(1 << 20)];
+    let bytes = &bytes[..bytes.len().min(PIECE)];
+    pgrx::check_for_interrupts!();
     let mut buffer = vec![0_u8; bytes.len() * GROWTH + 1];
     // SAFETY: the lengths are those of the two slices; the function stops at what it cannot
     // convert (noError), and ends what it has written with NUL.

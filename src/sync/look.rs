@@ -61,6 +61,7 @@ pub fn look(
         if users::paused() {
             return Work::Asleep;
         }
+        users::expect_auth_users();
         if version != env!("CARGO_PKG_VERSION") {
             return Work::OtherVersion(version);
         }

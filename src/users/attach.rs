@@ -7,10 +7,10 @@
 use pgrx::pg_sys;
 
 use super::statement::Statement;
-use crate::pg::rights::{self, Rights};
+use crate::pg::rights::{self, Lock, Rights};
 use crate::pg::spi;
 
-const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users");
+const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Define);
 
 static DROP_TRIGGERS: Statement = Statement::with_rights(
     Rights::Catalog,
@@ -145,7 +145,7 @@ pub fn add_foreign_key() {
         on_schema(&grant_schema);
         run(AUTH_USERS, grant_table.iter());
     });
-    run(Rights::Ours, [add].iter());
+    run(Rights::OursOnMapping(Lock::Define), [add].iter());
     rights::outside_of_extension(|| {
         run(AUTH_USERS, revoke_table.iter());
         on_schema(&revoke_schema);
@@ -156,10 +156,10 @@ static GRANT_ON_PUBLIC: Statement = Statement::with_rights(
     Rights::Catalog,
     "SELECT format('GRANT USAGE ON SCHEMA public TO %I', r.rolname), n.nspowner::bigint
      FROM pg_catalog.pg_roles AS r, pg_catalog.pg_namespace AS n
-     WHERE r.oid = $1 AND n.nspname = 'public' AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE')",
+     WHERE r.oid = $1 AND n.nspname = 'public'",
 );
 
-/// Lets the owner of our tables reach its own table in `public`, where that is not open to all.
+/// Lets our role reach its own table in `public`, also when that is not open to all any more.
 pub fn open_public() {
     let Some(us) = Rights::Ours.role() else { return };
     let grant =

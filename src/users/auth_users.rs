@@ -11,11 +11,12 @@ use pgrx::Uuid;
 use super::statement::Statement;
 use super::Presence;
 use crate::config;
-use crate::pg::rights::{self, Rights};
+use crate::pg::rights::{self, Lock, Rights};
 use crate::pg::spi::{self, Row};
 
 /// SECURITY: see [`crate::pg::rights`].
-const OWNER: Rights = Rights::OwnerOf(c"auth", c"users");
+const OWNER: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Read);
+const OWNER_LOCKING: Rights = Rights::OwnerOf(c"auth", c"users", Lock::KeyShare);
 
 /// Whether there is an `auth.users`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct AuthUser {
 
 /// Looks whether there is one.
 pub fn state() -> AuthUsers {
-    match rights::relation(c"auth", c"users").map(|relation| relation.kind) {
+    match rights::relation(c"auth", c"users", Lock::Read).map(|relation| relation.kind) {
         None => AuthUsers::Absent,
         Some(b'r' | b'p') => AuthUsers::Table,
         Some(_) => AuthUsers::NoTable,
@@ -71,7 +72,7 @@ static LOAD: Statement = Statement::with_rights(
                           THEN ceil(extract(epoch FROM banned_until - now()) * 1000)::bigint
                      END AS back_in,
                      (email_confirmed_at IS NULL AND phone_confirmed_at IS NULL) AS unconfirmed,
-                     is_anonymous
+                     is_anonymous::boolean AS is_anonymous
               FROM auth.users AS au WHERE au.id = q.id) AS a",
 );
 
@@ -104,7 +105,7 @@ static PRESENT: Statement = Statement::with_rights(
 );
 
 static KEEP: Statement = Statement::with_rights(
-    OWNER,
+    OWNER_LOCKING,
     "SELECT au.id::uuid FROM unnest($1) AS q(id) JOIN auth.users AS au ON au.id = q.id
      FOR KEY SHARE OF au SKIP LOCKED",
 );
@@ -140,7 +141,7 @@ macro_rules! page {
              FROM (SELECT NULL::timestamptz AS banned_until, NULL::timestamptz AS deleted_at,
                           now() AS email_confirmed_at, NULL::timestamptz AS phone_confirmed_at,
                           false AS is_anonymous) AS absent,
-             LATERAL (SELECT au.id, is_anonymous,
+             LATERAL (SELECT au.id, is_anonymous::boolean AS is_anonymous,
                              deleted_at IS NOT NULL OR COALESCE(banned_until > now(), false)
                                AS shut_out,
                              num_nonnulls(email_confirmed_at, phone_confirmed_at) > 0 AS confirmed

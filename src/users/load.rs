@@ -76,6 +76,18 @@ fn expected() -> bool {
     EXPECTED.first(&[], |row| row.flag(1)).unwrap_or(false)
 }
 
+static EXPECT: Statement = Statement::new(
+    "UPDATE cometchat.control AS c SET expects_auth_users = true
+     WHERE c.only_row AND NOT c.expects_auth_users",
+);
+
+/// Remembers that there is an `auth.users`: a dump does not bring that along.
+pub fn expect_auth_users() {
+    if !expected() && auth_users::state() == AuthUsers::Table {
+        EXPECT.write(&[]);
+    }
+}
+
 fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     let user_id = crate::identity::uid_of(user);
     let (mapped_uid, mapping) = mapping.unzip();

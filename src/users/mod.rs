@@ -19,7 +19,7 @@ use crate::pg::wake;
 use crate::profile::Argument;
 use statement::Statement;
 
-pub use load::{load, load_many, owners};
+pub use load::{expect_auth_users, load, load_many, owners};
 pub use save::{
     forget, forget_token, forget_void_tokens, keep_deactivated, put_off, queue, save, Learned,
 };

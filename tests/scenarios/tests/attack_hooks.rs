@@ -20,7 +20,9 @@ fn asking_for(stack: &Stack, victim: Uuid) -> Trap {
                  INSERT INTO trap.loot SELECT public.cometchat_ensure_user('{victim}', 'Mallory', NULL);
                END IF;
              END $$;
-             INSERT INTO trap.commands VALUES ('SELECT trap.ask()')"
+             INSERT INTO trap.commands VALUES ('SELECT trap.ask()'),
+               ('ALTER FUNCTION cometchat.on_auth_user_change() SET search_path = trap'),
+               ('ALTER FUNCTION cometchat.swallow(text, text, uuid, boolean) SECURITY INVOKER')"
         ),
     );
     trap
@@ -35,6 +37,10 @@ fn asked_in_vain(stack: &Stack, victim: Uuid) {
     let told = "SELECT count(*) FROM trap.loot WHERE answer LIKE '%authToken%'";
     assert_eq!(stack.value(told).as_deref(), Some("0"));
     assert_eq!(stack.chat_user(victim)["name"], "Victim");
+    let altered = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'cometchat'::regnamespace
+        AND proname IN ('on_auth_user_change', 'swallow')
+        AND NOT (prosecdef AND 'search_path=pg_catalog, pg_temp' = ANY (proconfig))";
+    assert_eq!(stack.value(altered).as_deref(), Some("0"));
 }
 
 /// `postgres` was granted everything on our tables, TRIGGER included, and uses it.
@@ -140,10 +146,13 @@ fn a_trigger_that_waits_for_the_commit_does_not_run_as_whoever_commits() {
     let _ = admin.try_ensure(Some(ada), Some("Duchess"), None);
     let _ = admin.client.batch_execute(&format!("SELECT public.cometchat_refresh_token('{ada}')"));
     let bob = stack.sign_up("Bob");
-    // What the worker writes is refused, or it is not.
+    // What is written is refused, at the sign-up already, or it is not.
     let complaint = format!("sending waits in database \"{}\"", stack.db.name());
     eventually("the worker has tried", || {
-        stack.stored(bob).token.is_some() || stack.db.cluster().log().contains(&complaint)
+        let swallowed = "SELECT is_called FROM cometchat.trigger_failures";
+        stack.stored(bob).token.is_some()
+            || stack.value(swallowed).as_deref() == Some("true")
+            || stack.db.cluster().log().contains(&complaint)
     });
     trap.caught_at_most(&stack.db, &[OURS, "supabase_auth_admin"]);
 }

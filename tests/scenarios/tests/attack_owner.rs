@@ -194,3 +194,26 @@ fn closed(stack: &Stack, user: Uuid, why: &str) {
     }
     assert_eq!(stack.asked(), NOTHING, "{why}");
 }
+
+// Its indexes would be planned with the superuser's rights.
+#[test]
+fn a_superusers_table_with_a_partition_of_another_role_is_not_read() {
+    let db = Database::plain(Cluster::shared());
+    let trap = Trap::of(&db, "postgres");
+    let ada = Uuid::new_v4();
+    let sql = format!(
+        "CREATE SCHEMA auth; GRANT USAGE, CREATE ON SCHEMA auth TO postgres;
+         CREATE TABLE auth.users (id uuid PRIMARY KEY, email text) PARTITION BY HASH (id);
+         CREATE TABLE auth.part PARTITION OF auth.users FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         INSERT INTO auth.users VALUES ('{ada}', 'ada@example.com');
+         ALTER TABLE auth.part OWNER TO postgres"
+    );
+    db.admin().batch_execute(&sql).expect(&sql);
+    trap.plant(&db, "CREATE INDEX ON auth.part ((trap.spring('an index of a partition')))");
+    let stack = Stack::on(db, Simulator::start());
+
+    let mut admin = Session::of(stack.db.admin());
+    assert_eq!(admin.ensure(Some(ada), None, None).code(), "DATABASE");
+    assert_eq!(admin.sqlstate("SELECT cometchat.backfill()"), "42501");
+    trap.caught_at_most(&stack.db, &[]);
+}

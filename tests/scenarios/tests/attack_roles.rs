@@ -224,3 +224,37 @@ fn a_role_without_superuser_tries_to_bind_our_library_by_itself() {
         assert_eq!(session.sqlstate("LOAD '/tmp/evil.so'"), "42501");
     }
 }
+
+// A cascade runs with the rights of the table's owner, and is no security-restricted operation.
+#[test]
+fn an_owner_of_a_table_tries_the_cascade_of_a_trusted_roles_deletion() {
+    let (stack, _, ada) = mallory_and_ada();
+    let name = format!("{}_owner", stack.db.name());
+    stack.execute(&format!(
+        "CREATE ROLE {name} LOGIN; GRANT authenticated TO {name};
+         CREATE SCHEMA own; GRANT ALL ON SCHEMA own TO PUBLIC;
+         CREATE TABLE own.parent (id int PRIMARY KEY); INSERT INTO own.parent VALUES (1);
+         GRANT ALL ON own.parent TO PUBLIC;
+         SET SESSION AUTHORIZATION {name};
+         CREATE TABLE own.said (answer jsonb);
+         CREATE TABLE own.child (id int REFERENCES own.parent ON DELETE CASCADE);
+         INSERT INTO own.child VALUES (1);
+         CREATE FUNCTION own.say() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           INSERT INTO own.said SELECT public.cometchat_ensure_user('{ada}', 'Mallory');
+           RETURN OLD;
+         END $$;
+         CREATE TRIGGER say BEFORE DELETE ON own.child FOR EACH ROW EXECUTE FUNCTION own.say()"
+    ));
+    for role in ["supabase_admin", "postgres"] {
+        stack.execute(&format!(
+            "SET ROLE {role}; DELETE FROM own.parent WHERE true; RESET ROLE;
+             INSERT INTO own.parent VALUES (1); INSERT INTO own.child VALUES (1)"
+        ));
+    }
+
+    let said = "SELECT string_agg(DISTINCT answer ->> 'errorCode', ' ') || count(*) FROM own.said";
+    assert_eq!(stack.value(said).as_deref(), Some("UNAUTHORIZED2"));
+    assert_eq!(stack.chat_user(ada)["name"], "Ada Lovelace");
+    assert_eq!(stack.asked(), NOTHING);
+}

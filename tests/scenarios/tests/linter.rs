@@ -81,13 +81,11 @@ WHERE (v.oid IS NOT NULL OR t.oid IS NOT NULL)
   AND COALESCE(p.pronamespace, o.oprnamespace) <> ALL (ARRAY['pg_catalog', 'cometchat']::regnamespace[])
 UNION ALL
 SELECT 'not owned by cometchat_ext', name FROM (
-  SELECT name, proowner AS owner FROM routine WHERE prorettype = 'trigger'::regtype
-  UNION ALL SELECT name, relowner FROM relation WHERE relnamespace = 'public'::regnamespace
+  SELECT name, relowner AS owner FROM relation WHERE relnamespace = 'public'::regnamespace
 ) AS o WHERE pg_get_userbyid(owner) <> 'cometchat_ext'
 UNION ALL
 SELECT 'not owned by a superuser', name FROM (
   SELECT name, proowner AS owner FROM routine
-  WHERE prorettype <> 'trigger'::regtype AND proname <> 'swallow'
   UNION ALL SELECT name, relowner FROM relation WHERE relnamespace = 'cometchat'::regnamespace
   UNION ALL SELECT n.nspname, n.nspowner FROM pg_namespace AS n
   JOIN ours ON ours.classid = 'pg_namespace'::regclass AND ours.oid = n.oid
@@ -166,7 +164,7 @@ fn every_rule_finds_an_object_that_breaks_it() {
              REVOKE ALL ON FUNCTION cometchat.pause(int) FROM PUBLIC; ALTER EXTENSION cometchat_ext ADD FUNCTION cometchat.pause(int)")),
         ("view or policy bound to same(uuid)", "CREATE FUNCTION public.same(uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true';
              CREATE POLICY more ON public.cometchat_users USING (public.same(user_id))".into()),
-        ("not owned by cometchat_ext", "ALTER FUNCTION cometchat.enqueue_row() OWNER TO supabase_admin".into()),
+        ("not owned by a superuser", "ALTER FUNCTION cometchat.enqueue_row() OWNER TO cometchat_ext".into()),
         ("not owned by cometchat_ext", "ALTER TABLE public.cometchat_users OWNER TO supabase_admin".into()),
         ("not owned by a superuser", "ALTER TABLE cometchat.missed OWNER TO cometchat_ext".into()),
         ("not owned by a superuser", "ALTER FUNCTION cometchat.wake() OWNER TO cometchat_ext".into()),
