@@ -21,10 +21,6 @@ use crate::profile::{self, Given, Wanted};
 use crate::sync::retry;
 use crate::users::{self, Learned, Presence, UserRow};
 
-/// What the write at the end may wait for a lock when the budget is used up; well within the
-/// margin that is left before the statement's own deadline.
-const LAST_MOMENT: Duration = Duration::from_millis(100);
-
 /// How long a call waits for the worker's answer about the same user.
 const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
 
@@ -108,7 +104,7 @@ fn not_sent(
     failure: Failure,
 ) -> Result<Success, Refusal> {
     let Some(token) = row.token_in(&call.app_id).map(str::to_owned) else {
-        let queued = matches!(failure, Failure::Timeout) && call.queue(&failure, wanted);
+        let queued = failure.is_transient() && call.queue(&failure, wanted);
         return Err(Refusal { failure, queued });
     };
     let queued = call.queue(&failure, wanted);
@@ -219,7 +215,7 @@ impl Call {
     /// One write, whose failure is an answer.
     pub fn write(&self, statement: impl FnOnce()) -> Result<(), Failure> {
         // At least a moment, also when the remote work used the budget up.
-        let lock_timeout = self.left().max(LAST_MOMENT);
+        let lock_timeout = self.left().max(subxact::LAST_MOMENT);
         subxact::run(lock_timeout, AssertUnwindSafe(statement))
             .map_err(|code| Failure::Database(subxact::sqlstate(code)))
     }

@@ -1,6 +1,6 @@
 //! What CometChat itself says: is the key good, and whom does it have.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cometchat::{ListUsers, User};
 use serde_json::{json, Value};
@@ -11,9 +11,6 @@ use crate::pg::{deadline, latch, rights, subxact};
 use crate::profile::{self, Given};
 use crate::users::{self, UserRow};
 use crate::{http, secret};
-
-/// What reading our own state may wait for a lock when the request has used the time up.
-const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Where requests go, without what is secret.
 ///
@@ -53,7 +50,7 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, Failure> {
     latch::raise_held_error();
     let list = list?;
     let uids = list.users.iter().map(|user| user.uid.clone()).collect();
-    let left = deadline.saturating_duration_since(Instant::now()).max(LAST_MOMENT);
+    let left = deadline.saturating_duration_since(Instant::now()).max(subxact::LAST_MOMENT);
     let read = subxact::run(left, move || {
         let ours = users::owners(uids);
         let rows = users::load_many(&ours.values().copied().collect::<Vec<_>>());

@@ -140,16 +140,7 @@ unsafe fn pin_search_path() {
         let name = c"search_path".as_ptr();
         let now = pg_sys::GetConfigOption(name, true, false);
         if now.is_null() || CStr::from_ptr(now) != SEARCH_PATH {
-            pg_sys::set_config_option(
-                name,
-                SEARCH_PATH.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+            super::session::save_setting(c"search_path", SEARCH_PATH);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Facts about the session: who calls, what its claims say, whether it may write.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -53,4 +53,24 @@ pub fn has_one_snapshot() -> bool {
 pub fn read_only() -> bool {
     // SAFETY: a global, and a function without preconditions.
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
+}
+
+/// Sets a setting until the current nest level of settings ends.
+///
+/// # Safety
+/// Inside such a level that this process opened: a subtransaction, or `NewGUCNestLevel`.
+pub unsafe fn save_setting(name: &CStr, value: &CStr) {
+    // SAFETY: NUL-terminated strings; the level is the caller's.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
 }

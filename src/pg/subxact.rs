@@ -6,6 +6,12 @@ use std::time::Duration;
 use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
 use pgrx::PgSqlErrorCode;
 
+use super::session;
+
+/// What a statement may wait for a lock when its call's budget is used up; well within the margin that
+/// is left before the statement's own deadline.
+pub const LAST_MOMENT: Duration = Duration::from_millis(100);
+
 /// Runs `f` in a subtransaction in which no lock is awaited for longer than `lock_timeout`.
 ///
 /// # Errors
@@ -84,15 +90,6 @@ unsafe fn limit_lock_waits(time: Duration) {
             return;
         }
         let value = std::ffi::CString::new(wanted.to_string()).unwrap_or_default();
-        pg_sys::set_config_option(
-            c"lock_timeout".as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
+        session::save_setting(c"lock_timeout", &value);
     }
 }

@@ -56,7 +56,7 @@ impl Statement {
         // Every statement of ours that names the mapping says so in full.
         let rights = match self.rights {
             Rights::Ours if self.sql.contains("public.cometchat_users") => {
-                let reads = self.sql.starts_with("SELECT");
+                let reads = self.sql.starts_with("SELECT") && !self.sql.contains("FOR UPDATE");
                 Rights::OursOnMapping(if reads { Lock::Read } else { Lock::Write })
             }
             rights => rights,
