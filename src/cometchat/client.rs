@@ -25,6 +25,8 @@ pub enum Permit {
     Go,
     /// CometChat's limit is used up for this long: as if it had answered 429.
     Later(Duration),
+    /// The plan has no room for another user: as if it had answered 402.
+    NoRoom,
     /// The caller has had enough.
     Never,
 }

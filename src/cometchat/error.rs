@@ -74,6 +74,18 @@ pub enum Error {
     },
 }
 
+/// What a failed request may have brought about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing: it was not sent, or refused.
+    #[default]
+    None,
+    /// All of it, or nothing; it is over.
+    Unknown,
+    /// The same, and it may be under way still: nobody has said that it is over.
+    UnderWay,
+}
+
 /// One field that CometChat's validation refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
@@ -121,6 +133,31 @@ impl Error {
         }
     }
 
+    /// What CometChat answers to a create when the plan's quota of users is used up.
+    pub(crate) fn no_room() -> Error {
+        Error::Api { status: 402, code: None, message: None, details: vec![], retry_after: None }
+    }
+
+    /// What the request may have brought about, if it was one that changes something.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Error::Refused | Error::InvalidRequest { .. } => Effect::None,
+            Error::Network {
+                what:
+                    "connection refused" | "name not found" | "no route" | "not permitted" | "tls"
+                    | "proxy",
+            } => Effect::None,
+            Error::Timeout | Error::Network { .. } | Error::Interrupted => Effect::UnderWay,
+            // CometChat's own word; without a code it is most likely a gateway's.
+            Error::Api { status: 500.. | 408 | 417, code, .. } => match code {
+                Some(_) => Effect::Unknown,
+                None => Effect::UnderWay,
+            },
+            Error::Api { .. } | Error::NotCometChat { status: 401..=404, .. } => Effect::None,
+            Error::NotCometChat { .. } | Error::TooLarge { .. } => Effect::UnderWay,
+        }
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -164,6 +201,34 @@ mod tests {
             *code = None;
         }
         assert_eq!(e.to_string(), "CometChat answered with status 404");
+    }
+
+    #[test]
+    fn what_was_refused_has_no_effect_and_what_was_lost_may_have_one() {
+        let api = |status, code: Option<&str>| Error::Api {
+            status,
+            code: code.map(str::to_owned),
+            message: None,
+            details: vec![],
+            retry_after: None,
+        };
+        for (error, effect) in [
+            (Error::Refused, Effect::None),
+            (Error::Network { what: "connection refused" }, Effect::None),
+            (api(400, Some("ERR_BAD_REQUEST")), Effect::None),
+            (api(429, None), Effect::None),
+            (Error::NotCometChat { status: 403, what: "HTML" }, Effect::None),
+            (api(500, Some("ERR_EXCEPTION")), Effect::Unknown),
+            (api(504, None), Effect::UnderWay),
+            (Error::Network { what: "connection reset" }, Effect::UnderWay),
+            (Error::Network { what: "answer cut off" }, Effect::UnderWay),
+            (Error::NotCometChat { status: 200, what: "HTML" }, Effect::UnderWay),
+            (Error::TooLarge { limit: 1 }, Effect::UnderWay),
+            (Error::Timeout, Effect::UnderWay),
+            (Error::Interrupted, Effect::UnderWay),
+        ] {
+            assert_eq!(error.effect(), effect, "{error}");
+        }
     }
 
     #[test]

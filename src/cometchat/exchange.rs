@@ -97,6 +97,7 @@ impl Client {
             }
             match self.gate.as_ref().map(|gate| gate(request.operation)) {
                 None | Some(Permit::Go) => {}
+                Some(Permit::NoRoom) => return Err(Error::no_room()),
                 Some(Permit::Never) => return Err(Error::Refused),
                 Some(Permit::Later(wait)) => return Err(Error::refused_for(wait)),
             }

@@ -16,6 +16,7 @@ mod error; // Error, and what the rest of the program does about it (ErrorKind)
 mod exchange; // one request on the wire, one retry on a stale connection
 mod key; // the REST API key
 mod kind; // CometChat's error codes and HTTP statuses -> ErrorKind
+pub mod limiter; // how many requests it allows
 pub mod limits; // CometChat's rules for names, uids, URLs, sizes
 mod list; // listing users, a page at a time
 mod message; // making CometChat's words safe to show
@@ -30,7 +31,7 @@ mod value; // lenient reading of JSON values
 
 pub use bulk::{BulkOutcome, ImportRow, RowOutcome, MAX_BULK_UIDS, MAX_IMPORT_USERS};
 pub use client::{Client, Gate, Observer, Permit, ReuseProbe, DEFAULT_TIMEOUT};
-pub use error::{Error, FieldError};
+pub use error::{Effect, Error, FieldError};
 pub use key::{ApiKey, BadKey};
 pub use kind::ErrorKind;
 pub use list::{ListUsers, Pagination, UserPage, MAX_PER_PAGE};

@@ -1,7 +1,7 @@
 //! What an observer learns of each request: enough for logs, counters and rate limits,
 //! nothing that identifies a user.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ureq::http::HeaderMap;
 
@@ -23,7 +23,7 @@ pub struct Exchange<'a> {
     pub code: Option<&'a str>,
     /// From the start of the attempt until the body was read.
     pub elapsed: Duration,
-    /// `Retry-After` in seconds (dates are ignored), at most a day.
+    /// `Retry-After`, in seconds or as a date by the answer's own clock; at most a day.
     pub retry_after: Option<Duration>,
     /// The announced rate limit.
     pub limits: Option<Limits>,
@@ -49,6 +49,8 @@ pub struct Limits {
     pub remaining: Option<u64>,
     /// When the count starts again, in Unix seconds.
     pub reset_unix: Option<u64>,
+    /// What the answer's own clock showed (`Date`), in Unix seconds.
+    pub date_unix: Option<u64>,
 }
 
 /// The rate limit that a request counts against ("Rate limits", REST API).
@@ -113,9 +115,12 @@ operations! {
     FlushTokens = "flush_tokens", Standard;
 }
 
-/// `Retry-After` in seconds; a date is ignored (the server's clock is not ours).
+/// `Retry-After` in seconds, or until a date: by the answer's own clock, which is not ours, and
+/// without which a date says nothing.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    number(headers, "retry-after").map(|s| Duration::from_secs(s.min(MAX_RETRY_AFTER)))
+    let until = || Some(date(headers, "retry-after")?.saturating_sub(date(headers, "date")?));
+    let seconds = number(headers, "retry-after").or_else(until)?;
+    Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER)))
 }
 
 /// The rate limit headers in either spelling.
@@ -126,8 +131,16 @@ pub(crate) fn limits(headers: &HeaderMap) -> Option<Limits> {
             .or_else(|| number(headers, "x-rate-limit-limit")),
         remaining: either("x-ratelimit-remaining", "x-rate-limit-remaining"),
         reset_unix: either("x-ratelimit-reset", "x-rate-limit-reset"),
+        date_unix: None,
     };
-    (found != Limits::default()).then_some(found)
+    let any = found != Limits::default();
+    any.then(|| Limits { date_unix: date(headers, "date"), ..found })
+}
+
+/// A moment in Unix seconds.
+fn date(headers: &HeaderMap, name: &str) -> Option<u64> {
+    let moment = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?.trim()).ok()?;
+    Some(moment.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -150,7 +163,12 @@ mod tests {
 
     #[test]
     fn both_spellings() {
-        let want = Limits { limit: Some(500), remaining: Some(7), reset_unix: Some(1_763_918_750) };
+        let want = Limits {
+            limit: Some(500),
+            remaining: Some(7),
+            reset_unix: Some(1_763_918_750),
+            date_unix: None,
+        };
         for (a, b, c) in [
             ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
             ("x-rate-limit", "x-rate-limit-remaining", "x-rate-limit-reset"),
@@ -159,6 +177,25 @@ mod tests {
             assert_eq!(limits(&h), Some(want));
         }
         assert_eq!(limits(&headers(&[("x-ratelimit-limit", "lots")])), None);
+    }
+
+    #[test]
+    fn retry_after_until_a_date_is_by_the_answers_own_clock() {
+        let at = |until, date| retry_after(&headers(&[("retry-after", until), ("date", date)]));
+        let (noon, later) = ("Wed, 21 Oct 2026 12:00:00 GMT", "Wed, 21 Oct 2026 12:00:15 GMT");
+        assert_eq!(at(later, noon), Some(Duration::from_secs(15)));
+        assert_eq!(at(noon, later), Some(Duration::ZERO));
+        assert_eq!(at("Fri, 31 Dec 9999 23:59:59 GMT", noon), Some(Duration::from_secs(86_400)));
+        assert_eq!(at("Wed, 99 Oct 2026 12:00:00 GMT", noon), None);
+        assert_eq!(at(later, "soon"), None);
+    }
+
+    #[test]
+    fn the_answers_clock_comes_with_its_limits() {
+        let date = ("date", "Thu, 01 Jan 1970 00:01:00 GMT");
+        let found = limits(&headers(&[("x-ratelimit-limit", "500"), date])).unwrap();
+        assert_eq!(found.date_unix, Some(60));
+        assert_eq!(limits(&headers(&[date])), None);
     }
 
     #[test]

@@ -97,10 +97,18 @@ pub fn valid_proxy(url: &str) -> Option<String> {
 /// URL parser refuses. Others are dropped by the caller, as a bad avatar would otherwise
 /// make CometChat refuse the whole user.
 pub fn valid_avatar(url: &str) -> Option<String> {
+    valid_url(url, &["https"])
+}
+
+/// The same for a URL of any of these schemes.
+pub fn valid_url(url: &str, schemes: &[&str]) -> Option<String> {
     if url.len() > MAX_URL_CHARS || !url.is_ascii() {
         return None;
     }
-    let rest = url.get(..8).filter(|s| s.eq_ignore_ascii_case("https://")).map(|_| &url[8..])?;
+    let (scheme, rest) = url.split_once("://")?;
+    if !schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     host_of(&rest[..end].to_ascii_lowercase())?;
     let (head, fragment) = rest[end..].split_once('#').unwrap_or((&rest[end..], ""));

@@ -5,8 +5,8 @@ mod stub;
 use std::net::IpAddr;
 
 use cometchat::limits::{
-    base_url, check_base_url, clean_name, metadata_fits, tags_fit, valid_app_id, valid_avatar,
-    valid_proxy, valid_region, valid_uid, MAX_NAME_UTF16, MAX_TAGS, MAX_UID, MAX_URL_CHARS,
+    base_url, check_base_url, check_profile, clean_name, valid_app_id, valid_avatar, valid_proxy,
+    valid_region, MAX_NAME_UTF16, MAX_TAGS, MAX_URL_CHARS,
 };
 use proptest::prelude::*;
 use stub::everything::cases;
@@ -201,11 +201,18 @@ proptest! {
     }
 
     #[test]
-    fn uids_tags_and_metadata_of_any_text_are_judged(text in any_text(), count in 0usize..30) {
-        prop_assert!(!valid_uid(&text) || (plain(&text) && text.len() <= MAX_UID));
-        let tags = vec![text.as_str(); count];
-        prop_assert!(!tags_fit(&tags) || count <= MAX_TAGS);
-        let metadata = serde_json::json!({ "k": text });
-        prop_assert!(metadata_fits(&metadata));
+    fn a_profile_of_any_text_is_judged(text in any_text(), count in 0usize..30) {
+        let profile = serde_json::json!({ "name": text, "tags": vec![&text; count],
+                                          "metadata": { &text: text } });
+        let judged = check_profile(&profile.to_string());
+        prop_assert!(judged.is_err() || count <= MAX_TAGS);
+        if let Err(bad) = judged {
+            let said = format!("{}{:?}", bad.message, bad.detail);
+            prop_assert!(text.trim().chars().count() < 4 || !said.contains(text.trim()));
+        }
+        for key in ["avatar", "link", "role"] {
+            let _ = check_profile(&serde_json::json!({ key: text }).to_string());
+        }
+        let _ = check_profile(&text);
     }
 }
