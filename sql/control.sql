@@ -4,13 +4,24 @@ CREATE TABLE cometchat.control (
   only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   paused    boolean NOT NULL DEFAULT false,
   paused_at timestamptz,
-  expects_auth_users boolean NOT NULL DEFAULT false
+  expects_auth_users boolean NOT NULL DEFAULT false,
+  compared_at timestamptz,
+  gone_unsent bigint NOT NULL DEFAULT 0,
+  run_at timestamptz,
+  run_result text
 );
 COMMENT ON TABLE cometchat.control IS
   'One row: whether the worker''s sending is stopped, and whether there must be an auth.users.';
 COMMENT ON COLUMN cometchat.control.expects_auth_users IS
   'Whether auth.users was there once; if it is missing then, nobody counts as existing.';
 COMMENT ON COLUMN cometchat.control.paused IS 'Set by cometchat.pause(), cleared by resume().';
+COMMENT ON COLUMN cometchat.control.compared_at IS
+  'When the worker last compared the whole state with auth.users.';
+COMMENT ON COLUMN cometchat.control.gone_unsent IS
+  'How many it found gone then without the trigger having seen it: too many to tell CometChat by itself.';
+COMMENT ON COLUMN cometchat.control.run_at IS 'When process_queue() was last at work.';
+COMMENT ON COLUMN cometchat.control.run_result IS
+  'How that ended: done, paused, canceled, or why nothing more was sent; sending while it has not.';
 INSERT INTO cometchat.control DEFAULT VALUES;
 
 CREATE SEQUENCE cometchat.trigger_failures;
@@ -19,9 +30,10 @@ COMMENT ON SEQUENCE cometchat.trigger_failures IS
 
 CREATE TABLE cometchat.missed (
   user_id       uuid,
-  cometchat_uid text,
-  deleted       boolean
+  cometchat_uid text
 );
+-- A publication FOR ALL TABLES lets nobody delete from a table without one; a key would stand in the way.
+ALTER TABLE cometchat.missed REPLICA IDENTITY FULL;
 COMMENT ON TABLE cometchat.missed IS
   'Users that the trigger could not queue, because cometchat.sync_state was locked, say. It has no '
   'constraint and no index, so that nothing stands in the way; the worker and backfill() empty it.';
@@ -43,7 +55,7 @@ COMMENT ON FUNCTION cometchat.rouse() IS 'Has a paused worker started when the t
 SELECT cometchat.rouse();
 
 CREATE FUNCTION cometchat.pause() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 BEGIN
   PERFORM cometchat.restrict();
@@ -56,12 +68,18 @@ COMMENT ON FUNCTION cometchat.pause() IS
   'Stops the sending of the worker and of process_queue(). What is queued stays; interactive calls go on.';
 
 CREATE FUNCTION cometchat.resume() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 BEGIN
   PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = false, paused_at = NULL WHERE only_row AND paused;
+  -- Whom a 429 put off is due too; see cometchat.health(), 'not throttled'.
+  UPDATE cometchat.sync_state AS s SET next_attempt_at = pg_catalog.now()
+  WHERE s.next_attempt_at > pg_catalog.now() AND s.claim IS NULL
+    AND s.wanted_revision <> s.known_revision
+       AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS');
   PERFORM cometchat.rouse();
 END
 $function$;
-COMMENT ON FUNCTION cometchat.resume() IS 'Lets the worker send again after cometchat.pause().';
+COMMENT ON FUNCTION cometchat.resume() IS
+  'Lets the worker send again after cometchat.pause(), and tries again at once after a 429.';

@@ -7,7 +7,7 @@
 -- Not to_regclass(), which takes USAGE on the schema.
 CREATE FUNCTION cometchat.auth_users() RETURNS oid
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   SELECT c.oid FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -17,7 +17,7 @@ COMMENT ON FUNCTION cometchat.auth_users() IS 'The relation auth.users, whatever
 
 CREATE FUNCTION cometchat.auth_users_is_there() RETURNS boolean
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
                  WHERE c.oid = cometchat.auth_users() AND c.relkind IN ('r', 'p'))
@@ -37,6 +37,29 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_create_foreign_key_wrapper';
 COMMENT ON FUNCTION cometchat.create_foreign_key() IS
   'Adds the foreign key from cometchat_users to auth.users, unless it is there.';
+
+-- What pg_restore --clean needs: it drops the primary key of auth.users, and auth.users, without CASCADE,
+-- and knows nothing of a key that belongs to an extension.
+CREATE FUNCTION cometchat.drop_foreign_key() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '2s'
+AS $function$
+BEGIN
+  PERFORM cometchat.restrict();
+  PERFORM cometchat.remove_foreign_key();
+EXCEPTION WHEN lock_not_available THEN
+  RAISE lock_not_available USING MESSAGE = 'auth.users or cometchat_users is locked by another session',
+    HINT = 'Nothing was changed. Try again in a moment.';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.drop_foreign_key() IS
+  'Takes the foreign key to auth.users away, before pg_restore --clean say; enable_auth_trigger() adds it.';
+
+CREATE FUNCTION cometchat.remove_foreign_key() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_remove_foreign_key_wrapper';
+COMMENT ON FUNCTION cometchat.remove_foreign_key() IS
+  'Drops the foreign key from cometchat_users to auth.users, if it is there.';
 
 CREATE FUNCTION cometchat.create_triggers() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -75,7 +98,7 @@ COMMENT ON FUNCTION cometchat.restrict() IS
 
 CREATE FUNCTION cometchat.add_foreign_key() RETURNS boolean
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 SET lock_timeout = '5s'
 AS $function$
 BEGIN

@@ -45,8 +45,12 @@ BEGIN
   GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
   GRANT SELECT ON cometchat.failed_users TO cometchat_ext;
   GRANT EXECUTE ON FUNCTION cometchat.add_foreign_key(), cometchat.auth_users(),
-    cometchat.auth_users_is_there(), cometchat.catch_up(), cometchat.caller(),
-    cometchat.compare(text[], boolean[], text[]), cometchat.configuration(),
+    cometchat.auth_users_has_uuid(), cometchat.auth_users_is_there(), cometchat.catch_up(),
+    cometchat.caller(), cometchat.check_profile(text),
+    cometchat.compare(), cometchat.configuration(), cometchat.listing(),
+    cometchat.page_of_users(uuid, integer, text), cometchat.send_again(uuid[]),
+    cometchat.unseen_changes(uuid, integer, boolean), cometchat.backfill(),
+    cometchat.auth_users_health(), cometchat.read_auth_users(), cometchat.remove_foreign_key(),
     cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
     cometchat.list_auth_users(uuid, integer), cometchat.mapping_is_ours(),
     cometchat.remote_users(integer, integer),
@@ -75,7 +79,7 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);
   END LOOP;
   IF 'postgres' = ANY (operators) THEN
-    GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume() TO postgres;
+    GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume(), cometchat.drop_foreign_key() TO postgres;
   END IF;
 END
 $block$;

@@ -1,9 +1,30 @@
 -- What operators look at and do.
 
--- Whom it need not queue: who is queued or parked (retry_failed() is for those), who is banned or
--- deleted, and whom the settings pass over; so that once everybody is there it finds nobody.
+-- Who is not left out: who is queued or parked (retry_failed() is for those), who is banned or
+-- deleted, and whom the settings pass over; so that once everybody is there, nobody is.
+CREATE FUNCTION cometchat.page_of_users(after uuid, most integer, app text)
+RETURNS TABLE (user_id uuid, left_out boolean)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+  SELECT au.user_id,
+         known.user_id IS NULL
+         OR (known.next_attempt_at IS NULL AND known.claim IS NULL AND known.failed_at IS NULL
+             AND CASE WHEN known.sent_profile IS NOT NULL
+                   THEN known.app_id <> page_of_users.app AND NOT au.shut_out
+                   ELSE NOT known.deactivated
+                        AND (known.wanted_revision <> known.known_revision
+                             OR (NOT au.shut_out AND (au.by_itself OR known.explicit
+                                                      OR mapping.user_id IS NOT NULL)))
+                 END)
+  FROM cometchat.list_auth_users(page_of_users.after, page_of_users.most) AS au
+  LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.user_id
+  LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.user_id
+$function$;
+COMMENT ON FUNCTION cometchat.page_of_users(uuid, integer, text) IS
+  'The next users of auth.users by id, and whether they are not in CometChat though they should be.';
+
 CREATE FUNCTION cometchat.backfill() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   queued bigint;
@@ -21,22 +42,10 @@ BEGIN
   END IF;
   LOOP
     WITH page AS MATERIALIZED (
-      SELECT p.user_id, p.shut_out, p.by_itself FROM cometchat.list_auth_users(after, 10000) AS p
+      SELECT p.user_id, p.left_out FROM cometchat.page_of_users(after, 10000, app) AS p
     ), marked AS (
       INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
-      SELECT au.user_id, 1, pg_catalog.now()
-      FROM page AS au
-      LEFT JOIN cometchat.sync_state AS known ON known.user_id = au.user_id
-      LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.user_id
-      WHERE known.user_id IS NULL
-         OR (known.next_attempt_at IS NULL AND known.claim IS NULL AND known.failed_at IS NULL
-             AND CASE WHEN known.sent_profile IS NOT NULL
-                   THEN known.app_id <> app AND NOT au.shut_out
-                   ELSE NOT known.deactivated
-                        AND (known.wanted_revision <> known.known_revision
-                             OR (NOT au.shut_out AND (au.by_itself OR known.explicit
-                                                      OR mapping.user_id IS NOT NULL)))
-                 END)
+      SELECT p.user_id, 1, pg_catalog.now() FROM page AS p WHERE p.left_out
       ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
       WHERE s.next_attempt_at IS NULL AND s.claim IS NULL
       RETURNING s.user_id
@@ -64,7 +73,7 @@ COMMENT ON VIEW cometchat.failed_users IS
   'Users that cannot be synced, with CometChat''s code and message; see cometchat.retry_failed().';
 
 CREATE FUNCTION cometchat.retry_failed(user_id uuid DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   retried bigint;
@@ -99,7 +108,8 @@ COMMENT ON VIEW cometchat.stats IS
 
 CREATE VIEW cometchat.progress AS
   SELECT c.users_total, c.synced, c.pending, c.in_flight, c.failed,
-         CASE WHEN k.paused THEN 'OPERATOR' ELSE f.paused_code END AS paused_reason,
+         CASE WHEN k.paused THEN 'OPERATOR' WHEN f.paused_code IS NOT NULL THEN f.paused_code
+              WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED' END AS paused_reason,
          f.rate_per_minute,
          CASE WHEN c.pending = 0 THEN interval '0'
               WHEN f.rate_per_minute > 0
@@ -112,7 +122,8 @@ CREATE VIEW cometchat.progress AS
                count(*) FILTER (WHERE s.claim IS NOT NULL) AS in_flight,
                count(*) FILTER (WHERE s.failed_at IS NOT NULL) AS failed
         FROM cometchat.sync_state AS s) AS c,
-       jsonb_to_record(cometchat.worker_facts()) AS f(paused_code text, rate_per_minute integer),
+       jsonb_to_record(cometchat.worker_facts()) AS f(
+         paused_code text, throttled_until double precision, rate_per_minute integer),
        cometchat.control AS k;
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending and failed, and how fast it goes.';

@@ -1,9 +1,16 @@
 -- What operators say about a user; the right to say it is also what makes a caller trusted.
 
+-- Not STRICT: of null Postgres would not ask who may call it.
+CREATE FUNCTION cometchat.check_profile(profile text) RETURNS void
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cometchat_check_profile_wrapper';
+COMMENT ON FUNCTION cometchat.check_profile(text) IS
+  'Raises an error that says why CometChat could not be sent this profile, if so.';
+
 CREATE FUNCTION cometchat.enqueue(user_id uuid, profile jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -24,6 +31,7 @@ BEGIN
       USING MESSAGE = pg_catalog.format('profile has an unknown key "%s"', unknown_key),
       HINT = 'Its keys are name, avatar, link, role, tags and metadata.';
   END IF;
+  PERFORM cometchat.check_profile(enqueue.profile::text);
 
   INSERT INTO cometchat.sync_state AS s
     (user_id, overrides, wanted_revision, explicit, next_attempt_at)
@@ -32,7 +40,8 @@ BEGIN
   ON CONFLICT (user_id) DO UPDATE SET
     -- a key set to null takes its override back
     overrides = NULLIF(pg_catalog.jsonb_strip_nulls(
-      COALESCE(s.overrides, '{}') || COALESCE(enqueue.profile, '{}')), '{}'),
+      CASE WHEN pg_catalog.jsonb_typeof(s.overrides) = 'object' THEN s.overrides ELSE '{}' END
+      || COALESCE(enqueue.profile, '{}')), '{}'),
     wanted_revision = s.wanted_revision + 1, explicit = true,
     next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL;
   PERFORM cometchat.wake();

@@ -2,6 +2,24 @@
 -- creates the extension: an operator for exactly our types, say, would be preferred to pg_catalog's.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- Whoever has such a table of their own has a server route, as a rule, and a recipe.
+DO $block$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_class AS c
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'public' AND c.relname = 'cometchat_users') THEN
+    RAISE duplicate_table USING MESSAGE = 'relation "public.cometchat_users" already exists',
+      DETAIL = 'The extension brings a table of this name, and replaces none.',
+      HINT = 'docs/migrate.sql of cometchat_ext moves it to another schema, creates the extension, and '
+             'copies its rows and tokens; see docs/migrate.md.';
+  END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'cometchat') THEN
+    RAISE duplicate_schema USING MESSAGE = 'schema "cometchat" already exists',
+      HINT = 'Rename it: ALTER SCHEMA cometchat RENAME TO cometchat_before_ext; see docs/migrate.md.';
+  END IF;
+END
+$block$;
+
 -- Tables: the public mapping, and the private state of every user's synchronisation.
 
 CREATE SCHEMA cometchat;
@@ -42,6 +60,7 @@ CREATE TABLE cometchat.sync_state (
   sent_keys          text[],
   deactivated        boolean NOT NULL DEFAULT false,
   revoke_pending     boolean NOT NULL DEFAULT false,
+  unsettled_until    timestamptz DEFAULT '-infinity',
   explicit           boolean NOT NULL DEFAULT false,
   -- the work between the two
   wanted_revision    bigint NOT NULL DEFAULT 0,
@@ -80,6 +99,9 @@ COMMENT ON COLUMN cometchat.sync_state.deactivated IS
   'Whether we deactivated the user there, or are about to (and may therefore reactivate).';
 COMMENT ON COLUMN cometchat.sync_state.revoke_pending IS
   'Whether the user''s tokens must be flushed there before a new one is minted.';
+COMMENT ON COLUMN cometchat.sync_state.unsettled_until IS
+  'Null when what is stored is certain. Else a request may have had an effect of which no answer tells, '
+  'and may have it until then: CometChat is asked. -infinity: never looked at; infinity: claimed.';
 COMMENT ON COLUMN cometchat.sync_state.explicit IS
   'Whether somebody asked for this user by name: then also anonymous and unconfirmed ones are synced.';
 COMMENT ON COLUMN cometchat.sync_state.wanted_revision IS 'Goes up with every change that matters.';
@@ -91,9 +113,11 @@ COMMENT ON COLUMN cometchat.sync_state.attempts IS 'Failed attempts since the la
 COMMENT ON COLUMN cometchat.sync_state.claim IS 'Who has the user in flight; null when nobody has.';
 COMMENT ON COLUMN cometchat.sync_state.claimed_at IS 'Since when.';
 COMMENT ON COLUMN cometchat.sync_state.failed_at IS 'When the user was parked as not syncable.';
-COMMENT ON COLUMN cometchat.sync_state.error_code IS 'CometChat''s code of the last failure.';
+COMMENT ON COLUMN cometchat.sync_state.error_code IS
+  'CometChat''s code of the last failure where it sent one, else ours: an errorCode of '
+  'cometchat_ensure_user(), INVALID_DATA or INTERNAL.';
 COMMENT ON COLUMN cometchat.sync_state.error_message IS
-  'CometChat''s message of the last failure, shortened and cleaned.';
+  'CometChat''s message of the last failure, shortened and cleaned, or what could not be read.';
 
 -- pg_dump leaves out what belongs to an extension, unless told otherwise.
 SELECT pg_catalog.pg_extension_config_dump('public.cometchat_users', '');

@@ -1,13 +1,16 @@
 //! The functions that SQL calls. Shells, nothing else; declared in sql/functions.sql.
 
+use cometchat::limits;
+use pgrx::datum::AnyElement;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use crate::failure::Failure;
-use crate::pg::text::{Json, Text};
-use crate::pg::{latch, rights, session, wake};
+use crate::pg::text::{Json, Text, WholeText};
+use crate::pg::{latch, record, rights, session, wake};
 use crate::sync::foreground;
-use crate::users::{attach, auth_users};
+use crate::users::{self, attach, auth_users, unseen};
 use crate::{answer, config, ensure, remote, stats, token};
 
 #[pg_extern(sql = false)]
@@ -42,6 +45,23 @@ fn cometchat_wake() {
 #[pg_extern(sql = false)]
 fn cometchat_rouse() {
     wake::rouse_at_commit();
+}
+
+/// Raises an error that says why the profile cannot be sent, if it cannot.
+#[pg_extern(sql = false)]
+fn cometchat_check_profile(profile: Option<WholeText>) {
+    let Some(profile) = profile else { return };
+    if let Err(bad) = limits::check_profile(&profile.0) {
+        let code = PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE;
+        let mut report = ErrorReport::new(code, bad.message, "cometchat_check_profile");
+        if let Some(detail) = bad.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = bad.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+    }
 }
 
 #[pg_extern(sql = false)]
@@ -86,10 +106,38 @@ fn cometchat_remote_users(page: i32, per_page: i32) -> Json {
     report(remote::users(page.unsigned_abs(), per_page.unsigned_abs()))
 }
 
+/// Reads nobody, as everybody is read.
+#[pg_extern(sql = false)]
+fn cometchat_read_auth_users() {
+    users::load(unseen::beginning());
+}
+
+/// One page of users, compared with `auth.users`; with `repair`, who differs is queued.
+#[pg_extern(sql = false)]
+fn cometchat_unseen_changes(from: Uuid, most: i32, repair: bool) -> Json {
+    report(config::app_id().map(|app_id| {
+        let page = unseen::page(from, usize::try_from(most).unwrap_or(1).max(1), &app_id);
+        if repair {
+            unseen::queue(&page.found);
+        }
+        let found = page.found.iter().map(|difference| {
+            serde_json::json!({
+                "user_id": difference.user.to_string(),
+                "cometchat_uid": difference.uid,
+                "kind": difference.what.kind(),
+                "detail": difference.what.detail(),
+            })
+        });
+        let found: Vec<serde_json::Value> = found.collect();
+        let next = page.next.map(|user| user.to_string());
+        serde_json::json!({ "found": found, "seen": page.seen, "next": next })
+    }))
+}
+
 #[pg_extern(sql = false)]
 fn cometchat_create_triggers() {
-    attach::drop_triggers();
-    attach::create_triggers();
+    let always = attach::drop_triggers();
+    attach::create_triggers(&always);
 }
 
 #[pg_extern(sql = false)]
@@ -100,6 +148,11 @@ fn cometchat_drop_triggers() {
 #[pg_extern(sql = false)]
 fn cometchat_create_foreign_key() {
     attach::add_foreign_key();
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_remove_foreign_key() {
+    attach::drop_foreign_key();
 }
 
 #[pg_extern(sql = false)]
@@ -121,6 +174,12 @@ fn cometchat_list_auth_users(
     TableIterator::new(
         page.into_iter().map(move |user| (user.user, user.shut_out, by_itself(&user))),
     )
+}
+
+/// Whether what changed about a user, seen by a trigger on `auth.users`, concerns us.
+#[pg_extern(sql = false)]
+fn cometchat_auth_user_differs(old: AnyElement, new: AnyElement) -> bool {
+    record::differ(old, new, &auth_users::COLUMNS)
 }
 
 /// The role outside all functions; null where that says nothing about who calls.

@@ -25,13 +25,13 @@ static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
 static RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(16);
 static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(12);
-static ON_DELETE: Text = GucSetting::<Option<CString>>::new(Some(c"deactivate"));
+static ON_DELETE: GucSetting<OnDelete> = GucSetting::<OnDelete>::new(OnDelete::Deactivate);
 static SYNC_UNCONFIRMED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static SYNC_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
 static USER_RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
-static DISPLAY_NAME_FIELDS: Text = GucSetting::<Option<CString>>::new(Some(
-    c"display_name,full_name,name,user_name,preferred_username",
-));
+static DISPLAY_NAME_FIELDS: Text = GucSetting::<Option<CString>>::new(Some(NAME_FIELDS));
+
+const NAME_FIELDS: &CStr = c"display_name,full_name,name,user_name,preferred_username";
 
 /// Declares the settings and reserves their prefix.
 ///
@@ -87,7 +87,7 @@ pub fn init() {
     superuser_text(
         c"cometchat.display_name_fields",
         c"Keys of raw_user_meta_data that are tried for the display name, in this order.",
-        c"Separated by commas.",
+        c"Separated by commas. a.b is the key b inside a, a+b both joined. The default also finds first and last names, displayName, fullName and those in custom_claims.",
         &DISPLAY_NAME_FIELDS,
     );
     let milliseconds = |name, short, long, setting| {
@@ -158,11 +158,13 @@ pub fn init() {
         1,
         1_000,
     );
-    superuser_text(
+    GucRegistry::define_enum_guc(
         c"cometchat.on_delete",
         c"What becomes of the CometChat user of a deleted user: deactivate, delete or keep.",
         c"delete is permanent and removes the messages too.",
         &ON_DELETE,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     let switch = |name, short, setting| {
         GucRegistry::define_bool_guc(
@@ -303,20 +305,25 @@ pub fn sync_policy() -> SyncPolicy {
     SyncPolicy {
         unconfirmed: SYNC_UNCONFIRMED.get(),
         anonymous: SYNC_ANONYMOUS.get(),
-        on_delete: match value(&ON_DELETE).as_deref() {
-            Some("delete") => OnDelete::Delete,
-            Some("keep") => OnDelete::Keep,
-            // What cannot be undone needs the exact word.
-            _ => OnDelete::Deactivate,
-        },
+        on_delete: ON_DELETE.get(),
     }
 }
 
-/// The metadata's keys for the display name, in order.
-pub fn display_name_fields() -> Vec<String> {
+/// `cometchat.display_name_fields`.
+pub struct DisplayNameFields {
+    /// The metadata's keys for the display name, in order.
+    pub keys: Vec<String>,
+    /// Nobody has changed the setting.
+    pub is_the_default: bool,
+}
+
+/// The setting in force.
+pub fn display_name_fields() -> DisplayNameFields {
     let raw = DISPLAY_NAME_FIELDS.get();
+    let is_the_default = raw.as_deref() == Some(NAME_FIELDS);
     let fields = raw.map(|raw| text::from_server(raw.to_bytes())).unwrap_or_default();
-    fields.split(',').map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned).collect()
+    let keys = fields.split(',').map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned);
+    DisplayNameFields { keys: keys.collect(), is_the_default }
 }
 
 /// A setting that may not be used as it is.

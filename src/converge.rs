@@ -7,17 +7,21 @@
 use cometchat::{Client, Error, ErrorKind, UserPatch};
 
 use crate::profile::Profile;
-use crate::users::Learned;
+use crate::users::{Doubt, Learned};
 
 /// Why CometChat and we do not agree yet.
 #[derive(Debug)]
 pub enum Trouble {
     /// A request failed.
     Remote(Error),
+    /// The plan has no room for a user who is to be created.
+    NotCreated(Error),
     /// The token call failed, for a user who exists.
     Token(Error),
     /// Deactivated there, and not ours to undo.
     Deactivated,
+    /// What is wanted cannot be read here; says why.
+    Unreadable(String),
 }
 
 impl From<Error> for Trouble {
@@ -37,6 +41,8 @@ pub struct Convergence<'a> {
     /// A token is wanted now, and outranks the profile: somebody is logging in.
     pub for_login: bool,
     pub learned: Learned,
+    /// How far `learned` may be relied on.
+    pub doubt: Doubt,
     /// The update that could not be sent, where that was not the end.
     pub not_updated: Option<Error>,
 }
@@ -48,11 +54,16 @@ impl Convergence<'_> {
     /// The user exists there with the wanted profile, and has a token if one is wanted.
     pub fn run(&mut self) -> Result<(), Trouble> {
         if self.bring_back()? {
-            return self.introduce(true);
+            return self.introduce(true, false);
         }
+        if self.asks_again() {
+            return self.introduce(true, true);
+        }
+        // A revocation that is still owed leaves nobody with a token, until the next login.
+        let wants_token = self.for_login || !self.learned.revoke_pending;
         if self.learned.sent.is_some() {
             match self.update()? {
-                Ok(()) if !self.for_login => return Ok(()),
+                Ok(()) if !wants_token => return Ok(()),
                 Ok(()) => match self.mint(false) {
                     Err(Trouble::Remote(e) | Trouble::Token(e))
                         if e.kind() == ErrorKind::UidNotFound => {}
@@ -65,7 +76,7 @@ impl Convergence<'_> {
         }
         // Whoever has a token is most likely there.
         let likely_there = self.token_by_hand.is_some() || self.learned.token.is_some();
-        match self.introduce(likely_there) {
+        match self.introduce(likely_there, false) {
             Err(Trouble::Remote(e) | Trouble::Token(e))
                 if self.for_login
                     && self.learned.token.is_some()
@@ -78,14 +89,27 @@ impl Convergence<'_> {
         }
     }
 
+    /// Whether what is known of somebody is to be read again, and their token tried: an answer was lost,
+    /// and with it what became of profile or token. Somebody who is logging in does not wait for that.
+    fn asks_again(&self) -> bool {
+        !self.for_login && self.doubt.is_of_a_request() && self.learned.sent.is_some()
+    }
+
+    /// Keeps in mind what a request may have brought about though it failed.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+    }
+
     /// Reactivates whom we deactivated: the reason is gone, or nobody would ask. `false`: it was
     /// not us, if anybody.
     pub fn bring_back(&mut self) -> Result<bool, Trouble> {
         if !self.learned.deactivated {
             return Ok(false);
         }
-        self.client.reactivate_users(&[&self.learned.uid])?;
-        self.learned.deactivated = false;
+        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        self.note(reactivated)?;
+        // A deactivation of ours that is under way still would come after it.
+        self.learned.deactivated = matches!(self.doubt, Doubt::UnderWay(_));
         Ok(true)
     }
 
@@ -95,11 +119,15 @@ impl Convergence<'_> {
         let Some(sent) = self.learned.sent.clone().filter(|sent| *sent != wanted) else {
             return Ok(Ok(()));
         };
-        let result = if sent.metadata == wanted.metadata {
-            self.send(&self.profile.patch_without_metadata(&sent))
+        let result = if !self.profile.reads_first(&sent) {
+            let patch = self.profile.patch_without_metadata(&sent);
+            self.send(&patch)
         } else {
             let there = self.client.get_user(&self.learned.uid);
-            there.and_then(|there| self.send(&self.profile.patch_for(&there, Some(&sent))))
+            there.and_then(|there| {
+                let patch = self.profile.patch_for(&there, Some(&sent));
+                self.send(&patch)
+            })
         };
         match result {
             Ok(()) => {
@@ -121,34 +149,41 @@ impl Convergence<'_> {
         }
     }
 
-    fn send(&self, patch: &UserPatch) -> Result<(), Error> {
+    fn send(&mut self, patch: &UserPatch) -> Result<(), Error> {
         if patch.is_empty() {
             return Ok(());
         }
-        self.client.update_user(&self.learned.uid, patch).map(drop)
+        let updated = self.client.update_user(&self.learned.uid, patch).map(drop);
+        self.note(updated)
     }
 
-    /// Nothing is known for sure: create, or adopt who is there.
-    fn introduce(&mut self, likely_there: bool) -> Result<(), Trouble> {
+    /// Nothing is known for sure: create, or adopt who is there, and keep the token if it works.
+    fn introduce(&mut self, likely_there: bool, try_token: bool) -> Result<(), Trouble> {
         let adopted = if likely_there { self.adopt()? } else { Err(Missing) };
         if adopted.is_err() {
             self.learned.token = None; // of somebody who is gone or deactivated
             self.create()?;
         }
-        if self.learned.token.is_none() {
-            if let Some(token) = self.token_by_hand.take() {
-                match self.client.get_token(&self.learned.uid, &token) {
-                    Ok(_) => self.learned.token = Some(token),
-                    Err(e) if e.kind() == ErrorKind::TokenNotFound => {}
-                    Err(e) => return Err(Trouble::Token(e)),
-                }
+        let of_old = match &self.learned.token {
+            None => self.token_by_hand.take(),
+            token => token.clone().filter(|_| try_token && adopted.is_ok()),
+        };
+        if let Some(token) = of_old {
+            match self.client.get_token(&self.learned.uid, &token) {
+                Ok(_) => self.learned.token = Some(token),
+                Err(e) if e.kind() == ErrorKind::TokenNotFound => self.learned.token = None,
+                Err(e) => return Err(Trouble::Token(e)),
             }
+        }
+        if try_token && self.learned.revoke_pending {
+            return Ok(()); // as in `run`
         }
         self.mint(false)
     }
 
     fn create(&mut self) -> Result<(), Trouble> {
-        match self.client.create_user(&self.profile.to_create(&self.learned.uid), true) {
+        let created = self.client.create_user(&self.profile.to_create(&self.learned.uid), true);
+        match self.note(created) {
             Ok(created) => {
                 self.learned.uid = created.user.uid;
                 self.learned.mapped = true;
@@ -158,6 +193,13 @@ impl Convergence<'_> {
                 return Ok(());
             }
             Err(e) if e.kind() == ErrorKind::UidExists => {}
+            Err(e) if e.kind() == ErrorKind::PlanLimit => {
+                // Who is mapped is most likely there, and needs no room.
+                if self.learned.mapped && self.adopt()?.is_ok() {
+                    return Ok(());
+                }
+                return Err(Trouble::NotCreated(e));
+            }
             Err(e) => return Err(e.into()),
         }
         if self.adopt()?.is_ok() {
@@ -168,7 +210,8 @@ impl Convergence<'_> {
         if !self.may_reactivate {
             return Err(Trouble::Deactivated);
         }
-        self.client.reactivate_users(&[&self.learned.uid])?;
+        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        self.note(reactivated)?;
         self.adopt()?.map_err(|Missing| Trouble::Deactivated)
     }
 
@@ -203,7 +246,8 @@ impl Convergence<'_> {
         if self.learned.revoke_pending {
             self.flush()?;
         }
-        let token = self.client.create_token(&self.learned.uid, force).map_err(Trouble::Token)?;
+        let minted = self.client.create_token(&self.learned.uid, force);
+        let token = self.note(minted).map_err(Trouble::Token)?;
         self.learned.token = Some(token.auth_token);
         self.learned.mapped = true;
         Ok(())
@@ -211,7 +255,8 @@ impl Convergence<'_> {
 
     /// Ends every session of the user.
     pub fn flush(&mut self) -> Result<(), Trouble> {
-        self.client.flush_tokens(&self.learned.uid)?;
+        let flushed = self.client.flush_tokens(&self.learned.uid);
+        self.note(flushed)?;
         self.learned.revoke_pending = false;
         Ok(())
     }

@@ -3,11 +3,12 @@
 //! Look, and answer at once if what is stored is current. Else take the user's lock, look again,
 //! do the remote work, and write once at the end.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use cometchat::Client;
-use pgrx::Uuid;
+use pgrx::{PgSqlErrorCode, Uuid};
 
 use crate::answer::{Refusal, Success};
 use crate::budget::{self, Use};
@@ -16,7 +17,7 @@ use crate::config;
 use crate::converge::Convergence;
 use crate::failure::Failure;
 use crate::pg::lock::{self, Outcome};
-use crate::pg::{deadline, latch, session, subxact, wake};
+use crate::pg::{deadline, latch, session, subxact, undone, wake};
 use crate::profile::{self, Given, Wanted};
 use crate::sync::retry;
 use crate::users::{self, Learned, Presence, UserRow};
@@ -48,6 +49,9 @@ pub fn ensure_user(
     if let Some(done) = stored_answer(&call, &row, &wanted) {
         return Ok(done);
     }
+    if wanted.unreadable.is_some() {
+        return Err(Failure::unreadable().into());
+    }
     if let Err(failure) = call.check_not_ending(&row) {
         return not_sent(&call, &row, &wanted, failure);
     }
@@ -62,6 +66,7 @@ pub fn ensure_user(
         may_reactivate: caller.trusted,
         for_login: true,
         learned: row.learned_in(&call.app_id),
+        doubt: row.doubt_in(&call.app_id),
         not_updated: None,
     };
     let result = work.run();
@@ -88,7 +93,8 @@ pub fn ensure_user(
 fn stored_answer(call: &Call, row: &UserRow, wanted: &Wanted) -> Option<Success> {
     let token = row.token_in(&call.app_id)?;
     let known = row.known_in(&call.app_id)?;
-    let current = known.has(&wanted.profile);
+    // What cannot be read keeps nobody out who is there.
+    let current = known.has(&wanted.profile) || wanted.unreadable.is_some();
     (current || session::read_only()).then(|| Success {
         uid: row.uid.clone(),
         token: Some(token.to_owned()),
@@ -116,6 +122,8 @@ pub struct Call {
     pub caller: Caller,
     pub app_id: String,
     deadline: Instant,
+    /// The user's lock is released with the call.
+    releases: Cell<bool>,
 }
 
 impl Call {
@@ -123,13 +131,13 @@ impl Call {
     pub fn begin(caller: Caller) -> Result<Self, Failure> {
         latch::begin();
         let deadline = deadline::of_this_call(config::request_timeout());
-        Ok(Call { caller, app_id: config::app_id()?, deadline })
+        Ok(Call { caller, app_id: config::app_id()?, deadline, releases: Cell::new(false) })
     }
 
     /// A call that will send nothing, because there is no app.
     pub fn nowhere(caller: Caller) -> Self {
         let deadline = deadline::of_this_call(config::request_timeout());
-        Call { caller, app_id: String::new(), deadline }
+        Call { caller, app_id: String::new(), deadline, releases: Cell::new(false) }
     }
 
     /// Reads the user, waiting for no lock beyond the deadline.
@@ -167,6 +175,7 @@ impl Call {
             Presence::Active => Ok(()),
             Presence::ShutOut { .. } => Err(Failure::UserDeactivated),
             Presence::Gone => Err(Failure::InvalidInput("unknown user")),
+            Presence::Unknown => Err(Failure::unreadable()),
         }
     }
 
@@ -176,10 +185,29 @@ impl Call {
             return Err(Failure::ReadOnly);
         }
         match lock::user(self.caller.user, self.deadline) {
-            Outcome::Acquired => Ok(()),
+            Outcome::Acquired => {
+                self.releases.set(lock::is_one_too_many());
+                self.wait_for_crowds()
+            }
             Outcome::Crowded => Err(Failure::TooManyRequests),
             Outcome::TooLate => Err(Failure::Timeout),
             Outcome::Interrupted => Err(Failure::Interrupted),
+        }
+    }
+
+    /// Waits for a transaction that has worked on the user, among many, and is not over.
+    fn wait_for_crowds(&self) -> Result<(), Failure> {
+        if !lock::crowds() {
+            return Ok(());
+        }
+        let user = self.caller.user;
+        match subxact::undone(self.left(), move || users::wait_for(user)) {
+            Err(
+                PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+                | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
+            ) => Err(Failure::Timeout),
+            // Somebody's trigger, say: it will say so again when there is something to be written.
+            _ => Ok(()),
         }
     }
 
@@ -188,7 +216,13 @@ impl Call {
     pub fn client(&self) -> Result<Client, Failure> {
         let Caller { user, trusted } = self.caller;
         let limit = config::user_rate_limit();
-        let permit = move |operation| trusted || budget::take(user, Use::of(operation), limit);
+        let permit = move |operation| {
+            let may = trusted || budget::take(user, Use::of(operation), limit);
+            if may {
+                undone::about_to_send(user);
+            }
+            may
+        };
         crate::http::client(&self.app_id, self.deadline, permit)
     }
 
@@ -207,9 +241,13 @@ impl Call {
     }
 
     /// CometChat does not know the user: clears what is stored.
-    pub fn forget(&self) -> Result<(), Failure> {
+    pub fn forget(&self, row: &UserRow) -> Result<(), Failure> {
         latch::raise_held_error();
-        self.write(|| users::forget(self.caller.user))
+        self.write(|| {
+            if users::forget(self.caller.user, row) {
+                wake::at_commit();
+            }
+        })
     }
 
     /// One write, whose failure is an answer.
@@ -231,7 +269,7 @@ impl Call {
     }
 
     fn queue_with(&self, failure: &Failure, wanted: &Wanted, revoke: bool) -> bool {
-        let (user, code) = (self.caller.user, failure.code().as_str());
+        let (user, code) = (self.caller.user, failure.stored_code());
         let delay = retry::first_delay(failure.retry_after());
         let queued = self.write(|| users::queue(user, wanted, delay, code, revoke)).is_ok();
         if queued {
@@ -245,10 +283,19 @@ impl Call {
     }
 }
 
+impl Drop for Call {
+    fn drop(&mut self) {
+        // An error that is under way ends the transaction, or the part of it that took the lock.
+        if self.releases.get() && !std::thread::panicking() {
+            lock::release_work(self.caller.user);
+        }
+    }
+}
+
 /// A read can only fail for having waited too long; everything else is raised as what it is.
-fn of_read(code: pgrx::PgSqlErrorCode) -> Failure {
+fn of_read(code: PgSqlErrorCode) -> Failure {
     match code {
-        pgrx::PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => Failure::Timeout,
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => Failure::Timeout,
         code => Failure::Database(subxact::sqlstate(code)),
     }
 }

@@ -56,7 +56,7 @@ pub enum Failure {
     /// Standby or read-only transaction.
     #[error("The database is read-only")]
     ReadOnly,
-    /// The final write failed; says with which SQLSTATE.
+    /// The final write failed, or the user's data cannot be read; says with which SQLSTATE, or that.
     #[error("Database error: {0}")]
     Database(String),
     /// Not a failure of the call: an interrupt raised an error that is to be raised on.
@@ -105,7 +105,58 @@ impl ErrorCode {
     }
 }
 
+/// In the place of an [`ErrorCode`], for operators: what is stored of one user cannot be read.
+pub const INVALID_DATA: &str = "INVALID_DATA";
+
+/// The same: a mistake in this library.
+pub const INTERNAL: &str = "INTERNAL";
+
+/// As it stands in `sync_state.error_code`: CometChat's own code where there is one, else ours.
+pub fn stored_code(trouble: &Trouble) -> String {
+    let ours = match trouble {
+        Trouble::Unreadable(_) => INVALID_DATA,
+        Trouble::Deactivated => ErrorCode::UserDeactivated.as_str(),
+        Trouble::Remote(error) | Trouble::Token(error) | Trouble::NotCreated(error) => {
+            return code_of(error).unwrap_or_else(|| of_kind(error.kind()).as_str().to_owned());
+        }
+    };
+    ours.to_owned()
+}
+
+/// What an error without a code of CometChat's is called.
+fn of_kind(kind: ErrorKind) -> ErrorCode {
+    match kind {
+        ErrorKind::KeyRejected => ErrorCode::ApiKeyRejected,
+        ErrorKind::PlanLimit => ErrorCode::PlanLimit,
+        ErrorKind::RateLimited | ErrorKind::Refused => ErrorCode::RateLimited,
+        ErrorKind::UidNotFound => ErrorCode::UserNotFound,
+        ErrorKind::Timeout => ErrorCode::Timeout,
+        ErrorKind::Network => ErrorCode::Network,
+        _ => ErrorCode::ApiError,
+    }
+}
+
 impl Failure {
+    /// The same of a call's failure, whose details are codes of CometChat's or phrases.
+    pub fn stored_code(&self) -> &str {
+        use Failure::{ApiError, ApiKeyRejected, PlanLimit, RateLimited, ServerError, TokenFailed};
+        let detail = match self {
+            TokenFailed(code)
+            | ApiKeyRejected(code)
+            | PlanLimit(code)
+            | RateLimited(code, _)
+            | ServerError(code)
+            | ApiError(code) => code.as_deref(),
+            _ => None,
+        };
+        detail.filter(|code| looks_like_code(code)).unwrap_or(self.code().as_str())
+    }
+
+    /// What is stored of this one user cannot be read.
+    pub fn unreadable() -> Self {
+        Failure::Database(INVALID_DATA.to_owned())
+    }
+
     /// The code for clients.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -180,9 +231,10 @@ impl Failure {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Remote(error) => error.into(),
+            Trouble::Remote(error) | Trouble::NotCreated(error) => error.into(),
             Trouble::Token(error) => Failure::of_token_call(error),
             Trouble::Deactivated => Failure::UserDeactivated,
+            Trouble::Unreadable(_) => Failure::unreadable(),
         }
     }
 }
@@ -211,11 +263,12 @@ impl From<Error> for Failure {
 
 /// CometChat's code, if it looks like one: it comes from the network and ends up in the answer.
 fn code_of(error: &Error) -> Option<String> {
-    let looks_like_one = |code: &&str| {
-        code.len() <= 64
-            && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-    };
-    error.code().filter(looks_like_one).map(str::to_owned)
+    error.code().filter(|code| looks_like_code(code)).map(str::to_owned)
+}
+
+fn looks_like_code(code: &str) -> bool {
+    code.len() <= 64
+        && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// For answers without a code of CometChat's: the status, or what was wrong with the answer.

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::fs::Metadata;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use cometchat::{ApiKey, Client, Exchange, Operation, Permit};
+use cometchat::limiter::{Asker, Cap, RefusedBy, Throttled};
+use cometchat::{ApiKey, Client, ErrorKind, Exchange, Operation, Permit};
 use pgrx::debug1;
 use transport::{AgentOptions, BadOption, Wait};
 
@@ -17,7 +18,7 @@ use crate::file::{self, Kept};
 use crate::pg::latch::LatchWait;
 use crate::pg::shared::{self, Slot};
 use crate::secret;
-use crate::sync::limiter::{Asker, Cap};
+use crate::sync::retry::unix_ms;
 
 /// A backend makes one request at a time; the second connection is for a change of settings.
 const KEEP_IDLE: usize = 2;
@@ -64,11 +65,14 @@ pub fn client(
     })?;
     let cap = Cap::from(config::rate_limit());
     let gate = move |operation: Operation| {
+        if !has_room(slot, operation) {
+            return Permit::NoRoom;
+        }
         if !permit(operation) {
             return Permit::Never;
         }
         match ask(slot, operation, Asker::Interactive, cap) {
-            Ok(()) => Permit::Go,
+            Ok(()) => may_go(slot, operation),
             Err(wait) => Permit::Later(wait),
         }
     };
@@ -78,7 +82,7 @@ pub fn client(
         .with_reuse_probe(Arc::new(transport::no_new_connection))
         .with_observer(Arc::new(move |exchange| {
             log(exchange);
-            hear(slot, exchange);
+            hear(slot, exchange, Asker::Interactive);
         })))
 }
 
@@ -121,9 +125,12 @@ impl WorkerEndpoint {
         let (slot, cap) = (shared::slot(), self.cap);
         let gate = move |operation: Operation| {
             let patience = Instant::now() + PATIENCE;
+            if !has_room(slot, operation) {
+                return Permit::NoRoom;
+            }
             loop {
                 match ask(slot, operation, Asker::Worker, cap) {
-                    Ok(()) => return Permit::Go,
+                    Ok(()) => return may_go(slot, operation),
                     Err(wait) => {
                         if stopping.load(Ordering::Relaxed) || Instant::now() + wait > patience {
                             return Permit::Later(wait);
@@ -139,7 +146,7 @@ impl WorkerEndpoint {
                 .with_reuse_probe(Arc::new(transport::no_new_connection))
                 .with_observer(Arc::new(move |exchange| {
                     ASKED.set(true);
-                    hear(slot, exchange);
+                    hear(slot, exchange, Asker::Worker);
                 }));
         WorkerClient { client, timeout: self.timeout }
     }
@@ -179,22 +186,54 @@ fn ask(slot: &Slot, operation: Operation, asker: Asker, cap: Cap) -> Result<(), 
     taken.map_err(|until| Duration::from_millis(until.saturating_sub(now).max(1)))
 }
 
-/// Tells limiter and counters what an answer said.
-fn hear(slot: &Slot, exchange: &Exchange<'_>) {
+/// Whether the plan has room, as far as is known, if this would take some.
+fn has_room(slot: &Slot, operation: Operation) -> bool {
+    operation != Operation::CreateUser || !slot.quota.with(|quota| quota.refuses(unix_ms()))
+}
+
+/// The last question before something is sent.
+fn may_go(slot: &Slot, operation: Operation) -> Permit {
+    if operation == Operation::CreateUser && !slot.quota.with(|quota| quota.take(unix_ms())) {
+        return Permit::NoRoom;
+    }
+    Permit::Go
+}
+
+/// Tells limiter, quota and counters what an answer said.
+fn hear(slot: &Slot, exchange: &Exchange<'_>, asker: Asker) {
     let now = unix_ms();
     slot.stats.request(exchange);
+    if exchange.operation == Operation::CreateUser {
+        match exchange.failure {
+            None => slot.quota.with(|quota| quota.created()),
+            // A session's finding holds nobody else up: only who looks in its name tells.
+            Some(e) if e.kind() == ErrorKind::PlanLimit => slot.quota.with(|quota| {
+                if asker == Asker::Worker || quota.is_used_up() {
+                    quota.refused(now);
+                }
+            }),
+            Some(_) => {}
+        }
+    }
     slot.limiter.with(|limiter| {
         limiter.heard(exchange.operation.class(), exchange.limits, now);
         if exchange.is_rate_limited() {
-            let wait = exchange.retry_after.unwrap_or(Duration::from_secs(1));
-            limiter.refused(u64::try_from(wait.as_millis()).unwrap_or(1000), now);
+            let asked = exchange.retry_after.map(|wait| wait.as_millis());
+            let by = match exchange.code {
+                Some(_) => RefusedBy::CometChat,
+                None => RefusedBy::Gateway,
+            };
+            limiter.refused(asked.and_then(|ms| u64::try_from(ms).ok()), by, now);
+        } else if exchange.status.is_some() {
+            limiter.went_through();
         }
     });
 }
 
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(0)
+/// Why nothing is sent now, if somebody refused.
+pub fn throttled(slot: &Slot) -> Option<Throttled> {
+    let now = unix_ms();
+    slot.limiter.with(|limiter| limiter.throttled(now))
 }
 
 fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<Arc<AgentOptions>, Failure> {

@@ -1,6 +1,7 @@
 //! What CometChat should know of a user, and how that differs from what it knows.
 
-use cometchat::{limits, NewUser, Unset, User, UserPatch};
+use cometchat::limits::{self, Own};
+use cometchat::{NewUser, Unset, User, UserPatch};
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -10,8 +11,11 @@ use crate::users::{Known, Sent, UserRow};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     pub name: Option<String>,
-    /// What a nameless user is created as; never sent to somebody who exists.
+    /// What a nameless user is created as. Sent to somebody who exists only instead of an address,
+    /// which an older version, or somebody else, made their name.
     pub fallback_name: String,
+    /// What must not be shown as a name.
+    pub own: Own,
     pub avatar: Option<String>,
     pub link: Option<String>,
     pub role: Option<String>,
@@ -30,11 +34,21 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// The given value if there is one; else the remembered one while its basis stands.
-    fn settle(given: Option<String>, remembered: &Argument, basis: Option<String>) -> Argument {
+    /// The given value if there is one; else the remembered one while its basis stands. `before`:
+    /// what an older version would have taken for the basis.
+    fn settle(
+        given: Option<String>,
+        remembered: Argument,
+        basis: Option<String>,
+        before: &Option<String>,
+    ) -> Argument {
         match given {
             Some(value) => Argument { value: Some(value), basis },
-            None if remembered.value.is_some() && remembered.basis == basis => remembered.clone(),
+            None if remembered.value.is_some()
+                && (remembered.basis == basis || remembered.basis == *before) =>
+            {
+                Argument { value: remembered.value, basis }
+            }
             None => Argument::default(),
         }
     }
@@ -58,32 +72,45 @@ pub struct Wanted {
     pub profile: Profile,
     pub name: Argument,
     pub email: Argument,
+    /// Why the profile is not known, if so: then it says nothing.
+    pub unreadable: Option<String>,
 }
 
 /// Puts the wanted profile together.
 ///
-/// Name: override > last argument, until the metadata's name changes > metadata. Blank, or equal
-/// to the e-mail, counts as absent: an address must not become what other people see.
+/// Name: override > last argument, until the metadata's name changes > metadata. Blank, or showing an
+/// address, counts as absent, whoever says it: see [`limits::public_name`].
 pub fn wanted(row: &UserRow, given: Given<'_>) -> Wanted {
     let known = row.known.as_ref();
+    if row.unreadable.is_some() {
+        let arguments = known.map(|k| (k.name.clone(), k.email.clone()));
+        let (name, email) = arguments.unwrap_or_default();
+        return Wanted { name, email, unreadable: row.unreadable.clone(), ..Wanted::default() };
+    }
     let auth_email = row.email.clone().filter(|email| !email.trim().is_empty());
     let email = Argument::settle(
         given.email.and_then(clean_email),
-        &known.map(|k| k.email.clone()).unwrap_or_default(),
+        known.map(|k| k.email.clone()).unwrap_or_default(),
         auth_email.clone(),
+        &auth_email,
     );
     let address = email.or_basis(&auth_email).cloned();
-    let is_address = |name: &str| {
-        [&address, &auth_email, &given.email.map(str::to_owned)]
-            .iter()
-            .any(|a| a.as_ref().is_some_and(|a| a.trim().eq_ignore_ascii_case(name)))
-    };
-    let clean = |raw: &str| limits::clean_name(raw).filter(|name| !is_address(name));
+    let addresses = [address.as_deref(), auth_email.as_deref(), given.email].into_iter().flatten();
+    let own = Own { addresses: addresses.map(str::to_owned).collect(), phone: row.phone.clone() };
+    let clean = |raw: &str| limits::public_name(raw, &own);
     let from_metadata = row.names.iter().flatten().find_map(|raw| clean(raw));
+    // What a version before that rule, and with the setting's own keys only, took for the name: what
+    // somebody chose instead of it is not forgotten because of an update of ours.
+    let before = row.names.iter().take(row.own_names).flatten().find_map(|raw| {
+        let is_own = |name: &str| own.addresses.iter().any(|a| a.trim().eq_ignore_ascii_case(name));
+        limits::clean_name(raw).filter(|name| !is_own(name))
+    });
+    let remembered = known.map(|k| k.name.clone()).unwrap_or_default();
     let name = Argument::settle(
         given.display_name.and_then(clean),
-        &known.map(|k| k.name.clone()).unwrap_or_default(),
+        Argument { value: remembered.value.as_deref().and_then(clean), ..remembered },
         from_metadata.clone(),
+        &before,
     );
 
     let overrides = known.and_then(|k| k.overrides.as_ref());
@@ -102,6 +129,7 @@ pub fn wanted(row: &UserRow, given: Given<'_>) -> Wanted {
         name: text("name")
             .and_then(|raw| clean(&raw))
             .or_else(|| name.or_basis(&from_metadata).cloned()),
+        own: own.clone(),
         avatar: text("avatar")
             .as_deref()
             .and_then(limits::valid_avatar)
@@ -111,7 +139,7 @@ pub fn wanted(row: &UserRow, given: Given<'_>) -> Wanted {
         tags: overrides.and_then(|o| strings(o.get("tags")?)),
         metadata,
     };
-    Wanted { profile, name, email }
+    Wanted { profile, name, email, unreadable: None }
 }
 
 impl Profile {
@@ -130,8 +158,13 @@ impl Profile {
         }
     }
 
-    /// Everything but metadata, for a user of whom we know what was sent before: metadata is
-    /// written whole, which takes reading it first.
+    /// Whether CometChat's user is to be read before an update is sent: metadata is written whole,
+    /// and who has no name may have one there that has to go.
+    pub fn reads_first(&self, sent: &Sent) -> bool {
+        self.name.is_none() || sent.metadata != self.as_sent().metadata
+    }
+
+    /// Everything but metadata, for a user of whom we know what was sent before.
     pub fn patch_without_metadata(&self, sent: &Sent) -> UserPatch {
         let mut unset = Vec::new();
         let mut gone = |key: &str, now: &Option<String>, field| {
@@ -161,7 +194,12 @@ impl Profile {
             Some(sent) => self.patch_without_metadata(sent),
             None => UserPatch::default(),
         };
-        patch.name = differs(&self.name, &there.name);
+        patch.name = differs(&self.name, &there.name).or_else(|| {
+            // The fallback takes nobody's name, but an address that others see is none.
+            let shown =
+                self.name.is_none() && there.name.as_ref().is_some_and(|n| self.own.is_shown_by(n));
+            shown.then(|| self.fallback_name.clone())
+        });
         patch.avatar = differs(&self.avatar, &there.avatar);
         patch.link = differs(&self.link, &there.link);
         patch.role = differs(&self.role, &there.role);
@@ -179,7 +217,10 @@ impl Profile {
     pub fn as_sent(&self) -> Sent {
         let keys = [("avatar", &self.avatar), ("link", &self.link)];
         Sent {
-            profile: hash(&json!([self.name, self.avatar, self.link, self.role, self.tags])),
+            profile: hash_of_fields(
+                json!([self.name, self.avatar, self.link, self.role, self.tags]),
+                &[], // a new field goes here, and nowhere else
+            ),
             metadata: hash(&Value::Object(self.metadata.clone())),
             keys: keys.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| (*k).to_owned()).collect(),
         }
@@ -210,6 +251,16 @@ fn strings(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
 }
 
+/// Append-only. The fields of the first release always count; a later one counts by its name, where it
+/// is set. So whoever has none of the later ones is not sent again when one is added.
+fn hash_of_fields(mut fields: Value, later: &[(&str, Option<Value>)]) -> String {
+    if let Some(list) = fields.as_array_mut() {
+        let set = later.iter().filter_map(|(name, value)| Some(json!([name, value.as_ref()?])));
+        list.extend(set);
+    }
+    hash(&fields)
+}
+
 /// Stable across servers, versions and restores: object keys are sorted.
 fn hash(value: &Value) -> String {
     Sha256::digest(value.to_string()).iter().take(16).map(|b| format!("{b:02x}")).collect()
@@ -222,5 +273,47 @@ impl Known {
             let now = profile.as_sent();
             sent.profile == now.profile && sent.metadata == now.metadata
         })
+    }
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use super::*;
+    use pgrx::prelude::*;
+
+    /// These stand in every user's row: another hash would send everybody again.
+    #[pg_test]
+    fn hashes_are_what_they_were_in_the_first_release() {
+        let nothing = Profile::default().as_sent();
+        assert_eq!(nothing.profile, "9318536c7a8f9758f3329da9580904b7");
+        assert_eq!(nothing.metadata, "44136fa355b3678a1146ad16f7e8649e");
+        let metadata =
+            json!({"plan": "pro", "n": [1, 2.5, -3], "@private": {"email": "ada@example.com"}});
+        let profile = Profile {
+            name: Some("Ad\u{e9} \"L\"".to_owned()),
+            avatar: Some("https://a.example/o.png".to_owned()),
+            link: Some("https://a.example/me".to_owned()),
+            role: Some("host".to_owned()),
+            tags: Some(vec!["vip".to_owned(), "b".to_owned()]),
+            metadata: metadata.as_object().cloned().unwrap_or_default(),
+            ..Profile::default()
+        };
+        let sent = profile.as_sent();
+        assert_eq!(sent.profile, "2959d74d5b07be22d0bddfd0d80da356");
+        assert_eq!(sent.metadata, "424e6b4919d11a4f727799b1550c1d33");
+        assert_eq!(sent.keys, ["avatar", "link"]);
+    }
+
+    #[pg_test]
+    fn a_new_field_leaves_the_hashes_of_those_alone_who_have_none() {
+        let first = || json!(["Ada", null, null, null, null]);
+        let before = hash_of_fields(first(), &[]);
+        assert_eq!(hash_of_fields(first(), &[("status", None), ("more", None)]), before);
+        let status = hash_of_fields(first(), &[("status", Some(json!("busy"))), ("more", None)]);
+        assert_ne!(status, before);
+        assert_ne!(hash_of_fields(first(), &[("more", Some(json!("busy")))]), status);
+        let after = [("status", Some(json!("busy"))), ("later", None)];
+        assert_eq!(hash_of_fields(first(), &after), status, "and so it goes on");
     }
 }

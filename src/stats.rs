@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cometchat::limiter::{Cap, RefusedBy};
 use cometchat::Exchange;
 
 use crate::config;
-use crate::failure::Failure;
-use crate::pg::shared;
+use crate::failure::{ErrorCode, Failure};
+use crate::http;
+use crate::pg::shared::{self, Shared};
 use crate::pg::text::Json;
-use crate::sync::limiter::Cap;
 
 /// What is counted for one database.
 pub struct Stats {
@@ -92,11 +93,28 @@ pub fn facts() -> Json {
     let cap = Cap::from(config::rate_limit());
     let pid = slot.pid.load(Ordering::Acquire);
     let paused = Failure::of_pause(slot.paused.load(Ordering::Acquire));
+    let no_room = slot.quota.with(|quota| quota.is_used_up());
+    let paused = paused.map(|failure| failure.code());
+    let paused = paused.or(no_room.then_some(ErrorCode::PlanLimit));
+    let throttled = http::throttled(slot);
     Json(serde_json::json!({
         "preloaded": shared::preloaded(),
         "library_version": env!("CARGO_PKG_VERSION"),
+        "launched": shared::get().is_some_and(Shared::has_launcher),
+        "has_place": shared::has_place(),
+        "waiting_seconds": slot.turn.waiting_for().map(|time| time.as_secs()),
+        "databases_waiting": shared::get().map(|shared| shared.waiting.load(Ordering::Acquire)),
+        "read_only": slot.read_only.load(Ordering::Relaxed),
+        "resting": slot.turn.look_due_in().is_some(),
         "worker_pid": (pid != 0).then_some(pid),
-        "paused_code": paused.map(|failure| failure.code().as_str()),
+        "paused_code": paused.map(ErrorCode::as_str),
+        "new_users_wait": no_room,
+        "throttled_until": throttled.map(|t| t.until as f64 / 1000.0),
+        "throttled_by": throttled.map(|t| match t.by {
+            RefusedBy::CometChat => "CometChat",
+            RefusedBy::Gateway => "a proxy or gateway",
+        }),
+        "throttled_for": throttled.and_then(|t| t.asked).map(|asked| asked / 1000),
         "rate_per_minute": slot.limiter.with(|limiter| limiter.limit(cap)),
         "requests": requests,
         "failures": get(&stats.failures),

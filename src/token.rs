@@ -10,7 +10,7 @@ use crate::ensure::Call;
 use crate::failure::Failure;
 use crate::pg::revoked;
 use crate::profile::{self, Given, Profile};
-use crate::users::{self, Learned, Presence, UserRow};
+use crate::users::{self, Doubt, Learned, Presence, UserRow};
 
 /// Carries out `cometchat_refresh_token`: mints a token whatever is stored. Never queued: a
 /// token that is made later is of no use to somebody who waits for one now.
@@ -22,7 +22,8 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Refusal> {
     call.check_user(&row)?;
     call.check_not_ending(&row)?;
     let learned = row.learned_in(&call.app_id);
-    let (learned, result) = with_tokens(&call.client()?, learned, |tokens| {
+    let doubt = row.doubt_in(&call.app_id);
+    let (learned, result) = with_tokens(&call.client()?, learned, doubt, |tokens| {
         tokens.bring_back()?; // the worker may not have heard yet that a ban is over
         tokens.mint(true)
     });
@@ -63,7 +64,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Refusal> {
             if let Some(token) = &stored {
                 revoked::forget_first(caller.user, token).map_err(|_| Failure::Interrupted)?;
             }
-            with_tokens(&client, learned, |tokens| tokens.flush())
+            with_tokens(&client, learned, row.doubt_in(&call.app_id), |tokens| tokens.flush())
         }
         Err(failure) => (learned, Err(failure)),
     };
@@ -74,6 +75,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Refusal> {
 fn with_tokens(
     client: &Client,
     learned: Learned,
+    doubt: Doubt,
     step: impl FnOnce(&mut Convergence) -> Result<(), Trouble>,
 ) -> (Learned, Result<(), Failure>) {
     let mut tokens = Convergence {
@@ -83,6 +85,7 @@ fn with_tokens(
         may_reactivate: false,
         for_login: true,
         learned,
+        doubt,
         not_updated: None,
     };
     let result = step(&mut tokens).map_err(Failure::from);
@@ -116,7 +119,7 @@ fn settle(
             Ok(Success { uid: learned.uid, token: None, queued: false })
         }
         Err(Failure::UserNotFound) => {
-            call.forget()?;
+            call.forget(row)?;
             Err(Failure::UserNotFound.into())
         }
         Err(failure) => {

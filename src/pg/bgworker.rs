@@ -142,8 +142,12 @@ pub fn be_the_launcher() {
     }
 }
 
-/// Makes this process known as its database's worker until it ends. `false`: there is another.
+/// Makes this process known as its database's worker until it ends. `false`: there is another, or
+/// there is no place in shared memory for this database.
 pub fn be_the_worker() -> bool {
+    if !shared::has_place() {
+        return false;
+    }
     let slot = shared::slot();
     // SAFETY: as above.
     unsafe {
@@ -153,6 +157,7 @@ pub fn be_the_worker() -> bool {
             return false;
         }
         pg_sys::before_shmem_exit(Some(worker_gone), pg_sys::Datum::from(0));
+        slot.turn.begin();
         slot.latch.store(pg_sys::MyLatch, Ordering::Release);
     }
     true
@@ -188,12 +193,46 @@ fn known_slot() -> Option<&'static shared::Slot> {
 unsafe extern "C-unwind" fn launcher_gone(_code: i32, _arg: pg_sys::Datum) {
     if let Some(shared) = shared::get() {
         shared.launcher.store(std::ptr::null_mut(), Ordering::Release);
+        shared.waiting.store(0, Ordering::Release);
     }
 }
 
 /// This worker ends because it is not needed; the launcher need not start another.
 pub fn leave_for_good() {
     LEAVING.store(true, Ordering::Relaxed);
+}
+
+/// This worker ends for others' sake; the launcher starts another after `time`, or when there is
+/// work.
+pub fn leave_for(time: Duration) {
+    leave_for_good();
+    shared::slot().turn.look_in(time);
+}
+
+/// There is nothing to look at in this database.
+pub fn look_no_more() {
+    if let Some(slot) = known_slot() {
+        slot.turn.look_no_more();
+    }
+}
+
+/// Whether databases wait for a process.
+pub fn others_wait() -> bool {
+    shared::get().is_some_and(|shared| shared.waiting.load(Ordering::Acquire) > 0)
+}
+
+/// Wakes the worker that has a slot.
+pub fn wake(slot: &shared::Slot) {
+    let latch = slot.latch.load(Ordering::Acquire);
+    if !latch.is_null() {
+        super::wake::set(latch);
+    }
+}
+
+/// How many background processes the server may have, of all kinds.
+pub fn max_worker_processes() -> i32 {
+    // SAFETY: a plain global.
+    unsafe { pg_sys::max_worker_processes }
 }
 
 static LEAVING: AtomicBool = AtomicBool::new(false);
@@ -229,8 +268,20 @@ pub fn report_statistics() {
     unsafe { pg_sys::pgstat_report_stat(false) };
 }
 
-/// The databases of the cluster that accept connections.
-pub fn databases() -> Vec<u32> {
+/// A database of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Database {
+    pub oid: u32,
+    /// It may have a worker: it accepts connections, and is no template, which can only be copied
+    /// while nobody is connected to it.
+    pub open: bool,
+}
+
+/// `DATCONNLIMIT_INVALID_DB`: a DROP DATABASE did not come to its end.
+const INVALID: i32 = -2;
+
+/// The databases of the cluster.
+pub fn databases() -> Vec<Database> {
     let mut found = Vec::new();
     // SAFETY: a scan of a shared catalog inside a transaction, as the autovacuum launcher does it.
     unsafe {
@@ -245,9 +296,9 @@ pub fn databases() -> Vec<u32> {
                 break;
             }
             let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-            if (*form).datallowconn {
-                found.push((*form).oid.into());
-            }
+            let open =
+                (*form).datallowconn && !(*form).datistemplate && (*form).datconnlimit != INVALID;
+            found.push(Database { oid: (*form).oid.into(), open });
         }
         pg_sys::table_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);

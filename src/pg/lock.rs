@@ -3,11 +3,17 @@
 //! Heavyweight locks of the transaction, so that the next caller finds what this one committed.
 //! They carry a tag of our own in the advisory space and cannot meet an application's advisory
 //! locks (whose fourth field is 1 or 2).
+//!
+//! Their number is bounded: the server has room for a few thousand, for all its sessions. A
+//! transaction that asks for more users keeps one lock that says so ([`crowds`]), and releases each
+//! further user's with its call. What it has written of such a user is locked as a row; whoever comes
+//! next waits for that.
 
+use std::cell::Cell;
+use std::ffi::c_void;
 use std::time::{Duration, Instant};
 
-use pgrx::pg_sys;
-use pgrx::Uuid;
+use pgrx::{pg_guard, pg_sys, Uuid};
 
 use super::latch;
 
@@ -17,10 +23,22 @@ const PLACES: u16 = 3;
 /// The fourth field of our lock tags: the work itself, and the places in the queue after it.
 const WORK: u16 = 0x4343;
 
+/// "I have worked on more users than I keep locks for": for the whole database.
+const CROWD: u16 = WORK + PLACES + 1;
+
+/// Users whose locks a transaction keeps until its end.
+const KEPT: u32 = 32;
+
+thread_local! {
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+    /// Users that this transaction has locked and not released.
+    static HELD: Cell<u32> = const { Cell::new(0) };
+}
+
 /// How a wait for the user's lock ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is ours until the transaction ends.
+    /// It is ours until the transaction ends, or [`release_work`].
     Acquired,
     /// All places are taken.
     Crowded,
@@ -58,9 +76,66 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
     outcome
 }
 
-/// Takes the lock on `user` for the rest of this transaction if no call has it.
+/// Takes the lock on `user` for the rest of this transaction if no call has it, and the transaction
+/// may keep one more.
 pub fn is_free(user: Uuid) -> bool {
-    try_lock(user, WORK)
+    HELD.get() < KEPT && try_lock(user, WORK) && {
+        count_one();
+        true
+    }
+}
+
+/// A call has taken its user's lock. `true`: the transaction has enough of them, and this one is to
+/// be released with the call.
+pub fn is_one_too_many() -> bool {
+    if HELD.get() < KEPT {
+        count_one();
+        return false;
+    }
+    // It conflicts with the look in `crowds` alone, which is over in no time.
+    // SAFETY: a fully initialised tag; an error of waiting is raised through.
+    unsafe {
+        let mode = pg_sys::RowExclusiveLock as i32;
+        pg_sys::LockAcquire(&tag(Uuid::from_bytes([0; 16]), CROWD), mode, false, false);
+    }
+    true
+}
+
+/// The call is over whose lock [`is_one_too_many`].
+pub fn release_work(user: Uuid) {
+    release(user, WORK);
+}
+
+/// Whether a transaction of another session keeps fewer locks than it has worked on users.
+pub fn crowds() -> bool {
+    let tag = tag(Uuid::from_bytes([0; 16]), CROWD);
+    let mode = pg_sys::ShareLock as i32;
+    // SAFETY: a fully initialised tag; this neither blocks nor raises, and is released at once.
+    unsafe {
+        let got = pg_sys::LockAcquire(&tag, mode, false, true);
+        if got == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {
+            return true;
+        }
+        pg_sys::LockRelease(&tag, mode, false);
+    }
+    false
+}
+
+fn count_one() {
+    if !REGISTERED.get() {
+        // SAFETY: registered once; the callback stays valid, since libraries are never unloaded.
+        unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
+        REGISTERED.set(true);
+    }
+    HELD.set(HELD.get() + 1);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
+        HELD.set(0);
+    }
 }
 
 fn try_lock(user: Uuid, field4: u16) -> bool {

@@ -101,7 +101,8 @@ impl Rights {
     }
 }
 
-/// Runs `f` as `role`, inside a security-restricted operation and with [`SEARCH_PATH`].
+/// Runs `f` as `role`, inside a security-restricted operation, with [`SEARCH_PATH`] and our settings of
+/// the planner.
 ///
 /// If `f` raises, role and settings are put back by the end of the (sub)transaction, as everywhere
 /// in Postgres.
@@ -118,6 +119,7 @@ pub fn run_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
         let level = pg_sys::NewGUCNestLevel();
         pg_sys::SetUserIdAndSecContext(role, context | restricted as i32);
         pin_search_path();
+        super::planning::pin();
         let value = f();
         pg_sys::AtEOXact_GUC(false, level);
         pg_sys::SetUserIdAndSecContext(user, context);
@@ -148,6 +150,7 @@ unsafe fn pin_search_path() {
 /// What the catalog says of a relation.
 #[derive(Clone, Copy, Debug)]
 pub struct Relation {
+    pub oid: pg_sys::Oid,
     pub owner: pg_sys::Oid,
     /// `r`, `p`, `v`, …: `pg_class.relkind`.
     pub kind: u8,
@@ -183,7 +186,7 @@ pub fn relation(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
             return None;
         }
         let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
-        let found = Relation { owner: (*class).relowner, kind: (*class).relkind as u8 };
+        let found = Relation { oid, owner: (*class).relowner, kind: (*class).relkind as u8 };
         let has_children = (*class).relhassubclass;
         pg_sys::ReleaseSysCache(tuple);
         if has_children && is_superuser(found.owner) {
@@ -220,6 +223,17 @@ unsafe fn refuse_children_of_others(oid: pg_sys::Oid) {
                 let message = "a superuser's table has a child table that belongs to another role";
                 pgrx::ereport!(ERROR, code, message);
             }
+        }
+    }
+}
+
+impl Relation {
+    /// The type of a column, a domain's that below it; `None` when there is no such column.
+    pub fn type_of(self, column: &CStr) -> Option<pg_sys::Oid> {
+        // SAFETY: syscache look-ups by an oid and a NUL-terminated name, inside a transaction.
+        unsafe {
+            let number = pg_sys::get_attnum(self.oid, column.as_ptr());
+            (number > 0).then(|| pg_sys::getBaseType(pg_sys::get_atttype(self.oid, number)))
         }
     }
 }

@@ -55,6 +55,24 @@ pub fn read_only() -> bool {
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
+/// Raises an error inside a transaction block, that of several statements sent at once included: a
+/// procedure cannot commit there.
+pub fn refuse_transaction_block() {
+    // SAFETY: a function without preconditions.
+    if unsafe { pg_sys::IsTransactionBlock() } {
+        pgrx::pg_sys::panic::ErrorReport::new(
+            pgrx::PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
+            "process_queue() commits, and cannot run inside a transaction",
+            "",
+        )
+        .set_hint(
+            "Send CALL cometchat.process_queue(); alone: not after BEGIN, and not beside another \
+             statement in one command, of pg_cron say.",
+        )
+        .report(pgrx::PgLogLevel::ERROR);
+    }
+}
+
 /// Sets a setting until the current nest level of settings ends.
 ///
 /// # Safety

@@ -9,26 +9,41 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use cometchat::limiter::Limiter;
 use pgrx::{pg_guard, pg_shmem_init, pg_sys, PGRXSharedMemory, PgAtomic};
 
+use super::bgworker::Database;
 use super::revoked::VoidTokens;
+use super::turn::Turn;
+use super::undone::Undone;
 use crate::stats::Stats;
-use crate::sync::limiter::Limiter;
+use crate::sync::brake::Kept;
+use crate::sync::quota::Quota;
 
 /// Users whose budgets are known at the same time: 128 KB of cells.
 const BUDGETS: usize = 16 * 1024;
 
 /// Databases that can have a worker.
-const SLOTS: usize = 64;
+pub const SLOTS: usize = 64;
 
 /// What is shared.
 pub struct Shared {
     /// The launcher's latch; null while there is none.
     pub launcher: AtomicPtr<pg_sys::Latch>,
+    /// Databases that wait for a background process.
+    pub waiting: AtomicU32,
     slots: [Slot; SLOTS],
     budgets: [AtomicU64; BUDGETS],
     /// Of all databases.
     void_tokens: VoidList,
+    /// Of all databases.
+    undone: UndoneList,
+}
+
+/// Users whose transaction was rolled back, and how many there are.
+struct UndoneList {
+    list: Spin<Undone>,
+    count: AtomicUsize,
 }
 
 /// Void tokens, and how many there are.
@@ -61,8 +76,18 @@ pub struct Slot {
     pub creator: AtomicI32,
     /// Why sending is paused: an index into the failure codes, 0 when it is not.
     pub paused: AtomicU32,
+    /// Its worker may not write (`default_transaction_read_only`).
+    pub read_only: AtomicBool,
+    /// Whether it has a background process, and for how long.
+    pub turn: Turn,
+    /// Why the last worker held sending back when it made room: the next one goes on with it.
+    pub brake: Spin<Kept>,
+    /// What a worker last complained of, so that the next does not say it again: a hash, or 0.
+    pub complaint: AtomicU64,
     /// Requests that CometChat allows.
     pub limiter: Spin<Limiter>,
+    /// Whether new users wait for room in the plan.
+    pub quota: Spin<Quota>,
     /// Counters since start.
     pub stats: Stats,
 }
@@ -78,7 +103,12 @@ impl Slot {
             created_at: AtomicI64::new(0),
             creator: AtomicI32::new(0),
             paused: AtomicU32::new(0),
+            read_only: AtomicBool::new(false),
+            turn: Turn::new(),
+            brake: Spin::new(None),
+            complaint: AtomicU64::new(0),
             limiter: Spin::new(Limiter::new()),
+            quota: Spin::new(Quota::new()),
             stats: Stats::new(),
         }
     }
@@ -88,7 +118,12 @@ impl Slot {
         self.asleep.store(false, Ordering::Release);
         self.created_at.store(0, Ordering::Release);
         self.paused.store(0, Ordering::Release);
+        self.read_only.store(false, Ordering::Release);
+        self.turn.clear();
+        self.brake.with(|brake| *brake = None);
+        self.complaint.store(0, Ordering::Release);
         self.limiter.with(|limiter| *limiter = Limiter::new());
+        self.quota.with(|quota| *quota = Quota::new());
         self.stats.clear();
         self.database.store(0, Ordering::Release);
     }
@@ -162,9 +197,11 @@ pub fn init() {
         pg_shmem_init!(
             SHARED = Shared {
                 launcher: AtomicPtr::new(std::ptr::null_mut()),
+                waiting: AtomicU32::new(0),
                 slots: [const { Slot::new() }; SLOTS],
                 budgets: [const { AtomicU64::new(0) }; BUDGETS],
                 void_tokens: VoidList::new(),
+                undone: UndoneList { list: Spin::new(Undone::new()), count: AtomicUsize::new(0) },
             }
         );
     }
@@ -203,8 +240,31 @@ pub fn any_void_tokens() -> bool {
     void_tokens().count.load(Ordering::Acquire) > 0
 }
 
+/// Users whose transaction sent something and was rolled back. Nothing without the library preloaded.
+pub fn with_undone<T: Default>(f: impl FnOnce(&mut Undone) -> T) -> T {
+    get().map_or_else(T::default, |shared| {
+        shared.undone.list.with(|list| {
+            let value = f(list);
+            shared.undone.count.store(list.count(), Ordering::Release);
+            value
+        })
+    })
+}
+
+/// Whether there are any.
+pub fn any_undone() -> bool {
+    get().is_some_and(|shared| shared.undone.count.load(Ordering::Acquire) > 0)
+}
+
 fn void_tokens() -> &'static VoidList {
     get().map_or_else(|| OWN_VOID_TOKENS.with(|own| *own), |shared| &shared.void_tokens)
+}
+
+/// Whether this database has a slot in shared memory, or can have one.
+pub fn has_place() -> bool {
+    // SAFETY: as below.
+    let database: u32 = unsafe { pg_sys::MyDatabaseId }.into();
+    get().is_some_and(|shared| shared.slot(database).is_some())
 }
 
 /// The slot of the database that this process is connected to: the shared one, or the session's
@@ -236,12 +296,18 @@ impl Shared {
     /// Gives back the slots of databases that are gone. Call with the slots' databases read before
     /// `there`, the list of those that exist: a database whose slot is older than the list, and
     /// which is not in it, was dropped, and nobody can be connected to it.
-    pub fn free_slots_but(&self, seen: &[u32], there: &[u32]) {
+    pub fn free_slots_but(&self, seen: &[u32], there: &[Database]) {
         for slot in self.slots().filter(|slot| seen.contains(&slot.database())) {
-            if !there.contains(&slot.database()) && slot.pid.load(Ordering::Acquire) == 0 {
+            let gone = !there.iter().any(|database| database.oid == slot.database());
+            if gone && slot.pid.load(Ordering::Acquire) == 0 {
                 slot.clear();
             }
         }
+    }
+
+    /// Whether there is a launcher.
+    pub fn has_launcher(&self) -> bool {
+        !self.launcher.load(Ordering::Acquire).is_null()
     }
 
     /// Whether every slot is taken.

@@ -8,8 +8,8 @@ use std::ffi::CString;
 
 use pgrx::pg_sys;
 
-use super::text;
 pub use super::values::{array, null_array, Arg, Column, Timestamp, Value};
+use super::{session, text};
 
 /// A prepared statement that is kept until the process ends.
 #[derive(Clone, Copy)]
@@ -53,14 +53,27 @@ pub fn prepare(sql: &str, args: &[Arg]) -> Plan {
     Plan(plan)
 }
 
+/// What a statement sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// What the transaction sees.
+    Transaction,
+    /// What is committed now, and what this transaction has done, at any isolation level. It reads
+    /// only.
+    Now,
+}
+
 /// Runs a plan and hands its rows to `take`. At most `limit` rows; 0 for all. Must be [`connected`].
 /// Returns what `take` made, and the number of rows that were returned or written.
 pub fn execute<T>(
     plan: Plan,
     args: &[Arg],
     limit: i64,
+    sees: Sees,
     take: impl FnOnce(&mut dyn Iterator<Item = Row>) -> T,
 ) -> (T, usize) {
+    // Otherwise SPI takes a snapshot of now by itself.
+    let fresh = sees == Sees::Now && session::has_one_snapshot();
     // SAFETY: the list is as long as the arguments, each of the type that the plan was made for;
     // the result is read before SPI is finished.
     unsafe {
@@ -75,7 +88,14 @@ pub fn execute<T>(
                 ptype: arg.oid,
             };
         }
-        let code = pg_sys::SPI_execute_plan_with_paramlist(plan.0, list, false, limit as _);
+        if fresh {
+            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        }
+        // One that only reads uses the active snapshot.
+        let code = pg_sys::SPI_execute_plan_with_paramlist(plan.0, list, fresh, limit as _);
+        if fresh {
+            pg_sys::PopActiveSnapshot();
+        }
         ours(code, "SPI_execute_plan");
         let table = pg_sys::SPI_tuptable;
         let processed = pg_sys::SPI_processed as usize;

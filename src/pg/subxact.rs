@@ -12,6 +12,13 @@ use super::session;
 /// is left before the statement's own deadline.
 pub const LAST_MOMENT: Duration = Duration::from_millis(100);
 
+/// How a subtransaction ends that `f` did not fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Keep,
+    Undo,
+}
+
 /// Runs `f` in a subtransaction in which no lock is awaited for longer than `lock_timeout`.
 ///
 /// # Errors
@@ -22,6 +29,31 @@ pub fn run<T>(
     lock_timeout: Duration,
     f: impl FnOnce() -> T + UnwindSafe,
 ) -> Result<T, PgSqlErrorCode> {
+    catch(Some(lock_timeout), End::Keep, |code| !must_be_raised(code), f)
+}
+
+/// The same to wait for others only: what `f` writes is rolled back, and that somebody else has
+/// written it is a failure of `f` like any other, as is a deadlock, which this ends.
+pub fn undone(lock_timeout: Duration, f: impl FnOnce() + UnwindSafe) -> Result<(), PgSqlErrorCode> {
+    let is_value = |code| !must_be_raised(code) || class_of(code) == "40";
+    catch(Some(lock_timeout), End::Undo, is_value, f)
+}
+
+/// Runs `f`, which reads what others have written, in a subtransaction.
+///
+/// # Errors
+/// The SQLSTATE of an ERROR that is about a value that was read. Everything else, which would be the
+/// same whatever is read, is raised on.
+pub fn read<T>(f: impl FnOnce() -> T) -> Result<T, PgSqlErrorCode> {
+    catch(None, End::Keep, is_about_a_value, AssertUnwindSafe(f))
+}
+
+fn catch<T>(
+    lock_timeout: Option<Duration>,
+    end: End,
+    is_value: fn(PgSqlErrorCode) -> bool,
+    f: impl FnOnce() -> T + UnwindSafe,
+) -> Result<T, PgSqlErrorCode> {
     // SAFETY: the order is the one that plpgsql's EXCEPTION blocks use: remember the context and
     // resource owner, begin, and on every way out end the subtransaction and restore both.
     unsafe {
@@ -30,7 +62,9 @@ pub fn run<T>(
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
         let result = PgTryBuilder::new(AssertUnwindSafe(|| {
-            limit_lock_waits(lock_timeout);
+            if let Some(longest) = lock_timeout {
+                limit_lock_waits(longest);
+            }
             // A snapshot of now: under READ COMMITTED the statement's own may be older than a
             // lock that we waited for.
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
@@ -42,15 +76,15 @@ pub fn run<T>(
         .catch_others(|error| Err(Box::new(error)))
         .execute();
         match &result {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+            Ok(_) if end == End::Keep => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
         result.map_err(|error| match *error {
             CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report) => {
                 let code = report.sql_error_code();
-                if must_be_raised(code) {
+                if !is_value(code) {
                     error.rethrow();
                 }
                 code
@@ -64,6 +98,13 @@ pub fn run<T>(
 /// 40 (serialisation, deadlock) or XX (a bug).
 fn must_be_raised(code: PgSqlErrorCode) -> bool {
     matches!(class_of(code).as_str(), "57" | "40" | "XX")
+}
+
+/// Whether an error may come from one row's value alone: class 22 (bad data), P0, 38 and 39 (raised by
+/// the code of whoever made the column's type), 54 (too deep, too long), and a damaged page.
+fn is_about_a_value(code: PgSqlErrorCode) -> bool {
+    matches!(class_of(code).as_str(), "22" | "38" | "39" | "54" | "P0")
+        || code == PgSqlErrorCode::ERRCODE_DATA_CORRUPTED
 }
 
 /// The first two characters of an SQLSTATE: Postgres packs five characters of six bits each.

@@ -157,6 +157,44 @@ impl pgrx::FromDatum for RawText {
 
 impl_sql_translatable!(Text, "text");
 
+/// An argument of type `text` of which the end matters: never cut.
+#[derive(Clone, Debug)]
+pub struct WholeText(pub String);
+
+// SAFETY: as for [`Text`].
+unsafe impl<'fcx> ArgAbi<'fcx> for WholeText {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as the caller promises.
+        match unsafe { Self::unbox_nullable_arg(arg) } {
+            Nullable::Valid(text) => text,
+            Nullable::Null => WholeText(String::new()),
+        }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: Postgres passes text where text was declared.
+        match unsafe { arg.unbox_arg_using_from_datum::<RawWholeText>() } {
+            Some(RawWholeText(text)) => Nullable::Valid(WholeText(text)),
+            None => Nullable::Null,
+        }
+    }
+}
+
+struct RawWholeText(String);
+
+impl pgrx::FromDatum for RawWholeText {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        // SAFETY: as for `from_datum`, which is not called for null.
+        (!is_null).then(|| RawWholeText(unsafe { from_datum(datum) }))
+    }
+}
+
+impl_sql_translatable!(WholeText, "text");
+
 /// An answer of type `jsonb`, converted.
 #[derive(Debug)]
 pub struct Json(pub Value);

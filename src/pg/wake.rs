@@ -39,8 +39,11 @@ pub fn at_commit() {
     }
 }
 
-/// The same, and a paused worker comes back.
+/// The same, and a paused worker comes back. Whoever refused our requests is asked again.
 pub fn rouse_at_commit() {
+    if shared::get().is_none() {
+        shared::slot().limiter.with(|limiter| limiter.try_again());
+    }
     ROUSE.set(true);
     at_commit();
 }
@@ -71,6 +74,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
             }
             if ROUSE.replace(false) {
                 slot.asleep.store(false, Ordering::Release);
+                slot.limiter.with(|limiter| limiter.try_again());
             }
             worker();
         }
@@ -113,7 +117,7 @@ pub fn launcher() {
 
 /// A process's latch lives in shared memory as long as the server; setting one whose owner has
 /// just gone wakes, at worst, somebody else once for nothing.
-fn set(latch: *mut pg_sys::Latch) {
+pub(super) fn set(latch: *mut pg_sys::Latch) {
     // SAFETY: as said.
     unsafe { pg_sys::SetLatch(latch) };
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use cometchat::Effect;
 use pgrx::Uuid;
 
 use super::job::{Done, Outcome};
@@ -11,7 +12,7 @@ use crate::config;
 use crate::pg::spi::{self, Arg, Value};
 use crate::users::auth_users::{self, AuthUsers};
 use crate::users::statement::Statement;
-use crate::users::{self, Presence};
+use crate::users::{self, Doubt, Presence};
 
 // The mapping is written only for users who are still there (`maps`): the foreign key would refuse
 // others, and with them the whole batch.
@@ -26,10 +27,10 @@ macro_rules! finish {
             "WITH mine AS MATERIALIZED (
                SELECT d.*, s.wanted_revision <> d.revision AS changed
                FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                           $17, $18, $19, $20, $21)
+                           $17, $18, $19, $20, $21, $22)
                  AS d(user_id, revision, uid, token, maps, app_id, sent_profile, sent_metadata,
                       sent_keys, deactivated, revoke_pending, agreed, delay_ms, attempts, parked,
-                      code, message, name_argument, name_basis, removed)
+                      code, message, name_argument, name_basis, removed, doubt_ms)
                JOIN cometchat.sync_state AS s ON s.user_id = d.user_id AND s.claim = $1
                FOR UPDATE OF s ",
             $wait,
@@ -66,10 +67,24 @@ macro_rules! finish {
                  attempts = CASE WHEN m.overtaken THEN s.attempts ELSE m.attempts END,
                  next_attempt_at = CASE
                    WHEN m.overtaken AND (m.agreed OR COALESCE(m.delay_ms, 0) <= 0) THEN now()
-                   ELSE now() + m.delay_ms * interval '1 ms' END,
+                   -- agreed for now: what is under way still is looked at when it is over
+                   ELSE LEAST(now() + m.delay_ms * interval '1 ms',
+                              CASE WHEN m.agreed AND m.doubt_ms = -2 THEN s.unsettled_until END)
+                   END,
+                 -- as it was before the claim, or from now on
+                 unsettled_until = CASE
+                   WHEN m.doubt_ms < 0 THEN s.unsettled_until
+                   WHEN m.doubt_ms >= 0
+                   THEN GREATEST(NULLIF(s.unsettled_until, 'infinity'),
+                                 now() + m.doubt_ms * interval '1 ms') END,
                  failed_at = CASE WHEN m.parked AND NOT m.overtaken THEN now() END,
                  -- it may quote what has been wiped or mended since
-                 error_code = m.code, error_message = CASE WHEN NOT m.overtaken THEN m.message END,
+                 -- nothing is said of whom was not tried
+                 error_code = CASE WHEN m.agreed OR m.code IS NOT NULL THEN m.code
+                                   ELSE s.error_code END,
+                 error_message = CASE WHEN m.overtaken THEN NULL
+                                      WHEN m.agreed OR m.code IS NOT NULL THEN m.message
+                                      ELSE s.error_message END,
                  claim = NULL, claimed_at = NULL
              FROM outcome AS m
              WHERE s.user_id = m.user_id AND NOT (m.removed AND NOT m.changed)"
@@ -86,7 +101,8 @@ static STILL_CLAIMED: Statement = Statement::new(
 
 static PUT_OFF: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
-     SET claim = NULL, claimed_at = NULL, next_attempt_at = now() + interval '10 s'
+     SET claim = NULL, claimed_at = NULL, next_attempt_at = now() + interval '10 s',
+         unsettled_until = now() + interval '10 s'
      WHERE s.claim = $1",
 );
 
@@ -153,7 +169,7 @@ fn write(
         column(done, |d| d.job.learned.uid.as_str()),
         column(done, |d| d.job.learned.token.as_deref()),
         column(done, |d| d.job.learned.mapped && kept.contains(&d.job.user)),
-        column(done, |d| d.job.app_id.as_str()),
+        column(done, |d| is_about_an_account(d).then_some(d.job.app_id.as_str())),
         column(done, |d| d.job.learned.sent.as_ref().map(|s| s.profile.as_str())),
         column(done, |d| d.job.learned.sent.as_ref().map(|s| s.metadata.as_str())),
         column(done, |d| d.job.learned.sent.as_ref().map(|s| s.keys.join(","))),
@@ -168,13 +184,37 @@ fn write(
         column(done, |d| d.job.wanted.name.value.as_deref()),
         column(done, |d| d.job.wanted.name.basis.as_deref()),
         column(done, |d| matches!(d.outcome, Outcome::Removed)),
+        column(done, doubt_ms),
     ];
     statement.write(&args)
 }
 
+/// Whether there is, or may still be, an account there to remember: a farewell that failed is not over.
+fn is_about_an_account(done: &Done) -> bool {
+    let failed = matches!(done.outcome, Outcome::Failed { .. });
+    done.job.learned.is_something() || failed && done.job.known
+}
+
+/// How long it is in doubt from now on what CometChat has; -1: as before; -2: as before, and whoever
+/// agrees is looked at once more when that is over; `None`: no more.
+fn doubt_ms(done: &Done) -> Option<i64> {
+    const AS_BEFORE: Option<i64> = Some(-1);
+    let agreed = matches!(done.outcome, Outcome::Agreed | Outcome::Removed);
+    match done.job.doubt {
+        _ if done.job.learned.effect != Effect::None => users::doubt_ms(done.job.learned.effect),
+        Doubt::None => None,
+        // Nobody has asked CometChat.
+        Doubt::Over | Doubt::UnderWay(_) if done.job.skip => AS_BEFORE,
+        Doubt::UnderWay(_) => Some(-2),
+        Doubt::Untouched | Doubt::Over if agreed => None,
+        Doubt::Untouched | Doubt::Over => AS_BEFORE,
+    }
+}
+
 static PARK: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
-     SET claim = NULL, claimed_at = NULL, error_code = $4,
+     SET claim = NULL, claimed_at = NULL, unsettled_until = now(), error_code = 'DATABASE',
+         error_message = $4,
          next_attempt_at = CASE WHEN s.wanted_revision <> $3 THEN now() END,
          failed_at = CASE WHEN s.wanted_revision = $3 THEN now() END
      WHERE s.user_id = $1 AND s.claim = $2",
@@ -182,8 +222,8 @@ static PARK: Statement = Statement::new(
 
 /// Gives up on a user whose outcome could not even be written. Who has changed since `revision` is
 /// another matter, and is tried.
-pub fn park(user: Uuid, claim: i64, revision: i64, code: &str) {
-    PARK.write(&[user.into(), claim.into(), revision.into(), code.into()]);
+pub fn park(user: Uuid, claim: i64, revision: i64, why: &str) {
+    PARK.write(&[user.into(), claim.into(), revision.into(), why.into()]);
 }
 
 /// What is written about a user's next attempt.
@@ -199,7 +239,7 @@ struct Fate {
 impl Fate {
     fn of(done: &Done, random: f64) -> Fate {
         let job = &done.job;
-        let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX);
+        let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX).min(i32::MAX - 1);
         match &done.outcome {
             Outcome::Agreed | Outcome::Removed => {
                 let back_in = match job.presence {
@@ -226,13 +266,21 @@ impl Fate {
                     Verdict::Retry => {
                         again(after(retry::delay(job.attempts + 1, random)), attempts + 1)
                     }
+                    Verdict::Throttled(wait) if !done.asked => Fate {
+                        code: None,
+                        message: None,
+                        ..again(after(retry::throttled_delay(*wait)), attempts)
+                    },
                     // Nobody's attempt. Not due at once: it may be another class's limit than the
                     // one that the worker looks at before it claims.
                     Verdict::Throttled(wait) => {
                         again(after(retry::throttled_delay(*wait)), attempts)
                     }
+                    Verdict::PutOff(wait) => again(after(*wait), attempts),
+                    Verdict::NoRoom => again(after(retry::NO_ROOM_DELAY), attempts),
                     // Due at once, when sending goes on.
-                    Verdict::Outage | Verdict::Pause | Verdict::Stopped => again(0, attempts),
+                    Verdict::Outage | Verdict::Pause => again(0, attempts),
+                    Verdict::Stopped => Fate { code: None, message: None, ..again(0, attempts) },
                 }
             }
         }

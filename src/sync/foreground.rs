@@ -10,7 +10,8 @@ use super::retry::Verdict;
 use super::{finish, queue};
 use crate::config;
 use crate::failure::Failure;
-use crate::pg::{latch, rights};
+use crate::pg::{latch, rights, session};
+use crate::users::statement::Statement;
 use crate::{http, users};
 
 /// What this session has claimed, and what became of it.
@@ -20,21 +21,49 @@ struct Batch {
     app_id: String,
     jobs: VecDeque<Job>,
     done: Vec<Done>,
+    /// Why no more was sent; `None` after a cancel.
+    ended: Option<String>,
 }
 
 thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
+static RUN: Statement = Statement::new(
+    "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
+);
+
+/// Remembers how far this run has come, for `health()`.
+fn note(result: &str) {
+    RUN.write(&[result.into()]);
+}
+
+const DONE: &str = "done";
+
 /// Claims up to `most` users; says how many. None while an operator has paused the sending.
 ///
 /// # Errors
-/// [`Failure::NotConfigured`].
+/// [`Failure::NotConfigured`]; [`Failure::ReadOnly`].
 pub fn claim(most: usize) -> Result<usize, Failure> {
     if rights::are_restricted() {
         return Err(Failure::Unauthorized); // SECURITY: as in `caller::identify`
     }
+    if session::read_only() {
+        return Err(Failure::ReadOnly);
+    }
+    session::refuse_transaction_block();
     finish(); // what an earlier call of this session may have left behind
+    let claimed = claim_due(most);
+    match &claimed {
+        Ok(0) if users::paused() => note("paused"),
+        Ok(0) => note(DONE),
+        Ok(_) => note("sending"),
+        Err(failure) => note(&failure.to_string()),
+    }
+    claimed
+}
+
+fn claim_due(most: usize) -> Result<usize, Failure> {
     if users::paused() {
         return Ok(0);
     }
@@ -44,7 +73,7 @@ pub fn claim(most: usize) -> Result<usize, Failure> {
     queue::clear_up(queue::next_due(claim), claim);
     let jobs: VecDeque<Job> = queue::claim(most, claim, &app_id).into();
     let count = jobs.len();
-    BATCH.set(Batch { claim, app_id, jobs, done: Vec::new() });
+    BATCH.set(Batch { claim, app_id, jobs, done: Vec::new(), ended: None });
     Ok(count)
 }
 
@@ -54,7 +83,28 @@ pub fn claim(most: usize) -> Result<usize, Failure> {
 /// # Errors
 /// [`Failure::NotConfigured`], or why sending is paused for everybody.
 pub fn send() -> Result<bool, Failure> {
+    let sent = send_all();
+    let ended = match &sent {
+        Ok(true) => DONE.to_owned(),
+        Ok(false) => BATCH.with_borrow(|batch| last_code(batch.done.last())),
+        Err(failure) => failure.to_string(),
+    };
+    BATCH.with_borrow_mut(|batch| batch.ended = Some(ended));
+    sent
+}
+
+/// CometChat's code, or ours, of the failure that ended it.
+fn last_code(last: Option<&Done>) -> String {
+    match last.map(|done| &done.outcome) {
+        Some(Outcome::Failed { code, .. }) => code.clone(),
+        _ => DONE.to_owned(),
+    }
+}
+
+fn send_all() -> Result<bool, Failure> {
     let app_id = BATCH.with_borrow(|batch| batch.app_id.clone());
+    // Whoever was refused as if it concerned everybody, and the next one has not been asked for.
+    let mut suspect: Option<usize> = None;
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
         let client = match http::client(&app_id, deadline, |_| true) {
@@ -65,17 +115,35 @@ pub fn send() -> Result<bool, Failure> {
             }
         };
         let done = job.run(&client);
-        let go_on = match &done.outcome {
-            Outcome::Failed { verdict, .. } => matches!(verdict, Verdict::Retry | Verdict::Park),
-            Outcome::Agreed | Outcome::Removed => true,
+        let verdict = match &done.outcome {
+            Outcome::Failed { verdict, .. } => Some(*verdict),
+            Outcome::Agreed | Outcome::Removed => None,
         };
-        BATCH.with_borrow_mut(|batch| batch.done.push(done));
+        let go_on = BATCH.with_borrow_mut(|batch| {
+            batch.done.push(done);
+            match (verdict, suspect) {
+                (None | Some(Verdict::Park), refused) => {
+                    // CometChat answers: it concerned that one alone.
+                    if let Some(refused) = refused.and_then(|at| batch.done.get_mut(at)) {
+                        refused.is_about_the_user();
+                    }
+                    suspect = None;
+                    true
+                }
+                (Some(Verdict::Retry), None) | (Some(Verdict::NoRoom), _) => true,
+                (Some(Verdict::Pause | Verdict::Outage), None) => {
+                    suspect = Some(batch.done.len() - 1);
+                    true
+                }
+                _ => false,
+            }
+        });
         latch::raise_held_error();
         if !go_on {
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(suspect.is_none()) // else the same one would come next
 }
 
 /// Writes what became of them; those that were not tried are due as before.
@@ -84,6 +152,7 @@ pub fn finish() {
         batch.done.extend(batch.jobs.drain(..).map(Job::not_tried));
         if !batch.done.is_empty() {
             finish::all(&batch.done, batch.claim, users::random);
+            note(batch.ended.as_deref().unwrap_or("canceled"));
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }
     });

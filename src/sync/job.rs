@@ -1,19 +1,24 @@
 //! One user's work for CometChat, outside any transaction. Knows nothing of Postgres.
 
+use std::time::Instant;
+
 use cometchat::{Client, Error, ErrorKind};
-use pgrx::Uuid;
+use pgrx::{PostgresGucEnum, Uuid};
 
 use super::retry::{self, Verdict};
 use crate::converge::{Convergence, Trouble};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::profile::Wanted;
-use crate::users::{Learned, Presence};
+use crate::users::{Doubt, Learned, Presence};
 
 /// What becomes of a deleted user (`cometchat.on_delete`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
 pub enum OnDelete {
+    #[name = c"deactivate"]
     Deactivate,
+    #[name = c"delete"]
     Delete,
+    #[name = c"keep"]
     Keep,
 }
 
@@ -33,6 +38,10 @@ pub struct Job {
     pub wanted: Wanted,
     pub token_by_hand: Option<String>,
     pub learned: Learned,
+    /// Something is stored about the user's existence there.
+    pub known: bool,
+    /// How far that may be relied on.
+    pub doubt: Doubt,
 }
 
 /// A job that was tried.
@@ -40,6 +49,8 @@ pub struct Job {
 pub struct Done {
     pub job: Job,
     pub outcome: Outcome,
+    /// Since when.
+    pub started: Instant,
     /// Whether CometChat was asked at all.
     pub asked: bool,
 }
@@ -56,21 +67,49 @@ pub enum Outcome {
         verdict: Verdict,
         /// For everybody, see `Failure::pause_number`.
         pause: u32,
+        /// CometChat's code, or ours.
         code: String,
+        /// What the log says: ours, and CometChat's.
+        reason: String,
         message: Option<String>,
     },
+}
+
+impl Done {
+    /// What failed is an attempt of this user's, however it reads.
+    pub fn is_about_the_user(&mut self) {
+        if let Outcome::Failed { verdict, .. } = &mut self.outcome {
+            *verdict = Verdict::Retry;
+        }
+    }
 }
 
 impl Job {
     /// Whether it is to deactivate somebody who, for all we know, is active.
     pub fn deactivates(&self) -> bool {
-        let there = self.learned.mapped || self.learned.sent.is_some();
         let to_be = match self.presence {
-            Presence::Active => false,
-            Presence::ShutOut { .. } => there,
+            Presence::Active | Presence::Unknown => false,
+            Presence::ShutOut { .. } => true,
             Presence::Gone => self.on_delete == OnDelete::Deactivate,
         };
-        to_be && !self.skip && !self.learned.deactivated
+        to_be && self.may_be_there() && !self.learned.deactivated
+    }
+
+    /// Whether it is to make somebody active of whom it is certain that they are not. (Of whoever is
+    /// new nothing is: that is what their row says by default.)
+    pub fn activates(&self) -> bool {
+        let inactive = self.learned.sent.is_none() && self.doubt == Doubt::None;
+        self.presence == Presence::Active && !self.skip && inactive
+    }
+
+    /// CometChat may have the user, for all we know.
+    fn may_be_there(&self) -> bool {
+        self.was_there() || self.doubt != Doubt::None
+    }
+
+    /// CometChat has the user, or had.
+    fn was_there(&self) -> bool {
+        self.learned.mapped || self.known
     }
 
     /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
@@ -81,9 +120,11 @@ impl Job {
         }
         let wanted = self.wanted.profile.as_sent();
         let edit = match &self.learned.sent {
+            _ if self.wanted.unreadable.is_some() => 0,
+            Some(_) if self.doubt.is_of_a_request() => 2, // a look, and a try of the token
             Some(sent) if *sent == wanted => 0,
-            Some(sent) if sent.metadata == wanted.metadata => 1,
-            Some(_) => 2, // metadata is read before it is written
+            Some(sent) if !self.wanted.profile.reads_first(sent) => 1,
+            Some(_) => 2, // what is there is read before it is written
             None if self.learned.mapped => 2,
             None => 1, // a create; whoever is new has a whole budget
         };
@@ -92,28 +133,39 @@ impl Job {
 
     /// Does the work; what was learned on the way stays in the job.
     pub fn run(mut self, client: &Client) -> Done {
+        let asked = !self.skip
+            && (matches!(self.presence, Presence::Active | Presence::Unknown)
+                || self.may_be_there());
+        let started = Instant::now();
         let result = match self.presence {
             _ if self.skip => Ok(false),
-            Presence::Active => self.converge(client).map(|()| false),
+            Presence::Active | Presence::Unknown if self.wanted.unreadable.is_some() => {
+                self.only_revoke(client).map(|()| false)
+            }
+            Presence::Active | Presence::Unknown => self.converge(client).map(|()| false),
+            Presence::ShutOut { .. } if !self.may_be_there() => Ok(false),
+            Presence::Gone if !self.may_be_there() => Ok(true),
             Presence::ShutOut { .. } => self.shut_out(client).map(|()| false),
             Presence::Gone => self.remove(client).map_err(Trouble::from),
         };
         let outcome = match result {
             Ok(false) => Outcome::Agreed,
             Ok(true) => Outcome::Removed,
-            Err(trouble) => failed(&trouble),
+            Err(trouble) => failed(trouble),
         };
-        Done { job: self, outcome, asked: true }
+        Done { job: self, outcome, started, asked }
     }
 
     /// Back into the queue as it was.
     pub fn not_tried(self) -> Done {
-        let (code, message) = ("NOT_TRIED".to_owned(), None);
-        Done {
-            job: self,
-            outcome: Outcome::Failed { verdict: Verdict::Stopped, pause: 0, code, message },
-            asked: false,
-        }
+        let outcome = Outcome::Failed {
+            verdict: Verdict::Stopped, // so that nothing is written of it
+            pause: 0,
+            code: String::new(),
+            reason: String::new(),
+            message: None,
+        };
+        Done { job: self, outcome, started: Instant::now(), asked: false }
     }
 
     fn converge(&mut self, client: &Client) -> Result<(), Trouble> {
@@ -124,6 +176,7 @@ impl Job {
             may_reactivate: false,
             for_login: false,
             learned: std::mem::take(&mut self.learned),
+            doubt: self.doubt,
             not_updated: None,
         };
         let mut result = way.run();
@@ -134,22 +187,30 @@ impl Job {
         result
     }
 
+    /// What is wanted cannot be read; a revocation does not depend on it.
+    fn only_revoke(&mut self, client: &Client) -> Result<(), Trouble> {
+        if self.learned.revoke_pending && self.learned.mapped {
+            client.flush_tokens(&self.learned.uid)?;
+            self.learned.revoke_pending = false;
+        }
+        Err(Trouble::Unreadable(self.wanted.unreadable.clone().unwrap_or_default()))
+    }
+
     /// Banned or softly deleted: every session ends, and nobody can start another. In this order,
     /// since a reactivated user's old tokens would work again.
     fn shut_out(&mut self, client: &Client) -> Result<(), Trouble> {
-        if !self.learned.mapped && self.learned.sent.is_none() {
-            return Ok(()); // never was there
-        }
-        self.deactivate(client)?;
+        let was_there = self.was_there();
+        self.deactivate(client, was_there)?;
         self.learned.sent = None;
         Ok(())
     }
 
-    fn deactivate(&mut self, client: &Client) -> Result<(), Error> {
+    fn deactivate(&mut self, client: &Client, was_there: bool) -> Result<(), Error> {
         let uid = self.learned.uid.clone();
         // However far this comes, the stored token is handed out no more.
         self.learned.token = None;
-        match client.flush_tokens(&uid) {
+        let flushed = client.flush_tokens(&uid);
+        match self.note(flushed) {
             Ok(()) => {
                 self.learned.revoke_pending = false;
                 // Active until now, so the deactivation is ours, also if its answer is lost and
@@ -157,10 +218,13 @@ impl Job {
                 // reactivated for nothing, which does no harm.
                 self.learned.deactivated = true;
             }
+            // Of whom nothing is known: not there, or deactivated by an attempt whose answer was lost.
+            Err(e) if e.kind() == ErrorKind::UidNotFound && !was_there => return Ok(()),
             Err(e) if e.kind() == ErrorKind::UidNotFound => {} // deactivated already, or not there
             Err(e) => return Err(e),
         }
-        let outcome = client.deactivate_users(&[&uid])?;
+        let deactivated = client.deactivate_users(&[&uid]);
+        let outcome = self.note(deactivated)?;
         // Deactivated already, no flush of ours worked, and no earlier attempt was cut off: that was
         // others. What they do leaves no trace here, and their decision stands.
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
@@ -169,43 +233,55 @@ impl Job {
         Ok(())
     }
 
+    /// Keeps in mind what a request may have brought about though it failed.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+    }
+
     /// Deleted here. `true`: nothing is to be remembered.
     fn remove(&mut self, client: &Client) -> Result<bool, Error> {
+        let was_there = self.was_there();
+        // What is under way still is looked at once more when it is over.
+        let over = !matches!(self.doubt, Doubt::UnderWay(_));
         self.learned.token = None;
         self.learned.mapped = false;
         self.learned.sent = None;
         match self.on_delete {
             OnDelete::Keep => Ok(true),
             OnDelete::Deactivate => {
-                self.deactivate(client)?;
+                self.deactivate(client, was_there)?;
                 // Remembered, so that a new sign-up with the same id may be reactivated.
-                Ok(!self.learned.deactivated)
+                Ok(over && !self.learned.deactivated)
             }
-            OnDelete::Delete => match client.delete_user(&self.learned.uid, true) {
-                Ok(_) => Ok(true),
-                Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(true),
-                Err(e) => Err(e),
-            },
+            OnDelete::Delete => {
+                let deleted = client.delete_user(&self.learned.uid, true);
+                match self.note(deleted) {
+                    Ok(_) => Ok(over),
+                    Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(over),
+                    Err(e) => Err(e),
+                }
+            }
         }
     }
 }
 
-fn failed(trouble: &Trouble) -> Outcome {
-    let (code, message) = match trouble {
-        Trouble::Deactivated => ("USER_DEACTIVATED".to_owned(), None),
-        Trouble::Remote(error) | Trouble::Token(error) => {
-            let code =
-                error.code().map_or_else(|| error.kind().as_str().to_uppercase(), str::to_owned);
-            let message = match error {
+fn failed(trouble: Trouble) -> Outcome {
+    let (verdict, pause) = (retry::verdict(&trouble), Failure::pause_number(&trouble));
+    let code = failure::stored_code(&trouble);
+    let message = match &trouble {
+        Trouble::Deactivated => None,
+        Trouble::Unreadable(why) => Some(why.clone()),
+        Trouble::Remote(error) | Trouble::Token(error) | Trouble::NotCreated(error) => {
+            match error {
                 Error::Api { message, details, .. } => {
                     let field = details.first().map(|d| format!("{}: {}", d.field, d.message));
                     field.or_else(|| message.clone())
                 }
                 other => Some(other.to_string()),
-            };
-            (code, message)
+            }
         }
     };
-    let pause = Failure::pause_number(trouble);
-    Outcome::Failed { verdict: retry::verdict(trouble), pause, code, message }
+    let ours = Failure::from(trouble).code().as_str();
+    let reason = if code == ours { code.clone() } else { format!("{ours} ({code})") };
+    Outcome::Failed { verdict, pause, code, reason, message }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use transport::AgentOptions;
 
 use super::job::Job;
-use super::queue;
+use super::{queue, sweep};
 use crate::config;
 use crate::failure::Failure;
 use crate::http::{self, WorkerEndpoint};
 use crate::pg::latch::LatchWait;
 use crate::pg::transaction::{self, Failed};
-use crate::pg::{revoked, shared};
+use crate::pg::{revoked, session, shared, undone};
 use crate::users;
 
 /// What a look at the queue brought.
@@ -22,6 +22,8 @@ pub enum Work {
     Gone,
     /// An operator has paused the worker.
     Asleep,
+    /// The database has become a template.
+    Template,
     /// The database's own settings have changed; they are read when a process connects.
     Restart,
     /// The extension was created a moment ago, and nobody has had work yet.
@@ -33,6 +35,8 @@ pub enum Work {
     /// Claimed users; and in how many milliseconds the next one is due.
     Jobs { jobs: Vec<Job>, due: Option<i64>, endpoint: Box<WorkerEndpoint> },
 }
+
+const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
 
 /// What a lock stood in the way of is tried again after this many milliseconds.
 const AGAIN: i64 = 500;
@@ -48,7 +52,7 @@ pub fn look(
     settings: Option<&str>,
     usable: Option<&AgentOptions>,
 ) -> Result<Work, Failed> {
-    transaction::run(AssertUnwindSafe(move || {
+    let mut work = transaction::run(AssertUnwindSafe(move || {
         let Some(version) = users::extension_version() else { return Work::Gone };
         transaction::commit_without_waiting();
         // First: whoever ends this wait may have changed what is read next.
@@ -58,8 +62,17 @@ pub fn look(
         if settings != Some(users::database_settings().as_str()) {
             return Work::Restart;
         }
+        // An operator, or a provider whose disk is full, wants nothing to be written.
+        let read_only = session::read_only();
+        shared::slot().read_only.store(read_only, Ordering::Relaxed);
+        if read_only {
+            return Work::NotConfigured(READ_ONLY.to_owned());
+        }
         if users::paused() {
             return Work::Asleep;
+        }
+        if users::is_template() {
+            return Work::Template;
         }
         users::expect_auth_users();
         if version != env!("CARGO_PKG_VERSION") {
@@ -69,7 +82,13 @@ pub fn look(
             Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
             Err(failure) => Work::NotConfigured(failure.to_string()),
         }
-    }))
+    }));
+    if let Ok(Work::Jobs { jobs, due, .. }) = &mut work {
+        // People come first.
+        let again = if jobs.is_empty() { sweep::step() } else { None };
+        *due = due.iter().copied().chain(again).min();
+    }
+    work
 }
 
 /// Where to send, if every setting for it can be used: nobody is claimed before that is known.
@@ -121,6 +140,14 @@ fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) ->
         _ => Some(0),
     };
     Work::Jobs { jobs, due, endpoint: Box::new(endpoint) }
+}
+
+/// What transactions have sent that were then rolled back may have had its effect.
+pub fn note_undone() {
+    let users = undone::take();
+    if !users.is_empty() && transaction::run(|| users::doubt(&users)).is_err() {
+        undone::put_back(&users);
+    }
 }
 
 /// What a rollback brought back though CometChat has flushed it goes for good.

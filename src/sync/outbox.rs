@@ -105,8 +105,8 @@ impl Outbox {
             Ok(_) => self.locked.push(done),
             Err(failed) => {
                 log(&failed);
-                let code = format!("DATABASE {}", failed.sqlstate);
-                let park = move || finish::park(user, claim, revision, &code);
+                let why = format!("SQLSTATE {}", failed.sqlstate);
+                let park = move || finish::park(user, claim, revision, &why);
                 if failed.will_pass() || transaction::run(park).is_err() {
                     self.results.push(done);
                 }

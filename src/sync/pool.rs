@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::job::{Done, Job, Outcome};
 use super::retry::Verdict;
+use crate::failure::INTERNAL;
 use crate::http::WorkerClient;
+use cometchat::Effect;
 
 /// Threads that send.
 pub struct Pool {
@@ -128,16 +131,19 @@ fn work(queue: &Mutex<Receiver<(WorkerClient, Job)>>, done: &Sender<Done>, bell:
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((client, job)) = next else { return };
         // A panic would be a bug of ours; the user is tried again, and the thread goes on.
-        let spare = job.clone();
+        let (mut spare, started) = (job.clone(), Instant::now());
+        spare.learned.effect = Effect::UnderWay;
         let run = std::panic::AssertUnwindSafe(move || job.run(&client.start()));
         let mut outcome = std::panic::catch_unwind(run).unwrap_or_else(|_| Done {
             job: spare,
             outcome: Outcome::Failed {
                 verdict: Verdict::Retry,
                 pause: 0,
-                code: "INTERNAL".to_owned(),
+                code: INTERNAL.to_owned(),
+                reason: INTERNAL.to_owned(),
                 message: None,
             },
+            started,
             asked: false,
         });
         outcome.asked = WorkerClient::asked();

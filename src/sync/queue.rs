@@ -1,6 +1,7 @@
 //! The queue's statements: look at it, claim what is due, give it back. Each is one short
 //! transaction; nothing is held while requests are under way. (What became of it: `finish`.)
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pgrx::Uuid;
@@ -34,7 +35,8 @@ static FREE_STALE_CLAIMS: Statement = Statement::new(concat!(
     stale!(),
     " FOR UPDATE SKIP LOCKED
          )
-         UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+         UPDATE cometchat.sync_state AS s
+         SET claim = NULL, claimed_at = NULL, unsettled_until = now() + $4 * interval '1 ms'
          FROM stale WHERE s.user_id = stale.user_id"
 ));
 
@@ -58,7 +60,8 @@ pub fn free_stale_claims(claim: i64) -> bool {
     let none = || STALE_CLAIMS_ARE_LEFT.first(&args(), |_| ()).is_none();
     // Looked at first: a statement that may write takes a transaction id.
     none() || {
-        FREE_STALE_CLAIMS.write(&args());
+        let [claim, processes, starts] = args();
+        FREE_STALE_CLAIMS.write(&[claim, processes, starts, users::lingers_ms().into()]);
         none()
     }
 }
@@ -71,7 +74,8 @@ static SESSIONS: Statement = Statement::with_rights(
 );
 
 static GIVE_BACK: Statement = Statement::new(
-    "UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+    "UPDATE cometchat.sync_state AS s
+     SET claim = NULL, claimed_at = NULL, unsettled_until = NULLIF(s.unsettled_until, 'infinity')
      WHERE s.user_id = ANY ($1) AND s.claim = $2",
 );
 
@@ -87,7 +91,8 @@ static FREE_OLD_CLAIMS: Statement = Statement::new(
          AND s.claimed_at < now() - interval '10 minutes'
        FOR UPDATE SKIP LOCKED
      )
-     UPDATE cometchat.sync_state AS s SET claim = NULL, claimed_at = NULL
+     UPDATE cometchat.sync_state AS s
+     SET claim = NULL, claimed_at = NULL, unsettled_until = now()
      FROM old WHERE s.user_id = old.user_id",
 );
 
@@ -96,13 +101,16 @@ fn free_old_claims(claim: i64) {
     FREE_OLD_CLAIMS.write(&[claim.into()]);
 }
 
+// From now on what is stored about the users is in doubt, until an outcome is: whatever comes between,
+// the next who claims them knows that requests may have been sent.
 static CLAIM: Statement = Statement::new(
     "WITH due AS MATERIALIZED (
        SELECT s.user_id FROM cometchat.sync_state AS s
        WHERE s.next_attempt_at <= now() AND s.claim IS NULL
        ORDER BY s.next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
      )
-     UPDATE cometchat.sync_state AS s SET claim = $2, claimed_at = now()
+     UPDATE cometchat.sync_state AS s
+     SET claim = $2, claimed_at = now(), unsettled_until = COALESCE(s.unsettled_until, 'infinity')
      FROM due WHERE s.user_id = due.user_id RETURNING s.user_id",
 );
 
@@ -114,19 +122,47 @@ pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
         return Vec::new();
     }
     let policy = config::sync_policy();
-    let rows = users::load_many(&users);
+    let mut rows = users::load_many(&users);
+    wipe_the_gone(&mut rows, claim);
     let jobs: Vec<Job> =
         rows.into_iter().map(|(user, row)| job(user, &row, app_id, &policy)).collect();
     let (jobs, too_soon) = within_budgets(jobs);
     if !too_soon.is_empty() {
         users::put_off(&too_soon, claim);
     }
-    let about_to: Vec<Uuid> = jobs.iter().filter(|j| j.deactivates()).map(|j| j.user).collect();
+    let about_to: Vec<&Job> = jobs.iter().filter(|j| j.deactivates()).collect();
     if !about_to.is_empty() {
+        let users = spi::array(about_to.iter().map(|j| j.user));
+        let uids = spi::array(about_to.iter().map(|j| j.learned.uid.as_str()));
+        INTEND_TO_DEACTIVATE.write(&[users, uids, claim.into(), app_id.into()]);
+    }
+    // A crash must not lose a mark that nothing else stands for.
+    if !about_to.is_empty() || jobs.iter().any(Job::activates) {
         transaction::commit_durably();
-        INTEND_TO_DEACTIVATE.write(&[spi::array(about_to), claim.into(), app_id.into()]);
     }
     jobs
+}
+
+static WIPE: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s
+     SET overrides = NULL, name_argument = NULL, name_basis = NULL,
+         email_argument = NULL, email_basis = NULL, error_message = NULL
+     WHERE s.user_id = ANY ($1) AND s.claim = $2
+       AND num_nonnulls(s.overrides, s.name_argument, s.name_basis, s.email_argument,
+                        s.email_basis, s.error_message) > 0",
+);
+
+/// Names and addresses do not outlive the user, whatever deleted them and whatever comes of telling
+/// CometChat. (The trigger wipes them earlier, where it is there.)
+fn wipe_the_gone(rows: &mut HashMap<Uuid, users::UserRow>, claim: i64) {
+    let mut gone = Vec::new();
+    for (user, row) in rows.iter_mut().filter(|(_, row)| row.presence == Presence::Gone) {
+        gone.push(*user);
+        row.known.iter_mut().for_each(users::Known::wipe);
+    }
+    if !gone.is_empty() {
+        WIPE.write(&[spi::array(gone), claim.into()]);
+    }
 }
 
 /// Whoever is at a user's tokens is done in so many milliseconds, as a rule.
@@ -161,8 +197,10 @@ fn within_budgets(jobs: Vec<Job>) -> (Vec<Job>, Vec<(Uuid, i64)>) {
 // CometChat does not say who has deactivated somebody. Whoever sends next, after a crash between
 // the request and its outcome, is to know that it may have been us. The outcome overwrites it.
 static INTEND_TO_DEACTIVATE: Statement = Statement::new(
-    "UPDATE cometchat.sync_state AS s SET deactivated = true
-     WHERE s.user_id = ANY ($1) AND s.claim = $2 AND s.app_id = $3",
+    "UPDATE cometchat.sync_state AS s
+     SET deactivated = true, app_id = $4, cometchat_uid = d.uid
+     FROM unnest($1, $2) AS d(user_id, uid)
+     WHERE s.user_id = d.user_id AND s.claim = $3 AND COALESCE(s.app_id, $4) = $4",
 );
 
 fn job(user: Uuid, row: &users::UserRow, app_id: &str, policy: &config::SyncPolicy) -> Job {
@@ -182,11 +220,59 @@ fn job(user: Uuid, row: &users::UserRow, app_id: &str, policy: &config::SyncPoli
         wanted: profile::wanted(row, Given::default()),
         token_by_hand: row.token_by_hand(),
         learned: row.learned_in(app_id),
+        known: known.is_some(),
+        doubt: row.doubt_in(app_id),
     }
 }
 
+static NEW_USERS_ARE_DUE: Statement = Statement::new(
+    "WITH waiting AS MATERIALIZED (
+       SELECT s.user_id FROM cometchat.sync_state AS s
+       WHERE s.next_attempt_at > now() AND s.claim IS NULL
+         AND (s.error_code = 'PLAN_LIMIT' OR starts_with(s.error_code, 'ERR_PLAN_'))
+       FOR UPDATE SKIP LOCKED
+     )
+     UPDATE cometchat.sync_state AS s SET next_attempt_at = now()
+     FROM waiting WHERE s.user_id = waiting.user_id",
+);
+
+static DUE_NOW: Statement = Statement::new(
+    "WITH waiting AS MATERIALIZED (
+       SELECT s.user_id FROM cometchat.sync_state AS s
+       WHERE s.user_id = ANY ($1) AND s.next_attempt_at > now() AND s.claim IS NULL
+       FOR UPDATE SKIP LOCKED
+     )
+     UPDATE cometchat.sync_state AS s SET next_attempt_at = now()
+     FROM waiting WHERE s.user_id = waiting.user_id",
+);
+
+/// These users, who were put off, are due.
+pub fn due_now(users: Vec<Uuid>) {
+    DUE_NOW.write(&[spi::array(users)]);
+}
+
+/// Those who wait because the plan had no room for them are due.
+pub fn new_users_are_due() {
+    NEW_USERS_ARE_DUE.write(&[]);
+}
+
+static RETRY_THROTTLED: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s SET next_attempt_at = now()
+     WHERE s.next_attempt_at > now() AND s.claim IS NULL
+       AND s.wanted_revision <> s.known_revision
+       AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS')",
+);
+
+/// Whom a 429 put off is due.
+pub fn retry_throttled() {
+    RETRY_THROTTLED.write(&[]);
+}
+
 static NEXT_DUE: Statement = Statement::new(
-    "SELECT (SELECT ceil(extract(epoch FROM s.next_attempt_at - clock_timestamp()) * 1000)::bigint
+    "SELECT (SELECT CASE WHEN s.next_attempt_at <= now() THEN 0
+                         WHEN s.next_attempt_at < now() + interval '1 hour'
+                         THEN ceil(extract(epoch FROM s.next_attempt_at - clock_timestamp()) * 1000)
+                         ELSE 3600000 END::bigint
              FROM cometchat.sync_state AS s WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL
              ORDER BY s.next_attempt_at LIMIT 1),
             EXISTS (SELECT FROM cometchat.missed),

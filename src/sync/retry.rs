@@ -1,6 +1,6 @@
 //! When to try again, and what a failure means for the others.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cometchat::ErrorKind;
 
@@ -23,6 +23,10 @@ pub enum Verdict {
     Pause,
     /// Everybody is to wait for this long.
     Throttled(Option<Duration>),
+    /// Only this user is put off for so long; no attempt is counted.
+    PutOff(Duration),
+    /// The plan has no room for another user; nobody's attempt.
+    NoRoom,
     /// Useless until this user's data change.
     Park,
     /// The worker is stopping.
@@ -33,7 +37,8 @@ pub enum Verdict {
 pub fn verdict(trouble: &Trouble) -> Verdict {
     let error = match trouble {
         Trouble::Remote(error) | Trouble::Token(error) => error,
-        Trouble::Deactivated => return Verdict::Park,
+        Trouble::NotCreated(_) => return Verdict::NoRoom,
+        Trouble::Deactivated | Trouble::Unreadable(_) => return Verdict::Park,
     };
     match error.kind() {
         ErrorKind::Interrupted => Verdict::Stopped,
@@ -62,8 +67,16 @@ pub fn throttled_delay(wait: Option<Duration>) -> Duration {
 
 /// The wait before the worker takes over what an interactive call could not do, in milliseconds.
 pub fn first_delay(retry_after: Option<Duration>) -> i64 {
-    let wait = retry_after.unwrap_or(Duration::from_secs(1));
-    i64::try_from(wait.as_millis()).unwrap_or(1000)
+    i64::try_from(throttled_delay(retry_after).as_millis()).unwrap_or(1000)
+}
+
+/// The wait of a user for whom there is no room: whoever finds some has them all tried at once.
+pub const NO_ROOM_DELAY: Duration = Duration::from_secs(300);
+
+/// The clock that processes share.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 /// The wait before the `n`th probe of a paused queue: 5 s, then ever more, at least one a minute.

@@ -4,6 +4,8 @@
 //! network and never touch Postgres. No transaction is open and no lock held while requests are
 //! under way.
 
+mod judge;
+
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
@@ -11,17 +13,18 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 
-use super::brake::{Brake, Pulled};
-use super::job::{Job, Outcome};
-use super::look::{forget_void_tokens, look, Work};
+use super::brake::Brake;
+use super::job::Job;
+use super::look::{forget_void_tokens, look, note_undone, Work};
 use super::outbox::Outbox;
 use super::queue;
-use super::retry::{self, Verdict};
+use super::room::{brake_of_the_last, is_new_complaint};
+use super::suspects::Suspects;
 use super::threads::{self, SharedAgent};
+use crate::config;
 use crate::http::{self, WorkerClient};
 use crate::pg::{bgworker, shared, transaction};
 use crate::users;
-use crate::{config, stats};
 
 /// The safety probe: prepared transactions, restored rows, commits that found no library.
 const PROBE: Duration = Duration::from_secs(60);
@@ -34,102 +37,83 @@ const BREATH: Duration = Duration::from_secs(1);
 /// after as long again as it has lasted, and no sooner than this.
 const UNLOCKED: Duration = Duration::from_millis(500);
 
+/// What should pass, a lock say, is said after so many looks that it ended: some ten seconds.
+const SAID_AFTER: u32 = 20;
+
 /// How many users are claimed at a time, as a multiple of `concurrency`.
 const AHEAD: usize = 4;
 
-#[pg_guard]
-#[unsafe(no_mangle)]
-pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
-    bgworker::accept_signals();
-    // The argument is the database's oid, as `start_worker` gave it.
-    bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
-    let mut told = false;
-    loop {
-        bgworker::take_notice();
-        let ready = transaction::run(|| {
-            users::prepare_session();
-            users::extension_version()?;
-            Some((users::database_name(), users::take_on_database_settings()))
-        });
-        match ready {
-            Ok(Some((database, settings))) => {
-                if bgworker::be_the_worker() {
-                    Worker::new(database, settings).run();
-                }
-                return;
-            }
-            Ok(None) if bgworker::is_wanted() => {} // created this moment
-            Ok(None) => return,
-            // A catalog is locked, say: that passes. Anything else is for an operator to mend.
-            Err(failed) => {
-                if !failed.will_pass() && !std::mem::replace(&mut told, true) {
-                    let transaction::Failed { sqlstate, message } = failed;
-                    log!("cometchat: a worker cannot start: {sqlstate} {message}");
-                }
-                bgworker::remain_wanted();
-                bgworker::wait(None, Duration::from_secs(1));
-            }
-        }
-    }
-}
-
-struct Worker {
+/// What the worker of a database remembers.
+pub struct Worker {
     /// Marks this worker's claims: a number that no earlier one had.
     claim: i64,
     /// Since when there may be claims of an earlier worker, or that a dump brought along.
     stale: Option<Instant>,
-    brake: Brake,
+    pub(super) brake: Brake,
+    pub(super) suspects: Suspects,
+    /// Why new users wait, if that was said.
+    pub(super) no_room: Option<String>,
     /// Claimed, not handed over yet.
-    ready: VecDeque<(WorkerClient, Job)>,
-    outbox: Outbox,
+    pub(super) ready: VecDeque<(WorkerClient, Job)>,
+    pub(super) outbox: Outbox,
     next_due: Instant,
     /// Nothing is claimed before this, due or not.
     not_before: Instant,
     /// Its name, for the log: there may be several workers.
     database: String,
-    /// The version of the extension that was last complained of.
-    other_version: Option<String>,
-    /// What was last said about why nothing is sent.
-    complaint: Option<String>,
+    /// Others wait for its process: nothing more is claimed.
+    pub(super) leaving: bool,
     /// Looks in a row that an error ended.
     failures: u32,
+    /// Looks in a row that failed for a reason that will pass.
+    hindered: u32,
     /// The database's own settings that are in force here, if that is known.
     settings: Option<String>,
     agent: SharedAgent,
 }
 
 impl Worker {
-    fn new(database: String, settings: Option<String>) -> Self {
+    pub fn new(database: String, settings: Option<String>) -> Self {
         let now = Instant::now();
         Worker {
             claim: users::fresh_claim(),
             stale: Some(now),
-            brake: Brake::default(),
+            brake: brake_of_the_last(now),
+            suspects: Suspects::default(),
+            no_room: None,
             ready: VecDeque::new(),
             outbox: Outbox::default(),
             next_due: now,
             not_before: now,
             database,
-            other_version: None,
-            complaint: None,
+            leaving: false,
             failures: 0,
+            hindered: 0,
             settings,
             agent: None,
         }
     }
 
-    fn run(&mut self) {
+    /// Works until the database needs no worker, or others need its process.
+    pub fn run(&mut self) {
         loop {
             if bgworker::reload_if_asked() {
                 self.next_due = Instant::now(); // a key may have been mended
                 self.not_before = self.next_due;
                 self.brake.look_now(Instant::now());
+                self.try_again();
+                self.ask_for_suspects_again();
             }
             forget_void_tokens();
+            note_undone();
             self.take_results();
+            self.go_on_creating();
             let enough = config::concurrency() / 2;
             if self.outbox.write_if_due(self.claim, enough, threads::under_way()) {
                 self.next_due = Instant::now(); // changed while in flight, or soon to be tried again
+            }
+            if self.makes_room() {
+                return;
             }
             self.hand_over(); // what was claimed before comes before a new claim
             let room = self.may_claim();
@@ -141,10 +125,19 @@ impl Worker {
         }
     }
 
+    /// An operator has changed something: whoever refused our requests is asked again, by one of them.
+    fn try_again(&mut self) {
+        if http::throttled(shared::slot()).is_some() {
+            shared::slot().limiter.with(|limiter| limiter.try_again());
+            // Nothing is lost where it fails: they are due within a minute.
+            let _ = transaction::run(queue::retry_throttled);
+        }
+    }
+
     /// How many users may be claimed now; 0 until [`Self::next_claim`].
     fn may_claim(&self) -> usize {
         let now = Instant::now();
-        if self.next_claim(now) > now {
+        if self.leaving || self.next_claim(now) > now {
             0
         } else {
             self.room()
@@ -152,7 +145,7 @@ impl Worker {
     }
 
     /// When the next claim may be made, if there is room then.
-    fn next_claim(&self, now: Instant) -> Instant {
+    pub(super) fn next_claim(&self, now: Instant) -> Instant {
         let throttled = now + http::throttled_for(shared::slot());
         let due = self.next_due.max(self.not_before).max(throttled);
         self.brake.until().map_or(due, |until| until.max(due))
@@ -175,7 +168,7 @@ impl Worker {
 
     /// `false`: this database needs no worker any more.
     fn claim_and_send(&mut self, room: usize) -> bool {
-        let idle = self.ready.is_empty() && threads::under_way() == 0 && self.outbox.may_go();
+        let idle = self.is_done();
         bgworker::take_notice();
         if self.stale.is_some() {
             let claim = self.claim;
@@ -186,7 +179,7 @@ impl Worker {
         let usable = self.agent.as_ref().map(|(options, _)| options);
         let work = look(room, self.claim, self.settings.as_deref(), usable);
         if work.is_ok() {
-            self.failures = 0;
+            (self.failures, self.hindered) = (0, 0);
         }
         match work {
             Ok(Work::Gone) => {
@@ -194,7 +187,7 @@ impl Worker {
                 return false;
             }
             // What is under way comes first.
-            Ok(Work::Asleep | Work::Restart) if !idle => {
+            Ok(Work::Asleep | Work::Template | Work::Restart) if !idle => {
                 self.next_due = Instant::now() + Duration::from_millis(50);
             }
             // It gives its connection back while it is paused; resume() has another one started.
@@ -208,6 +201,11 @@ impl Worker {
                 }
                 asleep.store(false, Ordering::Release);
             }
+            // It can only be copied while nobody is connected.
+            Ok(Work::Template) => {
+                bgworker::leave_for(PROBE);
+                return false;
+            }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(Work::Restart) => return false,
             Ok(Work::Jobs { jobs, due, endpoint }) => {
@@ -220,12 +218,12 @@ impl Worker {
                 if count == 0 && paused && threads::under_way() == 0 {
                     // Nobody is left to look whether CometChat accepts requests again, and
                     // callers are being turned away: the next of them finds out.
-                    self.go_on();
+                    shared::slot().paused.store(0, Ordering::Release);
                 }
                 if count > 0 {
                     match threads::client(&mut self.agent, &endpoint) {
                         Ok(client) => {
-                            self.complaint = None;
+                            shared::slot().complaint.store(0, Ordering::Relaxed);
                             self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
                         }
                         Err(why) => {
@@ -240,14 +238,13 @@ impl Worker {
                 self.next_due = Instant::now() + PROBE;
             }
             Ok(Work::OtherVersion(version)) => {
-                if self.other_version.as_ref() != Some(&version) {
+                if is_new_complaint(&version) {
                     warning!(
                         "cometchat_ext {version} is installed in database \"{}\", the library is \
                          {}; run ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
                         self.database,
                         env!("CARGO_PKG_VERSION")
                     );
-                    self.other_version = Some(version);
                 }
                 self.next_due = Instant::now() + PROBE;
             }
@@ -259,6 +256,10 @@ impl Worker {
             // A lock was not to be had in time, say: nothing is lost.
             Err(failed) if failed.will_pass() => {
                 debug1!("cometchat: claiming failed: {} {}", failed.sqlstate, failed.message);
+                self.hindered += 1;
+                if self.hindered == SAID_AFTER {
+                    self.complain(format!("{} {}", failed.sqlstate, failed.message));
+                }
                 self.next_due = Instant::now() + Duration::from_millis(200);
             }
             // Vault, say, or a table of ours that somebody broke: for an operator to mend.
@@ -276,9 +277,8 @@ impl Worker {
 
     /// Says why nothing is sent, once for each reason.
     fn complain(&mut self, why: String) {
-        if self.complaint.as_ref() != Some(&why) {
+        if is_new_complaint(&why) {
             log!("cometchat: sending waits in database \"{}\": {why}", self.database);
-            self.complaint = Some(why);
         }
     }
 
@@ -307,72 +307,9 @@ impl Worker {
     }
 
     fn take_results(&mut self) {
-        for done in threads::take() {
-            self.judge(&done.outcome, done.asked);
+        for mut done in threads::take() {
+            self.judge(&mut done);
             self.outbox.push(done);
-        }
-    }
-
-    /// What an outcome means for everybody else.
-    fn judge(&mut self, outcome: &Outcome, asked: bool) {
-        let counters = &shared::slot().stats;
-        match outcome {
-            Outcome::Agreed | Outcome::Removed => {
-                stats::add(&counters.synced, 1);
-                if asked {
-                    self.go_on();
-                }
-            }
-            Outcome::Failed { verdict, code, pause, .. } => match verdict {
-                Verdict::Pause | Verdict::Outage => self.hold(code, *pause),
-                Verdict::Retry => {
-                    stats::add(&counters.retried, 1);
-                    if self.brake.one_failed(config::concurrency()) {
-                        self.hold(code, 0);
-                    }
-                }
-                Verdict::Throttled(wait) => self.rest(retry::throttled_delay(*wait)),
-                Verdict::Stopped => {}
-                // About one user; CometChat itself answered.
-                Verdict::Park => {
-                    stats::add(&counters.parked, 1);
-                    if asked {
-                        self.go_on();
-                    }
-                }
-            },
-        }
-    }
-
-    /// Claims nothing for a while.
-    fn rest(&mut self, time: Duration) {
-        self.not_before = self.not_before.max(Instant::now() + time.min(BREATH));
-    }
-
-    /// CometChat answers: whatever held sending back is over.
-    fn go_on(&mut self) {
-        if let Some(code) = self.brake.release() {
-            log!("cometchat: sending goes on in database \"{}\" after {code}", self.database);
-            shared::slot().paused.store(0, Ordering::Release);
-            self.next_due = Instant::now();
-        }
-    }
-
-    /// Stops sending but for probes; says why once.
-    fn hold(&mut self, code: &str, pause: u32) {
-        let now = Instant::now();
-        match self.brake.pull(code, now) {
-            Pulled::Already => return,
-            Pulled::Again => {}
-            Pulled::First => {
-                log!("cometchat: sending is paused in database \"{}\": {code}", self.database);
-            }
-        }
-        shared::slot().paused.store(pause, Ordering::Release);
-        self.next_due = now;
-        // Those that were claimed ahead go back, unharmed.
-        for (_, job) in self.ready.drain(..) {
-            self.outbox.push(job.not_tried());
         }
     }
 
@@ -382,7 +319,8 @@ impl Worker {
             self.next_due = now; // the latch may have been reset while a lock was awaited
         }
         let mut until = self.next_claim(now);
-        if self.room() == 0 {
+        shared::slot().turn.set_idle(until > now && self.is_done());
+        if self.leaving || self.room() == 0 {
             until = now + PROBE; // the bell rings sooner, or the outbox is due
         }
         if let Some(due) = self.outbox.due() {

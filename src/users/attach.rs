@@ -4,6 +4,8 @@
 //! owner of `auth.users`, the foreign key with those of the owner of our own table. What either needs of
 //! the other is granted for the time of the command.
 
+use std::collections::BTreeSet;
+
 use pgrx::pg_sys;
 
 use super::statement::Statement;
@@ -12,72 +14,70 @@ use crate::pg::spi;
 
 const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Define);
 
-static DROP_TRIGGERS: Statement = Statement::with_rights(
-    Rights::Catalog,
-    "SELECT format('DROP TRIGGER %I ON auth.users', t.tgname)
-     FROM pg_catalog.pg_trigger AS t
-     WHERE t.tgrelid = to_regclass('auth.users')
-       AND t.tgname IN ('cometchat_insert', 'cometchat_update', 'cometchat_delete')",
-);
+/// Our triggers: name, event, and the function.
+///
+/// None names a column, in `UPDATE OF` or `WHEN`: that would stand in the way of whoever changes it, and
+/// not see what is added later. (health() has the names too.)
+const TRIGGERS: [[&str; 3]; 5] = [
+    ["cometchat_insert", "AFTER INSERT ON auth.users FOR EACH ROW", "on_auth_user_change"],
+    ["cometchat_update", "AFTER UPDATE ON auth.users FOR EACH ROW", "on_auth_user_update"],
+    ["cometchat_delete", "BEFORE DELETE ON auth.users FOR EACH ROW", "on_auth_user_delete"],
+    ["cometchat_deleted", "AFTER DELETE ON auth.users FOR EACH ROW", "on_auth_user_deleted"],
+    ["cometchat_truncate", "BEFORE TRUNCATE ON auth.users FOR EACH STATEMENT", "on_truncate"],
+];
 
-// Only real changes: a login, which updates last_sign_in_at alone, costs nothing.
-static CREATE_TRIGGERS: Statement = Statement::with_rights(
+static ATTACHED: Statement = Statement::with_rights(
     Rights::Catalog,
-    "WITH changes AS (
-       SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum) AS columns,
-              string_agg(format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', a.attname), ' OR '
-                         ORDER BY a.attnum) AS differ
-       FROM pg_catalog.pg_attribute AS a
-       WHERE a.attrelid = to_regclass('auth.users') AND a.attnum > 0 AND NOT a.attisdropped
-         AND a.attname IN ('email', 'phone', 'raw_user_meta_data', 'email_confirmed_at',
-                           'phone_confirmed_at', 'banned_until', 'deleted_at', 'is_anonymous')
-     )
-     SELECT t.name, format(
-       'CREATE TRIGGER %I %s ON auth.users FOR EACH ROW %s EXECUTE FUNCTION cometchat.%I()',
-       t.name, t.event, t.condition, t.function)
-     FROM changes AS c, LATERAL (VALUES
-       ('cometchat_insert', 'AFTER INSERT', '', 'on_auth_user_change'),
-       ('cometchat_update', 'AFTER UPDATE OF ' || c.columns, 'WHEN (' || c.differ || ')',
-        'on_auth_user_change'),
-       ('cometchat_delete', 'BEFORE DELETE', '', 'on_auth_user_delete')
-     ) AS t(name, event, condition, function)
-     WHERE t.event IS NOT NULL",
+    "SELECT t.tgname::text, t.tgenabled = 'A' FROM pg_catalog.pg_trigger AS t
+     WHERE t.tgrelid = to_regclass('auth.users') AND t.tgname = ANY ($1)",
 );
 
 // What the table's owner lacks for it, and how to give and take it.
 static GRANTS_FOR_TRIGGERS: Statement = Statement::with_rights(
     Rights::Catalog,
     "SELECT format('GRANT %s TO %I', g.what, r.rolname), format('REVOKE %s FROM %I', g.what, r.rolname)
-     FROM pg_catalog.pg_roles AS r, LATERAL (VALUES
-       ('USAGE ON SCHEMA cometchat', has_schema_privilege(r.oid, 'cometchat', 'USAGE')),
-       ('EXECUTE ON FUNCTION cometchat.on_auth_user_change()',
-        has_function_privilege(r.oid, 'cometchat.on_auth_user_change()', 'EXECUTE')),
-       ('EXECUTE ON FUNCTION cometchat.on_auth_user_delete()',
-        has_function_privilege(r.oid, 'cometchat.on_auth_user_delete()', 'EXECUTE'))
+     FROM pg_catalog.pg_roles AS r, LATERAL (
+       SELECT 'USAGE ON SCHEMA cometchat', has_schema_privilege(r.oid, 'cometchat', 'USAGE')
+       UNION ALL
+       SELECT format('EXECUTE ON FUNCTION cometchat.%I()', f.name),
+              has_function_privilege(r.oid, format('cometchat.%I()', f.name), 'EXECUTE')
+       FROM unnest($2) AS f(name)
      ) AS g(what, has)
      WHERE r.oid = $1 AND NOT g.has",
 );
 
-/// Removes our triggers from `auth.users`, where they are.
-pub fn drop_triggers() {
-    let commands: Vec<String> =
-        DROP_TRIGGERS.all(&[], |row| row.get(1)).into_iter().flatten().collect();
-    if !commands.is_empty() {
+/// Removes our triggers from `auth.users`, where they are. Returns those that fired always, also for
+/// what is replicated: somebody's choice.
+pub fn drop_triggers() -> Vec<String> {
+    let names = TRIGGERS.map(|[name, ..]| name);
+    let read = |row: &spi::Row| row.get::<String>(1).map(|name| (name, row.flag(2)));
+    let attached: Vec<_> = ATTACHED.all(&[spi::array(names)], read).into_iter().flatten().collect();
+    if !attached.is_empty() {
+        let drop = |(name, _): &(String, bool)| format!("DROP TRIGGER {name} ON auth.users");
+        let commands: Vec<String> = attached.iter().map(drop).collect();
         run(AUTH_USERS, commands.iter());
     }
+    attached.into_iter().filter(|(_, always)| *always).map(|(name, _)| name).collect()
 }
 
-/// Creates our triggers on `auth.users`; they go with the extension.
-pub fn create_triggers() {
+/// Creates our triggers on `auth.users`, those of `always` to fire always; they go with the extension.
+pub fn create_triggers(always: &[String]) {
     let Some(owner) = AUTH_USERS.role() else { return };
-    let (grants, revokes) = pairs(&GRANTS_FOR_TRIGGERS, owner);
+    let functions: BTreeSet<&str> = TRIGGERS.iter().map(|[_, _, function]| *function).collect();
+    let read = |row: &spi::Row| row.get::<String>(1).zip(row.get::<String>(2));
+    let pairs = GRANTS_FOR_TRIGGERS.all(&[owner.into(), spi::array(functions)], read);
+    let (grants, revokes): (Vec<_>, Vec<_>) = pairs.into_iter().flatten().unzip();
     // On our own objects, whoever of us owns them.
     run(Rights::Catalog, grants.iter());
-    let created = CREATE_TRIGGERS.all(&[], |row| row.get::<String>(1).zip(row.get::<String>(2)));
-    for (name, create) in created.into_iter().flatten() {
-        let depends =
-            format!("ALTER TRIGGER {name} ON auth.users DEPENDS ON EXTENSION cometchat_ext");
-        run(AUTH_USERS, [create, depends].iter());
+    for [name, event, function] in TRIGGERS {
+        let mut commands = vec![
+            format!("CREATE TRIGGER {name} {event} EXECUTE FUNCTION cometchat.{function}()"),
+            format!("ALTER TRIGGER {name} ON auth.users DEPENDS ON EXTENSION cometchat_ext"),
+        ];
+        if always.iter().any(|always| always == name) {
+            commands.push(format!("ALTER TABLE auth.users ENABLE ALWAYS TRIGGER {name}"));
+        }
+        run(AUTH_USERS, commands.iter());
     }
     run(Rights::Catalog, revokes.iter());
 }
@@ -87,6 +87,16 @@ static HAS_FOREIGN_KEY: Statement = Statement::with_rights(
     "SELECT true FROM pg_catalog.pg_constraint AS c
      WHERE c.conrelid = to_regclass('public.cometchat_users')
        AND c.confrelid = to_regclass('auth.users') AND c.contype = 'f'",
+);
+
+// A table that was renamed takes the constraint along: whoever is only in the new one could not be mapped.
+static ELSEWHERE: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('ALTER TABLE public.cometchat_users DROP CONSTRAINT %I', c.conname)
+     FROM pg_catalog.pg_constraint AS c
+     WHERE c.conrelid = to_regclass('public.cometchat_users') AND c.contype = 'f'
+       AND c.conname = 'cometchat_users_user_id_fkey'
+       AND c.confrelid <> to_regclass('auth.users')",
 );
 
 static GRANT_ON_SCHEMA: Statement = Statement::with_rights(
@@ -145,11 +155,29 @@ pub fn add_foreign_key() {
         on_schema(&grant_schema);
         run(AUTH_USERS, grant_table.iter());
     });
-    run(Rights::OursOnMapping(Lock::Define), [add].iter());
+    let elsewhere = ELSEWHERE.first(&[], |row| row.get::<String>(1)).flatten();
+    run(Rights::OursOnMapping(Lock::Define), elsewhere.iter().chain([&add]));
     rights::outside_of_extension(|| {
         run(AUTH_USERS, revoke_table.iter());
         on_schema(&revoke_schema);
     });
+}
+
+static FOREIGN_KEYS: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT format('ALTER TABLE public.cometchat_users DROP CONSTRAINT %I', c.conname)
+     FROM pg_catalog.pg_constraint AS c
+     WHERE c.conrelid = to_regclass('public.cometchat_users')
+       AND c.confrelid = to_regclass('auth.users') AND c.contype = 'f'",
+);
+
+/// Takes the foreign key from `cometchat_users` to `auth.users` away.
+pub fn drop_foreign_key() {
+    let commands: Vec<String> =
+        FOREIGN_KEYS.all(&[], |row| row.get(1)).into_iter().flatten().collect();
+    if !commands.is_empty() {
+        run(Rights::OursOnMapping(Lock::Define), commands.iter());
+    }
 }
 
 static GRANT_ON_PUBLIC: Statement = Statement::with_rights(

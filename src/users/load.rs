@@ -4,24 +4,32 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 use pgrx::Uuid;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::auth_users::{self, AuthUser, AuthUsers};
 use super::statement::Statement;
-use super::{Known, Mapping, Presence, Sent, UserRow};
+use super::{Doubt, Known, Mapping, Presence, Sent, UserRow};
 use crate::pg::revoked;
 use crate::pg::spi::{self, Row};
 use crate::profile::Argument;
 
 static OURS: Statement = Statement::new(
     "SELECT q.id, u.cometchat_uid, u.cometchat_auth_token, s.user_id IS NOT NULL,
-            s.overrides::text, s.name_argument, s.name_basis, s.email_argument, s.email_basis,
+            CASE WHEN pg_column_size(s.overrides) <= 100000 THEN s.overrides::text
+                 WHEN s.overrides IS NOT NULL THEN 'too long' END,
+            s.name_argument, s.name_basis, s.email_argument, s.email_basis,
             s.app_id, s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_keys, s.deactivated,
-            s.revoke_pending, s.explicit, s.claim, s.wanted_revision, s.attempts
+            s.revoke_pending, s.explicit, s.claim, s.wanted_revision, s.attempts,
+            -- infinity is the mark of the claim that is under way: what was stored before is certain
+            CASE WHEN s.unsettled_until = '-infinity' THEN -1
+                 WHEN isfinite(s.unsettled_until)
+                 THEN GREATEST(ceil(extract(epoch FROM s.unsettled_until - now()) * 1000), 0)::bigint
+            END
      FROM unnest($1) AS q(id)
      LEFT JOIN public.cometchat_users AS u ON u.user_id = q.id
      LEFT JOIN cometchat.sync_state AS s ON s.user_id = q.id",
-);
+)
+.seeing_now();
 
 /// What our tables say of a user.
 type Ours = (Option<(String, Mapping)>, Option<Known>);
@@ -69,7 +77,7 @@ fn read_theirs(users: &[Uuid]) -> Option<HashMap<Uuid, AuthUser>> {
 }
 
 static EXPECTED: Statement =
-    Statement::new("SELECT c.expects_auth_users FROM cometchat.control AS c");
+    Statement::new("SELECT c.expects_auth_users FROM cometchat.control AS c").seeing_now();
 
 /// Whether there was an `auth.users` once, which the trigger or the foreign key was attached to.
 fn expected() -> bool {
@@ -96,7 +104,18 @@ fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     let uid = mapped_uid
         .or_else(|| last_uid.and_then(|known| known.uid.clone()))
         .unwrap_or_else(|| user_id.clone());
-    let AuthUser { presence, unconfirmed, anonymous, email, names, avatars } = theirs;
+    let AuthUser {
+        presence,
+        unconfirmed,
+        anonymous,
+        email,
+        phone,
+        names,
+        own_names,
+        avatars,
+        unreadable,
+    } = theirs;
+    let unreadable = unreadable.or_else(|| known.as_ref().and_then(|k| k.unreadable.clone()));
     UserRow {
         user_id,
         uid,
@@ -104,8 +123,11 @@ fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
         unconfirmed,
         anonymous,
         email,
+        phone,
         names,
+        own_names,
         avatars,
+        unreadable,
         mapping,
         known,
     }
@@ -123,14 +145,11 @@ fn read_ours(row: &Row) -> (Option<Uuid>, Ours) {
 }
 
 fn read_known(row: &Row) -> Known {
-    let overrides = row.get::<String>(5).and_then(|text| match serde_json::from_str(&text) {
-        Ok(Value::Object(map)) => Some(map),
-        Ok(_) => None,
-        Err(_) => {
-            let code = PgSqlErrorCode::ERRCODE_DATA_EXCEPTION;
-            ereport!(ERROR, code, "cometchat.sync_state.overrides has a value that cannot be sent");
-        }
-    });
+    let (overrides, unreadable) = match row.get::<String>(5).as_deref().map(read_overrides) {
+        None => (None, None),
+        Some(Ok(overrides)) => (overrides, None),
+        Some(Err(why)) => (None, Some(why)),
+    };
     let sent = match (row.get(12), row.get(13)) {
         (Some(profile), Some(metadata)) => {
             let keys = row.get::<Vec<Option<String>>>(14).unwrap_or_default();
@@ -140,6 +159,7 @@ fn read_known(row: &Row) -> Known {
     };
     Known {
         overrides,
+        unreadable,
         name: Argument { value: row.get(6), basis: row.get(7) },
         email: Argument { value: row.get(8), basis: row.get(9) },
         app_id: row.get(10),
@@ -148,9 +168,25 @@ fn read_known(row: &Row) -> Known {
         deactivated: row.flag(15),
         revoke_pending: row.flag(16),
         explicit: row.flag(17),
+        doubt: match row.get::<i64>(21) {
+            None => Doubt::None,
+            Some(..0) => Doubt::Untouched,
+            Some(0) => Doubt::Over,
+            Some(ms) => Doubt::UnderWay(ms),
+        },
         claim: row.get(18),
         wanted_revision: row.get(19).unwrap_or(0),
         attempts: row.get(20).unwrap_or(0),
+    }
+}
+
+/// What `enqueue` refuses may have got there by another way.
+fn read_overrides(text: &str) -> Result<Option<Map<String, Value>>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Ok(Some(map)),
+        Ok(Value::Null) => Ok(None),
+        Ok(_) => Err("overrides: not an object".to_owned()),
+        Err(error) => Err(format!("overrides: {error}")), // says where, quotes nothing
     }
 }
 

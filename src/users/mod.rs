@@ -6,13 +6,17 @@
 pub mod attach;
 pub mod auth_users;
 mod load;
+mod name_fields;
 mod save;
 pub mod statement;
+pub mod unseen;
 mod vault;
 mod worker;
 
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
+
+use cometchat::Effect;
 
 use crate::pg::rights::Rights;
 use crate::pg::wake;
@@ -21,12 +25,13 @@ use statement::Statement;
 
 pub use load::{expect_auth_users, load, load_many, owners};
 pub use save::{
-    forget, forget_token, forget_void_tokens, keep_deactivated, put_off, queue, save, Learned,
+    doubt, doubt_ms, forget, forget_token, forget_void_tokens, keep_deactivated, lingers_ms,
+    put_off, queue, save, wait_for, Learned,
 };
 pub use vault::secret as vault_secret;
 pub use worker::{
     database_name, database_settings, extension_version, fresh_claim, is_being_restored,
-    is_claimed_elsewhere, paused, prepare_session, random, session_claim,
+    is_claimed_elsewhere, is_template, paused, prepare_session, random, session_claim,
     take_on_database_settings,
 };
 
@@ -43,10 +48,15 @@ pub struct UserRow {
     /// An anonymous sign-in.
     pub anonymous: bool,
     pub email: Option<String>,
-    /// The metadata's candidates for the name, in the order of `display_name_fields`.
+    pub phone: Option<String>,
+    /// The metadata's candidates for the name, best first.
     pub names: Vec<Option<String>>,
+    /// How many of them `display_name_fields` names.
+    pub own_names: usize,
     /// The metadata's candidates for the avatar.
     pub avatars: Vec<Option<String>>,
+    /// Why the profile is not known, where what says it cannot be read: nothing is sent of it then.
+    pub unreadable: Option<String>,
     /// The row of `public.cometchat_users`.
     pub mapping: Option<Mapping>,
     /// The row of `cometchat.sync_state`.
@@ -66,6 +76,8 @@ pub enum Presence {
     },
     /// In `auth.users`, or there is no such table.
     Active,
+    /// In `auth.users`, and what would say whether they are banned or deleted cannot be read.
+    Unknown,
 }
 
 /// A user's row in `public.cometchat_users`.
@@ -81,6 +93,8 @@ pub struct Mapping {
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     pub overrides: Option<Map<String, Value>>,
+    /// Why they cannot be read, if so.
+    pub unreadable: Option<String>,
     pub name: Argument,
     pub email: Argument,
     /// The app that the rest, and the stored token, belong to.
@@ -93,6 +107,8 @@ pub struct Known {
     pub deactivated: bool,
     /// Tokens must be flushed before a new one is minted.
     pub revoke_pending: bool,
+    /// How far the rest may be relied on.
+    pub doubt: Doubt,
     /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
     pub explicit: bool,
     /// Who has the user in flight: a worker, or (negative) a session.
@@ -100,6 +116,35 @@ pub struct Known {
     pub wanted_revision: i64,
     /// Failed attempts since the last success.
     pub attempts: i32,
+}
+
+impl Known {
+    /// Forgets what is the user's own, and does not outlive them.
+    pub fn wipe(&mut self) {
+        (self.overrides, self.name, self.email) = Default::default();
+    }
+}
+
+/// Whether a request of ours may have had an effect that is not stored, because its answer was lost,
+/// the process ended or the transaction was rolled back. What is unknown is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubt {
+    /// What is stored is what CometChat has.
+    #[default]
+    None,
+    /// Nobody has dealt with the user yet, or it is not known.
+    Untouched,
+    /// Such a request has been, and is over.
+    Over,
+    /// Such a request may be under way for so many milliseconds more.
+    UnderWay(i64),
+}
+
+impl Doubt {
+    /// An answer was lost.
+    pub fn is_of_a_request(self) -> bool {
+        matches!(self, Doubt::Over | Doubt::UnderWay(_))
+    }
 }
 
 /// What is remembered of a profile that CometChat has.
@@ -140,6 +185,18 @@ impl UserRow {
             deactivated: known.is_some_and(|k| k.deactivated),
             revoke_pending: known.is_some_and(|k| k.revoke_pending),
             known_revision: None,
+            effect: Effect::None,
+        }
+    }
+
+    /// How far what is stored about the user may be relied on. Of another app nothing is known.
+    pub fn doubt_in(&self, app_id: &str) -> Doubt {
+        match &self.known {
+            None => Doubt::Untouched,
+            Some(known) if known.app_id.as_ref().is_some_and(|app| app != app_id) => {
+                Doubt::Untouched
+            }
+            Some(known) => known.doubt,
         }
     }
 

@@ -1,9 +1,11 @@
 //! The one short write at the end of a call.
 
+use cometchat::Effect;
 use pgrx::Uuid;
 
 use super::statement::Statement;
 use super::{Sent, UserRow};
+use crate::config;
 use crate::pg::revoked::{self, Void};
 use crate::pg::spi::{self, Row};
 use crate::profile::Wanted;
@@ -25,13 +27,42 @@ pub struct Learned {
     pub revoke_pending: bool,
     /// The revision that CometChat has now, if it has.
     pub known_revision: Option<i64>,
+    /// What a request may have brought about whose answer was lost.
+    pub effect: Effect,
+}
+
+impl Learned {
+    /// Whether there is anything to remember of an account there.
+    pub fn is_something(&self) -> bool {
+        self.mapped || self.sent.is_some() || self.deactivated || self.revoke_pending
+    }
+}
+
+/// A request that nobody has heard of any more may be under way for so long, in milliseconds: as long
+/// again as it was waited for, and then some.
+pub fn lingers_ms() -> i64 {
+    i64::try_from(config::request_timeout().as_millis()).unwrap_or(i64::MAX / 4).max(1000) * 2
+}
+
+/// The worker looks no sooner than this at what a call left in doubt.
+const FIRST_DELAY_MS: i64 = 1000;
+
+/// For how many milliseconds it is in doubt what CometChat has, after requests of that effect; `None`
+/// for no doubt.
+pub fn doubt_ms(effect: Effect) -> Option<i64> {
+    match effect {
+        Effect::None => None,
+        Effect::Unknown => Some(0),
+        Effect::UnderWay => Some(lingers_ms()),
+    }
 }
 
 // The worker does not wait for a session's call, and may have finished since $16, the revision that
 // the call started from: banned the user, or sent a later profile. Then nobody knows which request
 // CometChat got last. Nothing of the worker's is undone, and the user is due again: an empty hash
 // fits no profile, so what is there is read. A token may have been flushed with a deactivation. That
-// we deactivated somebody only a call may clear that knew ($17), and so reactivated them.
+// we deactivated somebody only a call may clear that knew ($17), and so reactivated them. Where somebody
+// has the user in flight still, both have sent, and it is looked at once more when that is over ($19).
 static SAVE: Statement = Statement::new(
     "WITH mapping AS (
        INSERT INTO public.cometchat_users AS u (user_id, cometchat_uid, cometchat_auth_token)
@@ -48,8 +79,10 @@ static SAVE: Statement = Statement::new(
      )
      INSERT INTO cometchat.sync_state AS s
        (user_id, cometchat_uid, app_id, sent_profile, sent_metadata, sent_keys, deactivated,
-        revoke_pending, name_argument, name_basis, email_argument, email_basis, known_revision)
-     VALUES ($1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE($14, 0))
+        revoke_pending, name_argument, name_basis, email_argument, email_basis, known_revision,
+        unsettled_until, next_attempt_at)
+     VALUES ($1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE($14, 0),
+             now() + $18 * interval '1 ms', now() + $20 * interval '1 ms')
      ON CONFLICT (user_id) DO UPDATE
      SET cometchat_uid = EXCLUDED.cometchat_uid,
          app_id = EXCLUDED.app_id,
@@ -74,7 +107,18 @@ static SAVE: Statement = Statement::new(
                                ELSE s.known_revision END,
          next_attempt_at = CASE WHEN s.wanted_revision <> $16 THEN LEAST(s.next_attempt_at, now())
                                 -- done by hand: whoever has the user in flight need not write it
-                                WHEN $14 IS NULL THEN s.next_attempt_at END,
+                                WHEN $14 IS NULL
+                                THEN LEAST(s.next_attempt_at, now() + $20 * interval '1 ms')
+                                ELSE LEAST(CASE WHEN isfinite(s.unsettled_until)
+                                                THEN s.unsettled_until END,
+                                           CASE WHEN s.claim IS NOT NULL
+                                                THEN now() + $19 * interval '1 ms' END,
+                                           now() + $20 * interval '1 ms') END,
+         unsettled_until = GREATEST(CASE WHEN isfinite(s.unsettled_until)
+                                         THEN s.unsettled_until END,
+                                    CASE WHEN s.claim IS NOT NULL
+                                         THEN now() + $19 * interval '1 ms' END,
+                                    now() + $18 * interval '1 ms'),
          attempts = CASE WHEN s.wanted_revision = $16 AND $14 IS NOT NULL THEN 0
                          ELSE s.attempts END,
          failed_at = CASE WHEN s.wanted_revision = $16 AND $14 IS NULL THEN s.failed_at END,
@@ -85,7 +129,7 @@ static SAVE: Statement = Statement::new(
 /// Stores what was learned about `user` in the app `app_id` by a call that started from `row`.
 /// `true`: something else happened to the user meanwhile, and the worker is to look again.
 pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: &Wanted) -> bool {
-    let sent = learned.sent.as_ref();
+    let (sent, doubt) = (learned.sent.as_ref(), doubt_ms(learned.effect));
     let sent_keys = match sent {
         Some(sent) => spi::array(sent.keys.iter().map(String::as_str)),
         None => spi::null_array::<&str>(),
@@ -94,7 +138,7 @@ pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: 
         user.into(),
         learned.uid.as_str().into(),
         learned.token.as_deref().into(),
-        app_id.into(),
+        learned.is_something().then_some(app_id).into(),
         sent.map(|s| s.profile.as_str()).into(),
         sent.map(|s| s.metadata.as_str()).into(),
         sent_keys,
@@ -108,6 +152,9 @@ pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &Learned, wanted: 
         learned.mapped.into(),
         row.wanted_revision().unwrap_or(0).into(),
         row.learned_in(app_id).deactivated.into(),
+        doubt.into(),
+        lingers_ms().into(),
+        doubt.map(|ms| ms.max(FIRST_DELAY_MS)).into(),
     ];
     SAVE.first(&args, |row| row.flag(1)).unwrap_or(false)
 }
@@ -132,6 +179,18 @@ pub fn keep_deactivated(whom: Vec<(Uuid, String, String)>, claim: i64) {
         uids.push(uid);
     }
     KEEP_DEACTIVATED.write(&[claim.into(), spi::array(users), spi::array(apps), spi::array(uids)]);
+}
+
+// Also where there is no row that can be seen: an insertion waits for another of the same user.
+static WAIT_FOR: Statement = Statement::new(
+    "INSERT INTO cometchat.sync_state AS s (user_id) VALUES ($1)
+     ON CONFLICT (user_id) DO UPDATE SET user_id = s.user_id WHERE false",
+);
+
+/// Waits until no other transaction is writing the user's state. For a subtransaction that is rolled
+/// back.
+pub fn wait_for(user: Uuid) {
+    WAIT_FOR.write(&[user.into()]);
 }
 
 static QUEUE: Statement = Statement::new(
@@ -162,6 +221,22 @@ pub fn queue(user: Uuid, wanted: &Wanted, delay_ms: i64, code: &str, revoke: boo
     ]);
 }
 
+static DOUBT: Statement = Statement::new(
+    "INSERT INTO cometchat.sync_state AS s
+       (user_id, wanted_revision, next_attempt_at, unsettled_until)
+     SELECT d.user_id, 1, now(), now() + $2 * interval '1 ms' FROM unnest($1) AS d(user_id)
+     ON CONFLICT (user_id) DO UPDATE
+     SET next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at), failed_at = NULL,
+         unsettled_until = GREATEST(CASE WHEN isfinite(s.unsettled_until) THEN s.unsettled_until END,
+                                    EXCLUDED.unsettled_until),
+         wanted_revision = s.wanted_revision + 1",
+);
+
+/// What is stored about these users is in doubt: CometChat is to be asked.
+pub fn doubt(users: &[Uuid]) {
+    DOUBT.write(&[spi::array(users.iter().copied()), lingers_ms().into()]);
+}
+
 static FORGET_TOKEN: Statement = Statement::new(
     "WITH state AS (
        UPDATE cometchat.sync_state AS s SET revoke_pending = true WHERE s.user_id = $1
@@ -176,11 +251,12 @@ pub fn forget_token(user: Uuid) {
 }
 
 // A mapping to another uid than the user's own was somebody's decision and stays. So does all of
-// somebody whom the worker deactivated meanwhile: CometChat knows them, and it must be told that
-// they are back.
+// somebody whom the worker deactivated, or created, meanwhile: CometChat knows them, and it must be
+// told that they are back.
 static FORGET: Statement = Statement::new(
     "WITH ours AS MATERIALIZED (
-       SELECT s.user_id FROM cometchat.sync_state AS s WHERE s.user_id = $1 AND s.deactivated
+       SELECT s.user_id FROM cometchat.sync_state AS s
+       WHERE s.user_id = $1 AND (s.deactivated OR s.sent_profile IS DISTINCT FROM $2)
      ), own AS (
        DELETE FROM public.cometchat_users AS u
        WHERE u.user_id = $1 AND u.cometchat_uid = $1::text AND NOT EXISTS (SELECT FROM ours)
@@ -190,18 +266,33 @@ static FORGET: Statement = Statement::new(
      )
      UPDATE cometchat.sync_state AS s
      SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NULL,
-         sent_keys = NULL, revoke_pending = false
-     WHERE s.user_id = $1 AND NOT s.deactivated",
+         sent_keys = NULL, revoke_pending = false,
+         unsettled_until = GREATEST(NULLIF(s.unsettled_until, 'infinity'), now(),
+                                    CASE WHEN s.claim IS NOT NULL
+                                         THEN now() + $3 * interval '1 ms' END)
+     WHERE s.user_id = $1 AND NOT EXISTS (SELECT FROM ours)",
 );
 
-/// CometChat does not know the user: clears what is stored, so that the next call creates anew.
-pub fn forget(user: Uuid) {
-    FORGET.write(&[user.into()]);
+static LOOK_AGAIN: Statement = Statement::new(
+    "UPDATE cometchat.sync_state AS s
+     SET unsettled_until = GREATEST(NULLIF(s.unsettled_until, 'infinity'), now()),
+         next_attempt_at = now()
+     WHERE s.user_id = $1 AND s.sent_profile IS DISTINCT FROM $2",
+);
+
+/// CometChat does not know the user, said a call that started from `row`: clears what is stored, so
+/// that the next call creates anew. `true`: the worker has done something meanwhile, and is to look.
+pub fn forget(user: Uuid, row: &UserRow) -> bool {
+    let sent = row.known.as_ref().and_then(|known| known.sent.as_ref());
+    let sent = || sent.map(|sent| sent.profile.as_str());
+    let look_again = LOOK_AGAIN.write(&[user.into(), sent().into()]) > 0;
+    FORGET.write(&[user.into(), sent().into(), lingers_ms().into()]);
+    look_again
 }
 
 static PUT_OFF: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
-     SET claim = NULL, claimed_at = NULL,
+     SET claim = NULL, claimed_at = NULL, unsettled_until = NULLIF(s.unsettled_until, 'infinity'),
          next_attempt_at = now() + d.wait_ms * interval '1 ms'
      FROM unnest($2, $3) AS d(user_id, wait_ms)
      WHERE s.user_id = d.user_id AND s.claim = $1",

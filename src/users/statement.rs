@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::pg::rights::{Lock, Rights};
-use crate::pg::spi::{self, Arg, Plan, Row};
+use crate::pg::spi::{self, Arg, Plan, Row, Sees};
 
 /// SQL text, and whose rights it is planned and run with.
 pub struct Statement {
     sql: &'static str,
     rights: Rights,
+    sees: Sees,
 }
 
 thread_local! {
@@ -24,12 +25,18 @@ thread_local! {
 impl Statement {
     /// On the extension's own tables.
     pub const fn new(sql: &'static str) -> Self {
-        Statement { sql, rights: Rights::Ours }
+        Statement::with_rights(Rights::Ours, sql)
     }
 
     /// On what may belong to others, or on the catalogs alone.
     pub const fn with_rights(rights: Rights, sql: &'static str) -> Self {
-        Statement { sql, rights }
+        Statement { sql, rights, sees: Sees::Transaction }
+    }
+
+    /// It reads what is committed now, whatever the transaction's snapshot: what another call, or the
+    /// worker, has brought about at CometChat is a fact.
+    pub const fn seeing_now(self) -> Self {
+        Statement { sees: Sees::Now, ..self }
     }
 
     /// Reads with it. `read` gets the first row; `None` when there is none.
@@ -61,7 +68,8 @@ impl Statement {
             }
             rights => rights,
         };
-        rights.run(|| spi::connected(|| spi::execute(self.plan(args), args, limit, take)))
+        rights
+            .run(|| spi::connected(|| spi::execute(self.plan(args), args, limit, self.sees, take)))
     }
 
     fn plan(&'static self, args: &[Arg]) -> Plan {

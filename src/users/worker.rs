@@ -5,6 +5,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 
 use super::statement::Statement;
+use crate::pg::planning;
 use crate::pg::rights::{Rights, SEARCH_PATH};
 use crate::pg::session;
 use crate::pg::spi::{self, Timestamp};
@@ -14,17 +15,20 @@ use crate::pg::transaction::{set_as_database, set_session};
 /// What a definer function gets from its SET clause, a worker sets for itself.
 pub fn prepare_session() {
     set_session(c"search_path", SEARCH_PATH);
-    // Every statement of the worker's is about a few users, found by index. A plan made while a
-    // table was still empty would read the whole of it, until it is analyzed.
-    set_session(c"enable_seqscan", c"off");
-    set_session(c"enable_hashjoin", c"off");
-    set_session(c"enable_mergejoin", c"off");
+    for (name, value) in planning::SETTINGS {
+        set_session(name, value);
+    }
     // Somebody's ALTER TABLE must not hold the worker up for long: it tries again. Shorter than
     // deadlock_timeout's 1 s: where a DROP EXTENSION and the worker wait for each other, it is most
     // likely the worker that gives way.
     set_session(c"lock_timeout", c"500ms");
     set_session(c"statement_timeout", c"0");
     set_session(c"idle_in_transaction_session_timeout", c"0");
+    // It would end the process.
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    set_session(c"transaction_timeout", c"0");
+    // What sessions do meanwhile is awaited, not a failure.
+    set_session(c"default_transaction_isolation", c"read committed");
 }
 
 static VERSION: Statement = Statement::with_rights(
@@ -94,6 +98,17 @@ static DATABASE_NAME: Statement =
 /// The name of this database.
 pub fn database_name() -> String {
     DATABASE_NAME.first(&[], |row| row.get::<String>(1)).flatten().unwrap_or_default()
+}
+
+static IS_TEMPLATE: Statement = Statement::with_rights(
+    Rights::Catalog,
+    "SELECT d.datistemplate FROM pg_catalog.pg_database AS d
+     WHERE d.datname = current_database()",
+);
+
+/// Whether this database is a template.
+pub fn is_template() -> bool {
+    IS_TEMPLATE.first(&[], |row| row.flag(1)).unwrap_or(false)
 }
 
 static PAUSED: Statement = Statement::new("SELECT c.paused FROM cometchat.control AS c");
