@@ -8,7 +8,7 @@ SET search_path = public;
 SELECT proname AS function, pg_get_function_arguments(oid) AS arguments,
        pg_get_function_result(oid) AS returns
 FROM pg_proc WHERE proname LIKE 'cometchat\_%' AND pronamespace = 'public'::regnamespace ORDER BY 1;
-SELECT bool_and(prosecdef) AS definers, bool_and(proconfig = '{"search_path=pg_catalog, pg_temp"}') AS path_is_fixed,
+SELECT bool_and(prosecdef) AS definers, bool_and('search_path=pg_catalog, pg_temp' = ANY (proconfig)) AS path_is_fixed,
        bool_and(provolatile = 'v') AS volatile, bool_and(proparallel = 'u') AS not_parallel,
        bool_or(proisstrict) AS strict
 FROM pg_proc WHERE proname LIKE 'cometchat\_%' AND pronamespace = 'public'::regnamespace;

@@ -130,6 +130,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// More of the same.
+    pub fn extend(&mut self, more: Times) {
+        self.0.extend(more.0);
+    }
+
     pub fn median(&self) -> Duration {
         self.quantile(2)
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::Client;
 
+use crate::bed::Bed;
 use crate::{Cluster, Encoding};
 
 /// A database that goes with the test.
@@ -15,7 +16,10 @@ pub struct Database {
 impl Database {
     /// One with Supabase's roles, schemas and default privileges, without the extension.
     pub fn like_supabase(cluster: Cluster) -> Database {
-        Database::from_template(cluster, "like_supabase")
+        match Bed::of_this_run().encoding() {
+            Some(encoding) => Database::in_encoding(cluster, encoding),
+            None => Database::from_template(cluster, "like_supabase"),
+        }
     }
 
     /// An empty one, as on plain Postgres (the cluster still has Supabase's roles).
@@ -49,6 +53,10 @@ impl Database {
                     format!("ALTER DATABASE {name} SET session_preload_libraries = 'safeupdate'");
                 admin.batch_execute(&preload).expect("preload safeupdate");
             }
+        }
+        for (setting, value) in Bed::of_this_run().settings() {
+            let set = format!("ALTER DATABASE {name} SET {setting} = '{value}'");
+            admin.batch_execute(&set).expect(&set);
         }
         Database { cluster, name }
     }
@@ -94,7 +102,7 @@ fn make_template(cluster: &Cluster, template: &str, encoding: Encoding) {
     if admin.query_opt(look, &[&template]).expect(look).is_some() {
         return;
     }
-    let (dump, _) = Database::like_supabase(cluster.again()).dump("fixture", &[]);
+    let (dump, _) = Database::from_template(cluster.again(), "like_supabase").dump("fixture", &[]);
     let new = Database { cluster: cluster.again(), name: format!("{template}_new") };
     let (name, encoding) = (&new.name, encoding.name());
     let create =

@@ -6,6 +6,7 @@
 //! `COMETCHAT_CLUSTER` names its folder. Tests that stop or kill a server start a [`Cluster`].
 
 mod arrival;
+pub mod bed;
 pub mod busy;
 mod cluster;
 pub mod crowd;
@@ -26,6 +27,7 @@ mod stored;
 mod trap;
 mod tree;
 mod wait;
+pub mod walk;
 
 pub use cluster::Cluster;
 pub use database::Database;

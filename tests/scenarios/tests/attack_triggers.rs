@@ -8,6 +8,10 @@ fn a_role_tries_to_call_trigger_functions_directly() {
     for function in [
         "on_auth_user_change",
         "on_auth_user_delete",
+        "on_auth_user_deleted",
+        "on_auth_user_update",
+        "on_truncate",
+        "note_all",
         "swallow",
         "create_triggers",
         "drop_triggers",
@@ -22,7 +26,14 @@ fn a_role_tries_to_call_trigger_functions_directly() {
         assert_eq!(stack.service().sqlstate(&sql), "42501");
         assert_eq!(Session::of(stack.db.connect("postgres")).sqlstate(&sql), "42501");
     }
-    for function in ["on_auth_user_change", "on_auth_user_delete", "enqueue_row"] {
+    for function in [
+        "on_auth_user_change",
+        "on_auth_user_delete",
+        "on_auth_user_deleted",
+        "on_auth_user_update",
+        "on_truncate",
+        "enqueue_row",
+    ] {
         let sql = format!("SELECT cometchat.{function}()");
         assert_eq!(Session::of(stack.db.admin()).sqlstate(&sql), "0A000");
     }
@@ -37,7 +48,9 @@ fn a_user_tries_to_put_our_trigger_functions_on_a_table_of_its_own() {
         }
         let mut session = stack.session(ada);
         session.execute("CREATE TEMP TABLE own (id uuid)");
-        for function in ["enqueue_row", "on_auth_user_change", "on_auth_user_delete"] {
+        for function in
+            ["enqueue_row", "on_auth_user_change", "on_auth_user_delete", "on_auth_user_deleted"]
+        {
             let sql = format!(
                 "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
             );
@@ -51,7 +64,7 @@ fn the_service_role_and_postgres_try_the_triggers_that_are_not_for_their_tables(
     let (stack, _) = Stack::with_ada();
     for mut session in [stack.service(), Session::of(stack.db.connect("postgres"))] {
         session.execute("CREATE TEMP TABLE own (id uuid)");
-        for function in ["on_auth_user_change", "on_auth_user_delete"] {
+        for function in ["on_auth_user_change", "on_auth_user_delete", "on_auth_user_deleted"] {
             let sql = format!(
                 "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
             );
@@ -100,6 +113,51 @@ fn a_role_tries_to_hang_code_on_our_tables() {
             "42501"
         );
     }
+}
+
+#[test]
+fn the_owner_of_auth_users_tries_operators_and_casts_of_its_own_on_what_the_trigger_compares() {
+    let stack = Stack::plain();
+    let trap = Trap::of(&stack.db, "supabase_auth_admin");
+    stack.execute("CREATE SCHEMA auth AUTHORIZATION supabase_auth_admin");
+    trap.plant(
+        &stack.db,
+        "CREATE TYPE trap.mail AS (address text);
+         CREATE FUNCTION trap.same(trap.mail, trap.mail) RETURNS boolean LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM trap.take('an operator'); RETURN false; END $$;
+         CREATE OPERATOR trap.= (LEFTARG = trap.mail, RIGHTARG = trap.mail, FUNCTION = trap.same);
+         CREATE FUNCTION trap.auth_user_differs(record, record) RETURNS boolean LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM trap.take('a look-alike'); RETURN false; END $$;
+         CREATE TABLE auth.users (id uuid PRIMARY KEY, email trap.mail, seen timestamptz);
+         INSERT INTO auth.users VALUES (gen_random_uuid(), ROW('ada@example.com'))",
+    );
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let mut owner = Session::of(trap.session(&stack.db));
+    owner.execute("SET search_path = trap, auth, pg_catalog");
+
+    owner.execute("UPDATE users SET seen = now()");
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.sync_state").as_deref(), Some("0"));
+    owner.execute("UPDATE users SET email = ROW('eve@example.com')");
+
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.sync_state").as_deref(), Some("1"));
+    trap.caught_at_most(&stack.db, &[]);
+
+    // And a type of its own for the id, once the triggers are there.
+    stack.execute(
+        "ALTER TABLE cometchat_users DROP CONSTRAINT cometchat_users_user_id_fkey;
+         CREATE TYPE trap.id AS (id uuid);
+         CREATE FUNCTION trap.of_id(trap.id) RETURNS uuid IMMUTABLE LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM trap.take('a cast to uuid'); RETURN $1.id; END $$;
+         CREATE CAST (trap.id AS uuid) WITH FUNCTION trap.of_id AS IMPLICIT;
+         ALTER TABLE auth.users DROP CONSTRAINT users_pkey;
+         ALTER TABLE auth.users ALTER COLUMN id TYPE trap.id USING ROW(id)::trap.id;
+         GRANT ALL ON TYPE trap.id TO PUBLIC",
+    );
+    owner.execute(
+        "INSERT INTO users (id) VALUES (ROW(gen_random_uuid()));
+         UPDATE users SET id = ROW(gen_random_uuid()); DELETE FROM users; TRUNCATE users",
+    );
+    trap.caught_at_most(&stack.db, &[]);
 }
 
 #[test]

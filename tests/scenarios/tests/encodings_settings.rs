@@ -119,7 +119,9 @@ fn assert_is_named_in_the_log(name: &str) {
     eventually("the worker is at work", || chat.counters().requests > 0);
     let log = || std::fs::read(neighbour.cluster().dir().join("server.log")).expect("the log");
     // The library speaks UTF-8 to the log, as it does everywhere.
-    let line = [b"sending is paused in database \"", name.as_bytes(), b"\": AUTH_ERR_"].concat();
+    let line =
+        [b"sending is paused in database \"", name.as_bytes(), b"\": API_KEY_REJECTED (AUTH_ERR_"]
+            .concat();
     let is_there = || log().windows(line.len()).any(|window| window == line);
     eventually("the worker says so, with the name", is_there);
 }

@@ -1,5 +1,7 @@
 //! Every way in which an endpoint can fail leaves nothing half stored, and the next call mends it.
 
+use std::time::Duration;
+
 use scenarios::{eventually, Session, Stack, Stored};
 use serde_json::json;
 use simulator::{Fault, FaultKind};
@@ -62,6 +64,9 @@ fn hurried(stack: &Stack, user: Uuid, kind: &FaultKind) -> Session {
     }
     session
 }
+
+/// After a 429 nothing is sent for a second, whatever it says, and longer after several in a row.
+const AFTER_429: Duration = Duration::from_millis(2_500);
 
 fn is_endless(kind: &FaultKind) -> bool {
     use FaultKind::*;
@@ -148,6 +153,9 @@ fn no_way_to_fail_an_adoption_leaves_half_of_it_behind() {
             // A connection that was used before and broke is replaced, once.
             let times = asked.iter().filter(|o| *o == operation).count();
             assert!(times == 1 || (times == 2 && *kind == FaultKind::Reset), "{what}: {asked:?}");
+            if matches!(kind, FaultKind::Status { status: 429, .. }) {
+                std::thread::sleep(AFTER_429);
+            }
             assert_consistent_and_mended(&stack, ada, &what);
             stack.asked();
         }
@@ -192,5 +200,8 @@ fn only_a_kept_connection_that_broke_is_replaced_and_only_once() {
         assert!(!session.refresh(None).success());
         assert_eq!(stack.asked(), ["create_token"], "{status}: an answer is never asked for again");
         stack.chat.clear_faults();
+        if status == 429 {
+            std::thread::sleep(AFTER_429);
+        }
     }
 }

@@ -97,11 +97,13 @@ fn what_is_no_profile_is_refused() {
 }
 
 #[test]
-fn values_of_the_wrong_kind_count_as_absent() {
+fn values_of_the_wrong_kind_that_are_stored_count_as_absent() {
     let (stack, ada) = Stack::with_ada();
-    stack.enqueue(
-        ada,
-        &json!({"name": 42, "avatar": "http://a.example/", "link": {}, "role": [], "tags": "vip", "metadata": []}),
+    // By hand: enqueue() refuses them.
+    stack.execute(
+        r#"UPDATE cometchat.sync_state SET overrides =
+             '{"name": 42, "avatar": "http://a.example/", "link": {}, "role": [], "tags": "vip",
+               "metadata": []}' WHERE true"#,
     );
 
     stack.session(ada).ensure(None, None, None).token();

@@ -141,7 +141,7 @@ fn a_full_dump_brings_everything_back_and_only_the_pending_are_sent() {
 
     let bound = "SELECT count(*) FROM pg_depend WHERE classid = 'pg_trigger'::regclass
                  AND refclassid = 'pg_extension'::regclass AND deptype = 'x'";
-    assert_eq!(value(&restored, bound).as_deref(), Some("3"), "DROP EXTENSION takes them along");
+    assert_eq!(value(&restored, bound).as_deref(), Some("5"), "DROP EXTENSION takes them along");
     // The triggers came with the dump of auth.users; the foreign key, which is the extension's,
     // did not.
     let hint = "foreign key: SELECT cometchat.enable_auth_trigger(); adds it.";
@@ -179,4 +179,45 @@ fn a_dump_of_the_data_alone_goes_into_a_prepared_database() {
     restored.admin().batch_execute("SELECT cometchat.wake()").expect("wake");
     before.only_the_pending_are_sent(&restored);
     assert_eq!(unwell(&restored), "");
+}
+
+#[test]
+fn a_dump_that_cleans_goes_over_the_living_database_once_the_key_is_away() {
+    for options in [&["--clean"][..], &["--clean", "--if-exists"]] {
+        let before = Before::new();
+        let kept = kept(&before.stack.db);
+        let (path, _) = before.dump("clean", options);
+        before.stack.execute("DELETE FROM auth.users WHERE email LIKE 'user.1%'");
+        // Postgres refuses to drop what the key depends on, and the key is no part of the dump.
+        let cluster = before.stack.db.cluster();
+        let mut psql = cluster.program("psql");
+        psql.args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-U", "supabase_admin", "-h"]);
+        psql.arg(cluster.dir()).args(["-d", before.stack.db.name()]);
+        let refused =
+            psql.stdin(std::fs::File::open(&path).expect("the dump")).output().expect("psql");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            !refused.status.success() && said.contains("cometchat_users_user_id_fkey"),
+            "{said}"
+        );
+        let key = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'
+                   AND conrelid = 'public.cometchat_users'::regclass";
+        assert_eq!(value(&before.stack.db, key).as_deref(), Some("1"));
+        before
+            .stack
+            .db
+            .connect("postgres")
+            .batch_execute("SELECT cometchat.drop_foreign_key()")
+            .expect("drop");
+        assert_eq!(value(&before.stack.db, key).as_deref(), Some("0"));
+
+        before.stack.db.restore(&path);
+
+        all_is_back(&before.stack.db, &kept);
+        let hint = "foreign key: SELECT cometchat.enable_auth_trigger(); adds it.";
+        assert!(unwell(&before.stack.db).contains(hint), "{}", unwell(&before.stack.db));
+        before.stack.execute("SELECT cometchat.enable_auth_trigger()");
+        assert_eq!(value(&before.stack.db, key).as_deref(), Some("1"));
+        assert!(!unwell(&before.stack.db).contains(hint));
+    }
 }

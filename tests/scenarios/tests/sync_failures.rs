@@ -135,7 +135,7 @@ fn a_refusal_that_is_not_in_cometchats_words_pauses_everybody() {
 }
 
 #[test]
-fn a_used_up_plan_pauses_everybody() {
+fn a_used_up_plan_pauses_new_users() {
     pauses_everybody(Fault::status(402, "ERR_PLAN_QUOTA_RESTRICTION"), "PLAN_LIMIT");
 }
 
@@ -270,7 +270,7 @@ fn a_sessions_hanging_login_does_not_hold_the_worker_up() {
     let bob = stack.sign_up("Bob Marley");
 
     eventually("the other one arrives", || stack.stored(bob).token.is_some());
-    let _ = busy.cancel(&mut stack.db.admin());
     assert_eq!(stack.chat.requests_where(&of(ada)).len(), 1);
+    let _ = busy.cancel(&mut stack.db.admin());
     assert_ne!(stack.asked(), NOTHING);
 }

@@ -128,3 +128,56 @@ fn a_worker_that_starts_takes_over_from_a_session_that_is_gone() {
 
     eventually("the worker sends her", || stack.stored(ada).token.is_some());
 }
+
+#[test]
+fn in_a_transaction_it_says_how_to_call_it() {
+    let (stack, users) = with_users(1);
+    stack.asked();
+    for beside in [
+        "CALL cometchat.process_queue(); SELECT 1",
+        "SELECT 1; CALL cometchat.process_queue()",
+        "BEGIN; CALL cometchat.process_queue(); COMMIT",
+    ] {
+        let error = stack.db.admin().batch_execute(beside).expect_err(beside);
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), "2D000", "{beside}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("alone")), "{beside}: {error:?}");
+    }
+    assert_eq!(stack.asked(), NOTHING);
+    goes_on(&stack, &users);
+}
+
+#[test]
+fn health_knows_when_it_last_ran_and_how_that_ended() {
+    let (stack, users) = with_users(2);
+    let row =
+        "SELECT ok || ' ' || detail FROM cometchat.health() WHERE check_name = 'process_queue()'";
+    let says = |what: &str| {
+        let said = stack.value(row).unwrap_or_default();
+        assert!(said.starts_with(what), "{said}");
+        said
+    };
+    let worker = "SELECT ok FROM cometchat.health() WHERE check_name = 'worker running'";
+    assert!(says("true").contains("never called"));
+    assert_eq!(stack.value(worker).as_deref(), Some("false"));
+
+    stack.execute("CALL cometchat.process_queue(1)");
+    assert!(says("true").ends_with("done"));
+    assert_eq!(stack.value(worker).as_deref(), Some("true"), "it does the worker's job");
+
+    stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
+    let _ = stack.db.admin().batch_execute("CALL cometchat.process_queue()");
+    assert!(says("false").ends_with("AUTH_ERR_APIKEY_NOT_FOUND"));
+
+    stack.chat.clear_faults();
+    stack.db.set("cometchat.region", Some("no such"));
+    let _ = stack.db.admin().batch_execute("CALL cometchat.process_queue()");
+    assert!(says("false").contains("not properly configured"));
+
+    stack.db.set("cometchat.region", Some("us"));
+    goes_on(&stack, &users);
+    assert!(says("true").ends_with("done"));
+    let long_ago = "UPDATE cometchat.control SET run_at = now() - interval '1 hour' WHERE true";
+    stack.execute(long_ago);
+    assert!(says("false").contains("01:00:0"));
+}

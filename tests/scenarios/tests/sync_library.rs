@@ -45,7 +45,7 @@ impl Gone {
     }
 }
 
-/// A sign-up, an edit and a deletion by the Auth server in a session that starts now; whom the
+/// A sign-up, an edit, a login and a deletion by the Auth server in a session that starts now; whom the
 /// sign-up was of.
 #[track_caller]
 fn life_goes_on(stack: &Stack) -> Uuid {
@@ -57,15 +57,17 @@ fn life_goes_on(stack: &Stack) -> Uuid {
     }
     let sql = "UPDATE auth.users SET raw_user_meta_data = '{\"name\": \"Bob\"}' WHERE id = $1";
     auth_server.execute(sql, &[&stays]).expect("an edit");
+    let sql = "UPDATE auth.users SET last_sign_in_at = now() WHERE id = $1";
+    auth_server.execute(sql, &[&stays]).expect("a login");
     auth_server.execute("DELETE FROM auth.users WHERE id = $1", &[&goes]).expect("a deletion");
     stays
 }
 
-/// Two sign-ups, an edit and a deletion were counted, and both users noted: without the library the
-/// trigger cannot take on the rights to queue them.
+/// Two sign-ups, an edit, a login and a deletion were counted, and both users noted: without the library
+/// the trigger can neither take on the rights to queue them nor tell a login from an edit.
 #[track_caller]
 fn all_were_noted(stack: &Stack) {
-    assert_eq!(stack.value(FAILURES).as_deref(), Some("4"));
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("5"));
     assert_eq!(stack.value(NOTED).as_deref(), Some("2"));
 }
 

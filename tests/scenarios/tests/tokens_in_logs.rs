@@ -1,7 +1,7 @@
 //! With everything turned up that Postgres and its extensions can log, no token and no key is in the
 //! log, in no spelling, nor in what pg_stat_statements and pg_stat_activity show.
 
-mod spellings;
+use crate::spellings;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -76,6 +76,10 @@ pub struct Limits {
     /// Sent verbatim as `Retry-After` in place of the seconds left in the window (at least 1).
     pub retry_after: Option<String>,
     pub headers: HeaderStyle,
+    /// How far the clock of `Date` and of the announced end is ahead.
+    pub clock_ms: i64,
+    /// The announced end in milliseconds, which no page says, but gateways do.
+    pub reset_in_ms: bool,
 }
 
 impl Default for Limits {
@@ -87,6 +91,8 @@ impl Default for Limits {
             window_ms: 60_000,
             retry_after: None,
             headers: HeaderStyle::Joined,
+            clock_ms: 0,
+            reset_in_ms: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::route::Operation;
 use crate::settings::{HeaderStyle, Limits};
 use crate::state::bucket::Verdict;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Draws from the request's bucket; `None` when that bucket has no limit.
 pub fn take(call: &Call<'_>) -> Option<Verdict> {
@@ -46,17 +46,25 @@ pub fn announce(limits: &Limits, verdict: Verdict, mut reply: Reply) -> Reply {
         HeaderStyle::Both => (true, true),
         HeaderStyle::None => (false, false),
     };
+    let reset = verdict.reset_at().saturating_add_signed(limits.clock_ms / 1000);
+    let reset = if limits.reset_in_ms { reset * 1000 } else { reset };
+    if limits.clock_ms != 0 {
+        let ahead = Duration::from_millis(limits.clock_ms.unsigned_abs());
+        let now = SystemTime::now();
+        let date = if limits.clock_ms > 0 { now + ahead } else { now - ahead };
+        reply = reply.header("Date", httpdate::fmt_http_date(date));
+    }
     if dashed {
         reply = reply
             .header("X-Rate-Limit", verdict.limit)
             .header("X-Rate-Limit-Remaining", verdict.remaining)
-            .header("X-Rate-Limit-Reset", verdict.reset_at());
+            .header("X-Rate-Limit-Reset", reset);
     }
     if joined {
         reply = reply
             .header("X-RateLimit-Limit", verdict.limit)
             .header("X-RateLimit-Remaining", verdict.remaining)
-            .header("X-RateLimit-Reset", verdict.reset_at());
+            .header("X-RateLimit-Reset", reset);
     }
     reply
 }

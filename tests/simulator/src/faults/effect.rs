@@ -37,7 +37,7 @@ pub fn shape(kind: &FaultKind, normal: Option<Reply>) -> Outcome {
         }
         // Served before this point.
         FaultKind::Delay { .. } => Outcome::Http(normal),
-        FaultKind::HangBeforeHeader => raw(None, Vec::new(), End::Hang),
+        FaultKind::HangBeforeHeader | FaultKind::Late { .. } => raw(None, Vec::new(), End::Hang),
         FaultKind::HangAfterHeader => {
             let header = Step::Write(head(&normal, Some(length as u64)));
             raw(Some(normal.status), vec![header], End::Hang)

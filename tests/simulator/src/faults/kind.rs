@@ -40,6 +40,9 @@ pub enum FaultKind {
     Close,
     /// Resets the connection (RST) instead of answering.
     Reset,
+    /// Says nothing, and performs the operation after so many milliseconds, whether or not the client
+    /// is still there: as a server does that does not notice.
+    Late { ms: u64 },
     /// Answers normally and then closes an apparently kept-alive connection.
     CloseAfter,
     /// Half of the normal body, with a matching Content-Length.
@@ -106,6 +109,7 @@ impl FaultKind {
             FaultKind::Drip { .. } => "drip",
             FaultKind::Close => "close",
             FaultKind::Reset => "reset",
+            FaultKind::Late { .. } => "late",
             FaultKind::CloseAfter => "close_after",
             FaultKind::TruncatedJson => "truncated_json",
             FaultKind::TruncatedBody => "truncated_body",

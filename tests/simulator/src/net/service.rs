@@ -8,6 +8,7 @@ use crate::api::route::Route;
 use crate::control;
 use crate::faults::book::Subject;
 use crate::faults::effect::{shape, Outcome};
+use crate::faults::kind::FaultKind;
 use crate::shared::{lock, Shared};
 use crate::state::gauges::{InFlight, Open};
 use crate::state::journal::{Ending, Recorded};
@@ -112,6 +113,35 @@ async fn api(
         let subject = Subject { route: &route, method, path: whole_path, app: &app, body: &body };
         lock(&shared.faults).pick(&subject)
     };
+    if let Some((FaultKind::Late { ms }, _)) = picked.fault {
+        let (shared, headers) = (shared.clone(), parts.headers.clone());
+        let (query, body_bytes) = (parts.uri.query().map(str::to_owned), bytes.len());
+        let ending = Ending {
+            operation: route.operation,
+            status: None,
+            code: None,
+            fault: Some("late"),
+            genuine: false,
+        };
+        lock(&shared.journal).end(&settings, seq, ending);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            let (shared, settings, query) = (&*shared, &*settings, query.as_deref());
+            let (app, route, headers, body) = (&*app, &route, &headers, &body);
+            handle::answer(&Call {
+                shared,
+                settings,
+                app,
+                route,
+                query,
+                headers,
+                key,
+                body,
+                body_bytes,
+            });
+        });
+        return shape(&FaultKind::Late { ms }, None);
+    }
     let call = Call {
         shared,
         settings: &settings,
