@@ -12,8 +12,8 @@ demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to tr
 example: ## Start the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
 	@tools/example.sh
 
-test: ## Run all tests (T=name: those whose name contains it); last line: N passed, N failed, N skipped
-	@tools/test.sh '$(T)'
+test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: those whose name contains it); last line: N passed, N failed, N skipped
+	@COMETCHAT_PG='$(PG)' tools/test.sh '$(T)'
 
 lint: ## Formatting, clippy, and the rules of the house
 	@tools/lint.sh

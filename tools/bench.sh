@@ -39,6 +39,6 @@ if [ "$*" = --full ]; then
   chmod a+x "$work"
   tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'"
   COMETCHAT_CLUSTER=$work/shared COMETCHAT_CALLS=10000 \
-    timeout 1800 cargo test -p scenarios --test session_hygiene thousands -- --nocapture || status=$?
+    timeout 1800 cargo test -p scenarios session_hygiene::thousands -- --nocapture || status=$?
 fi
 exit "$status"

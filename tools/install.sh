@@ -18,6 +18,11 @@ case $major in 15 | 16 | 17 | 18) ;; *) die "$version: cometchat_ext is for Post
   die "the server's headers are missing: on Debian, install postgresql-server-dev-$major"
 
 tools/setup.sh tools
+# cargo-pgrx wants to know of a PostgreSQL, whichever it is asked to install into.
+if [ ! -e "$PGRX_HOME/config.toml" ]; then
+  mkdir -p "$PGRX_HOME"
+  printf '[configs]\npg%s = "%s"\n' "$major" "$pg_config" >"$PGRX_HOME/config.toml"
+fi
 # sudo only where this user cannot write.
 sudo=()
 for dir in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)/extension"; do

@@ -4,7 +4,8 @@ PGRX_VERSION=0.18.1
 NODE_VERSION=22.20.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
-export PGRX_HOME=$CARGO_TARGET_DIR/pgrx-home
+# An empty folder stands for a checkout in which nothing was set up yet (tools/install_test.sh).
+export PGRX_HOME=${COMETCHAT_PGRX_HOME:-$CARGO_TARGET_DIR/pgrx-home}
 NODE_HOME=$CARGO_TARGET_DIR/node
 export PATH="$NODE_HOME/bin:$HOME/.cargo/bin:$PATH"
 # Rust would capture a backtrace for every Postgres ERROR of a server started from here.

@@ -3,6 +3,8 @@
 #
 #   tools/test.sh [NAME]         only tests whose name contains NAME
 #
+# What runs inside PostgreSQL runs in 15 and in 17; COMETCHAT_PG names others (COMETCHAT_PG=15, say).
+# COMETCHAT_BED=latin1 or settings: the scenarios in databases as tests/scenarios/src/bed.rs says.
 # A suite that fails does not stop the others; one that does not finish counts as a failed test.
 # Up to two failed tests of a suite are run once more, alone. Whoever passes then counts as passed and
 # is named in the summary: a busy machine should not fail a run, and nobody should overlook a flake.
@@ -11,17 +13,20 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
 name=${1:-}
-export COMETCHAT_PG=${COMETCHAT_PG:-15}
-major=$COMETCHAT_PG
+read -ra majors <<<"${COMETCHAT_PG:-15 17}"
+first=${majors[0]}
+export COMETCHAT_PG=$first
 logs=$CARGO_TARGET_DIR/test-logs
 work=''
 cleanup() {
-  [ -z "$work" ] || { stop_clusters "$work" "$major"; rm -rf "$work"; }
+  [ -z "$work" ] || { stop_clusters "$work" "$COMETCHAT_PG"; rm -rf "$work"; }
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-tools/setup.sh "$major"
+for major in "${majors[@]}"; do tools/setup.sh "$major"; done
+bouncer=$(tools/pgbouncer.sh) || say "PgBouncer is not to be had here: its tests are skipped"
+export PATH=$PATH${bouncer:+:$bouncer}
 mkdir -p "$logs"
 rm -f "$logs"/*.log "$logs/summary"
 work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-test.XXXXXX")
@@ -70,38 +75,46 @@ suite() {
       if (flaky) { again = split(flaky, names, " "); passed += again; failed -= again; note = "flaky: " flaky }
       else if (retried > 2) { passed -= retried; failed += retried } # as of the others: two, not more
       else if (status != 0 && failed == 0) { failed = 1; note = "did not finish" }
-      printf "%-12s %7d %7d %7d %6d s  %s\n", suite, passed, failed, ignored, seconds, note
+      printf "%-14s %7d %7d %7d %6d s  %s\n", suite, passed, failed, ignored, seconds, note
     }' "$log" >>"$logs/summary"
 }
 
 # ---- the suites -------------------------------------------------------------------------------
 suite client 20 cargo test -p cometchat -p transport -p simulator --no-fail-fast -- ${name:+"$name"}
 
-# Before the release build: it installs a build of its own into the same copy of PostgreSQL.
-# It copies over the library in place, which a server that has it loaded (make demo KEEP=1) would not
-# survive: so the old one is taken away first.
-rm -f "$(pg_prefix "$major")/lib/postgresql/$major/lib/cometchat_ext.so"
-pg_test=(cargo pgrx test "pg$major" ${name:+"$name"} --no-default-features --features "pg$major"
-  --pgdata "$work/pg_test")
-mkdir "$work/pg_test"
-if [ "$(id -u)" = 0 ]; then
-  chown postgres: "$work/pg_test"
-  pg_test+=(--runas postgres)
-fi
-suite pg_test 20 "${pg_test[@]}"
+# in_postgres MAJOR: the suites that run inside it.
+in_postgres() {
+  local major=$1
+  export COMETCHAT_PG=$major
+  # It copies over the library in place, which a server that has it loaded (make demo KEEP=1) would not
+  # survive: so the old one is taken away first. Before the release build, which replaces it.
+  rm -f "$(pg_prefix "$major")/lib/postgresql/$major/lib/cometchat_ext.so"
+  local pg_test=(cargo pgrx test "pg$major" ${name:+"$name"} --no-default-features
+    --features "pg$major" --pgdata "$work/pg_test$major")
+  mkdir "$work/pg_test$major"
+  if [ "$(id -u)" = 0 ]; then
+    chown postgres: "$work/pg_test$major"
+    pg_test+=(--runas postgres)
+  fi
+  suite "pg_test-$major" 20 "${pg_test[@]}"
 
-say build
-tools/build.sh "$major" || printf "%-12s %7d %7d %7d %6d s  did not finish\n" build 0 1 0 0 >>"$logs/summary"
-suite goldens 10 tools/goldens.sh "$work/goldens" "$name"
+  say build
+  tools/build.sh "$major" ||
+    printf "%-14s %7d %7d %7d %6d s  did not finish\n" "build-$major" 0 1 0 0 >>"$logs/summary"
+  suite "goldens-$major" 10 tools/goldens.sh "$work/goldens$major" "$name"
 
-tools/safeupdate.sh "$major"
-# No test cuts the power: what is written survives the end of any process.
-tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'" \
-  "fsync = off"
-COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$major") suite scenarios 40 \
-  cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
+  tools/safeupdate.sh "$major"
+  # No test cuts the power: what is written survives the end of any process.
+  tools/cluster.sh start "$work/shared$major" "$major" \
+    "shared_preload_libraries = 'cometchat_ext'" "fsync = off"
+  COMETCHAT_CLUSTER=$work/shared$major PG_BIN=$(pg_bin "$major") suite "scenarios-$major" 40 \
+    cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
+  tools/cluster.sh stop "$work/shared$major" "$major"
+}
+for major in "${majors[@]}"; do in_postgres "$major"; done
 
-tools/cluster.sh stop "$work/shared" "$major"
+export COMETCHAT_PG=$first
+suite install 10 tools/install_test.sh
 # TypeScript: the client, supabase-js against all of it, the example in a browser.
 export NO_COLOR=1
 suite typescript 8 tools/client.sh "$name"
@@ -109,8 +122,8 @@ suite supabase-js 12 tools/supabase.sh "$name"
 suite example 8 tools/example.sh test "$name"
 
 # ---- the sum ----------------------------------------------------------------------------------
-printf '\n%-12s %7s %7s %7s\n' "" passed failed skipped
+printf '\n%-14s %7s %7s %7s\n' "" passed failed skipped
 cat "$logs/summary"
-printf '%-12s on PostgreSQL %s; logs in %s\n\n' "" "$major" "${logs#"$PWD"/}"
+printf '%-14s on PostgreSQL %s; logs in %s\n\n' "" "${majors[*]}" "${logs#"$PWD"/}"
 awk '{ passed += $2; failed += $3; skipped += $4 }
      END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }' "$logs/summary"

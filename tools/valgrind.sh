@@ -29,8 +29,7 @@ tools/setup.sh "$major"
 tools/build.sh "$major"
 mapfile -t missing < <(debian_missing valgrind libc6-dbg)
 [ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
-progress "building the tests" timeout 1800 cargo test -p scenarios --no-run \
-  --test encodings --test encodings_back --test flows --test names
+progress "building the tests" timeout 1800 cargo test -p scenarios --no-run
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/valgrind.XXXXXX")
 chmod a+rx "$work"
@@ -39,7 +38,7 @@ tools/cluster.sh start "$cluster" "$major" "shared_preload_libraries = 'cometcha
   "autovacuum = off" "authentication_timeout = 600"
 # Their databases are made at full speed; and what fails without valgrind is not looked at under it.
 COMETCHAT_CLUSTER=$cluster PG_BIN=$(pg_bin "$major") progress "the same without valgrind" \
-  timeout 300 cargo test -p scenarios --test encodings -- names_that_people_have
+  timeout 300 cargo test -p scenarios encodings::names_that_people_have
 as_pg "$(pg_bin "$major")/pg_ctl" -D "$cluster/data" -m fast -w -t 60 stop >/dev/null
 mkdir "$reports"
 cp tools/valgrind.supp "$work"
@@ -64,8 +63,7 @@ done
 say "the server runs under valgrind; ${#tests[@]} names of tests, 20 minutes at the most"
 failed=0
 COMETCHAT_CLUSTER=$cluster PG_BIN=$(pg_bin "$major") COMETCHAT_SLOWNESS=7 \
-  timeout --kill-after=30 20m cargo test -p scenarios --no-fail-fast --test flows --test names \
-  --test encodings --test encodings_back -- --test-threads=2 "${tests[@]}" || failed=$?
+  timeout --kill-after=30 20m cargo test -p scenarios --no-fail-fast -- --test-threads=2 "${tests[@]}" || failed=$?
 stop_server
 
 # An <error> of several lines becomes one record; those with a frame of ours count.
