@@ -23,13 +23,14 @@ use simulator::{RecordMode, Simulator};
 use size::Size;
 
 /// What can be measured by itself.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "transport",
     "responsive",
     "trigger",
     "arrival",
     "wakes",
     "backlog",
+    "jit",
     "limits",
     "claim",
     "idle",

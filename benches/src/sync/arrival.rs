@@ -36,7 +36,7 @@ fn sign_up(auth: &mut Client) -> (Uuid, Instant) {
     (user, Instant::now())
 }
 
-fn one_by_one(ground: &Ground, auth: &mut Client, count: usize) -> Times {
+pub fn one_by_one(ground: &Ground, auth: &mut Client, count: usize) -> Times {
     let mut admin = ground.stack.db.admin();
     sign_up_and_settle(ground, auth, &mut admin); // to warm up: threads, a connection, plans
     ground.desk.note_arrivals();

@@ -74,7 +74,7 @@ fn far(ground: &Ground, users: usize, report: &mut Report) {
 }
 
 /// Waits until so many requests were answered; when that was.
-fn reached(ground: &Ground, answered: usize) -> Instant {
+pub fn reached(ground: &Ground, answered: usize) -> Instant {
     let mut last = (ground.desk.answered(), Instant::now());
     while ground.desk.answered() < answered {
         thread::sleep(Duration::from_millis(1));

@@ -5,6 +5,7 @@ mod backlog;
 mod claim;
 mod ground;
 mod idle;
+mod jit;
 mod limits;
 mod trigger;
 mod wakes;
@@ -33,6 +34,9 @@ pub fn measure(size: &Size, chosen: impl Fn(&str) -> bool, report: &mut Report) 
         if chosen("backlog") {
             backlog::measure(&ground, size, report);
         }
+    }
+    if chosen("jit") {
+        jit::measure(size, report);
     }
     if chosen("limits") {
         limits::measure(size, report);
