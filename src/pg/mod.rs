@@ -16,6 +16,7 @@ pub mod subxact;
 pub mod text;
 pub mod transaction;
 pub mod turn;
+mod undoable;
 pub mod undone;
 mod values;
 pub mod wake;

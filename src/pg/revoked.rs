@@ -6,13 +6,13 @@
 //! not stored any more. What the worker could not forget then, because the row was locked say, stays
 //! void until it can. Without the library preloaded only this session knows.
 
-use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::time::{Duration, Instant};
 
 use pgrx::{pg_guard, pg_sys, Uuid};
 use transport::Interrupted;
 
+use super::undoable::Undoable;
 use super::{latch, session, shared, wake};
 
 /// A token of a user, by its hash.
@@ -66,9 +66,7 @@ impl VoidTokens {
 }
 
 thread_local! {
-    static REGISTERED: Cell<bool> = const { Cell::new(false) };
-    /// Of the current transaction, each with the subtransaction whose rollback would bring it back.
-    static FLUSHED: RefCell<Vec<(pg_sys::SubTransactionId, Void)>> = const { RefCell::new(Vec::new()) };
+    static FLUSHED: Undoable<Void> = const { Undoable::new() };
 }
 
 /// How long a revocation waits for the worker to forget the token first. It takes a few milliseconds,
@@ -95,27 +93,19 @@ pub fn forget_first(user: Uuid, token: &str) -> Result<(), Interrupted> {
 }
 
 fn note(user: Uuid, token: &str) {
-    if !REGISTERED.get() {
-        // SAFETY: registered once, or twice at worst, which is harmless; the callbacks stay valid,
-        // since libraries are never unloaded.
-        unsafe {
-            pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
-            pg_sys::RegisterSubXactCallback(Some(at_subtransaction_end), std::ptr::null_mut());
-        }
-        REGISTERED.set(true);
-    }
-    // SAFETY: reads the transaction's state.
-    let within = unsafe { pg_sys::GetCurrentSubTransactionId() };
     let void = Void { user, token: hash(token) };
     let database = database();
     shared::with_void_tokens(|known| known.add(database, void));
-    FLUSHED.with_borrow_mut(|flushed| flushed.push((within, void)));
+    FLUSHED.with(|flushed| {
+        flushed.register(at_end, at_subtransaction_end);
+        flushed.push(void);
+    });
 }
 
 /// The current transaction could not forget the user's token after all: it stays void when the
 /// transaction commits.
 pub fn stays_void(user: Uuid) {
-    FLUSHED.with_borrow_mut(|flushed| flushed.retain(|(_, void)| void.user != user));
+    FLUSHED.with(|flushed| flushed.forget(|void| void.user == user));
     wake::at_commit();
 }
 
@@ -160,22 +150,16 @@ fn database() -> u32 {
 ///
 /// At the end of a transaction an error would be a crash, or hide the one that ended it: this only
 /// writes memory that is there and sets a latch.
-fn rolled_back(which: impl Fn(pg_sys::SubTransactionId) -> bool) {
-    let any = FLUSHED.with_borrow_mut(|flushed| {
-        let before = flushed.len();
-        flushed.retain(|(within, _)| !which(*within));
-        flushed.len() < before
-    });
-    if any {
+fn rolled_back(back: &[Void]) {
+    if !back.is_empty() {
         wake::worker();
     }
 }
 
 /// What the transaction has forgotten is not stored any more.
 fn committed() {
-    let done = FLUSHED.with_borrow_mut(std::mem::take);
+    let done = FLUSHED.with(Undoable::take);
     if !done.is_empty() {
-        let done: Vec<Void> = done.into_iter().map(|(_, void)| void).collect();
         forgotten(&done);
     }
 }
@@ -186,7 +170,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
     match event {
         XACT_EVENT_COMMIT => committed(),
         // How a prepared transaction ends is not known here. If it commits, the token is not stored.
-        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(|_| true),
+        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&FLUSHED.with(Undoable::take)),
         _ => {}
     }
 }
@@ -200,12 +184,8 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
 ) {
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
     match event {
-        SUBXACT_EVENT_COMMIT_SUB => FLUSHED.with_borrow_mut(|flushed| {
-            for (within, _) in flushed.iter_mut().filter(|(within, _)| *within == ended) {
-                *within = parent;
-            }
-        }),
-        SUBXACT_EVENT_ABORT_SUB => rolled_back(|within| within == ended),
+        SUBXACT_EVENT_COMMIT_SUB => FLUSHED.with(|flushed| flushed.hand_on(ended, parent)),
+        SUBXACT_EVENT_ABORT_SUB => rolled_back(&FLUSHED.with(|flushed| flushed.take_of(ended))),
         _ => {}
     }
 }

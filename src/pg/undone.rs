@@ -4,11 +4,11 @@
 //! about them is in doubt. Noted in shared memory, since a transaction that is ending can write nothing
 //! else; without the library preloaded, or after a crash, nobody is told.
 
-use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 
 use pgrx::{pg_guard, pg_sys, Uuid};
 
+use super::undoable::Undoable;
 use super::{shared, wake};
 
 /// Users that are remembered at the same time; the oldest makes room.
@@ -59,9 +59,7 @@ impl Undone {
 }
 
 thread_local! {
-    static REGISTERED: Cell<bool> = const { Cell::new(false) };
-    /// Of the current transaction, each with the subtransaction whose rollback would undo it.
-    static SENT: RefCell<Vec<(pg_sys::SubTransactionId, Uuid)>> = const { RefCell::new(Vec::new()) };
+    static SENT: Undoable<Uuid> = const { Undoable::new() };
 }
 
 /// Something is about to be sent for this user, and what comes of it stands or falls with the current
@@ -70,21 +68,9 @@ pub fn about_to_send(user: Uuid) {
     if !shared::preloaded() {
         return;
     }
-    if !REGISTERED.get() {
-        // SAFETY: registered once, or twice at worst, which is harmless; the callbacks stay valid,
-        // since libraries are never unloaded.
-        unsafe {
-            pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
-            pg_sys::RegisterSubXactCallback(Some(at_subtransaction_end), std::ptr::null_mut());
-        }
-        REGISTERED.set(true);
-    }
-    // SAFETY: reads the transaction's state.
-    let within = unsafe { pg_sys::GetCurrentSubTransactionId() };
-    SENT.with_borrow_mut(|sent| {
-        if sent.last() != Some(&(within, user)) {
-            sent.push((within, user)); // once for all requests of a call
-        }
+    SENT.with(|sent| {
+        sent.register(at_end, at_subtransaction_end);
+        sent.push(user); // once for all requests of a call
     });
 }
 
@@ -110,19 +96,9 @@ fn database() -> u32 {
 
 /// At the end of a transaction an error would be a crash, or hide the one that ended it: this only
 /// writes memory that is there and sets a latch.
-fn rolled_back(which: impl Fn(pg_sys::SubTransactionId) -> bool) {
-    let mut undone = Vec::new();
-    SENT.with_borrow_mut(|sent| {
-        sent.retain(|(within, user)| {
-            let stays = !which(*within);
-            if !stays {
-                undone.push(*user);
-            }
-            stays
-        });
-    });
+fn rolled_back(undone: &[Uuid]) {
     if !undone.is_empty() {
-        put_back(&undone);
+        put_back(undone);
         wake::worker();
     }
 }
@@ -131,9 +107,9 @@ fn rolled_back(which: impl Fn(pg_sys::SubTransactionId) -> bool) {
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     match event {
-        XACT_EVENT_COMMIT => SENT.with_borrow_mut(Vec::clear),
+        XACT_EVENT_COMMIT => drop(SENT.with(Undoable::take)),
         // How a prepared transaction ends is not known here: to ask does no harm.
-        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(|_| true),
+        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&SENT.with(Undoable::take)),
         _ => {}
     }
 }
@@ -147,12 +123,8 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
 ) {
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
     match event {
-        SUBXACT_EVENT_COMMIT_SUB => SENT.with_borrow_mut(|sent| {
-            for (within, _) in sent.iter_mut().filter(|(within, _)| *within == ended) {
-                *within = parent;
-            }
-        }),
-        SUBXACT_EVENT_ABORT_SUB => rolled_back(|within| within == ended),
+        SUBXACT_EVENT_COMMIT_SUB => SENT.with(|sent| sent.hand_on(ended, parent)),
+        SUBXACT_EVENT_ABORT_SUB => rolled_back(&SENT.with(|sent| sent.take_of(ended))),
         _ => {}
     }
 }
