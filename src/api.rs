@@ -4,37 +4,47 @@ use cometchat::limits;
 use pgrx::datum::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::Uuid;
+use uuid::Uuid;
 
-use crate::failure::Failure;
+use sync::error::CallError;
 use crate::pg::text::{Json, Text, WholeText};
-use crate::pg::{latch, record, rights, session, wake};
-use crate::sync::foreground;
-use crate::users::{self, attach, auth_users, unseen};
-use crate::{answer, config, ensure, remote, stats, token};
+use crate::calls::{ensure_user, remote, response, tokens};
+use crate::pg::{latch, record, rights, session};
+use crate::shmem::{stats, wake};
+use crate::worker::foreground;
+use crate::store::{self, attach, auth_users, unseen};
+use crate::{app, config};
+
+fn from_pgrx(id: pgrx::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+fn to_pgrx(id: Uuid) -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(id.into_bytes())
+}
 
 #[pg_extern(sql = false)]
 fn cometchat_ensure_user(
-    user_id: Option<Uuid>,
+    user_id: Option<pgrx::Uuid>,
     display_name: Option<Text>,
     email: Option<Text>,
 ) -> Json {
     let plain = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
-    answer::of(ensure::ensure_user(
-        user_id,
+    response::into_json(ensure_user::ensure_user(
+        user_id.map(from_pgrx),
         plain(&display_name).as_deref(),
         plain(&email).as_deref(),
     ))
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_refresh_token(user_id: Option<Uuid>) -> Json {
-    answer::of(token::refresh(user_id))
+fn cometchat_refresh_token(user_id: Option<pgrx::Uuid>) -> Json {
+    response::into_json(tokens::refresh(user_id.map(from_pgrx)))
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_revoke_tokens(user_id: Option<Uuid>) -> Json {
-    answer::of(token::revoke(user_id))
+fn cometchat_revoke_tokens(user_id: Option<pgrx::Uuid>) -> Json {
+    response::into_json(tokens::revoke(user_id.map(from_pgrx)))
 }
 
 #[pg_extern(sql = false)]
@@ -70,8 +80,8 @@ fn cometchat_worker_facts() -> Json {
 }
 
 /// What a private function answers: a value, or the failure's phrase under `error`.
-fn report<T: serde::Serialize>(result: Result<T, Failure>) -> Json {
-    latch::raise_held_error();
+fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
+    latch::rethrow_pending_error();
     Json(match result {
         Ok(value) => serde_json::json!({ "value": value }),
         Err(failure) => {
@@ -109,14 +119,14 @@ fn cometchat_remote_users(page: i32, per_page: i32) -> Json {
 /// Reads nobody, as everybody is read.
 #[pg_extern(sql = false)]
 fn cometchat_read_auth_users() {
-    users::load(unseen::beginning());
+    store::load(unseen::beginning());
 }
 
 /// One page of users, compared with `auth.users`; with `repair`, who differs is queued.
 #[pg_extern(sql = false)]
-fn cometchat_unseen_changes(from: Uuid, most: i32, repair: bool) -> Json {
-    report(config::app_id().map(|app_id| {
-        let page = unseen::page(from, usize::try_from(most).unwrap_or(1).max(1), &app_id);
+fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
+    report(app::app_id().map(|app_id| {
+        let page = unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
         if repair {
             unseen::queue(&page.found);
         }
@@ -163,16 +173,16 @@ fn cometchat_open_public() {
 /// The next users of `auth.users`, in the order of their ids.
 #[pg_extern(sql = false)]
 fn cometchat_list_auth_users(
-    after: Option<Uuid>,
+    after: Option<pgrx::Uuid>,
     most: i32,
-) -> TableIterator<'static, (name!(user_id, Uuid), name!(shut_out, bool), name!(by_itself, bool))> {
+) -> TableIterator<'static, (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(by_itself, bool))> {
     let policy = config::sync_policy();
     let by_itself = move |user: &auth_users::Listed| {
         (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)
     };
-    let page = auth_users::page(after, most.into());
+    let page = auth_users::page(after.map(from_pgrx), most.into());
     TableIterator::new(
-        page.into_iter().map(move |user| (user.user, user.shut_out, by_itself(&user))),
+        page.into_iter().map(move |user| (to_pgrx(user.user), user.suspended, by_itself(&user))),
     )
 }
 

@@ -1,32 +1,19 @@
 //! `cometchat_ext`: CometChat users and auth tokens from inside PostgreSQL.
 //!
-//! Data flows one way: [`api`] (what SQL calls) → [`ensure`], [`token`] (the use cases) →
-//! `cometchat` (the REST client, a crate that does not know Postgres) → `transport` (ureq on
-//! sockets that wait the way their host wants). [`users`] holds the SQL, [`pg`] everything unsafe,
-//! and [`failure`] alone decides how an error looks from SQL.
+//! Data flows one way: [`api`] (what SQL calls) → [`calls`] (the use cases) → the crate `sync` (every
+//! decision) → the crate `cometchat` (the REST client) → the crate `transport` (sockets that wait the
+//! way their host wants). The crates do not know Postgres; `sync::error` alone decides how an error
+//! looks from SQL.
 
-mod answer;
-mod api;
-mod budget;
-mod caller;
-mod config;
-mod converge;
-mod ensure;
-mod failure;
-mod file;
-mod http;
-mod identity;
-mod pg;
-mod profile;
-mod remote;
-mod secret;
-mod stats;
-mod sync;
-mod token;
-mod users;
-
-#[cfg(any(test, feature = "pg_test"))]
-mod tests;
+mod api; // the functions that SQL calls: shells
+mod app; // the CometChat app of this database: id, endpoint, key
+mod calls; // the use cases
+mod config; // the settings
+mod http; // clients that send under this database's settings and limits
+mod pg; // what Postgres offers only through its C API
+mod shmem; // what all processes of the server know together
+mod store; // all SQL that Rust runs
+mod worker; // the background processes: whatever was committed reaches CometChat
 
 use pgrx::prelude::*;
 
@@ -51,9 +38,9 @@ extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["owner"], 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::process::init();
-    pg::shared::init();
+    shmem::init();
     config::init();
-    pg::bgworker::register_launcher();
+    worker::bgworker::register_launcher();
 }
 
 /// What `cargo pgrx test` asks of the crate it tests.

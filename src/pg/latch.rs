@@ -2,7 +2,7 @@
 //!
 //! While a request waits, cancel, terminate, the death of the postmaster, procsignal barriers and
 //! reloads are served as in any of Postgres's own waits. An ERROR that one of them raises is held
-//! until ureq has unwound, and raised then ([`raise_held_error`]): no socket is leaked and no lock
+//! until ureq has unwound, and raised then ([`rethrow_pending_error`]): no socket is leaked and no lock
 //! of the connection pool is poisoned.
 
 use std::cell::RefCell;
@@ -52,7 +52,7 @@ impl Wait for LatchWait {
 /// Sleeps for `time` or until the latch is set, whichever comes first.
 ///
 /// # Errors
-/// [`Interrupted`] when an interrupt raised an error; see [`raise_held_error`].
+/// [`Interrupted`] when an interrupt raised an error; see [`rethrow_pending_error`].
 pub fn nap(time: Duration) -> Result<(), Interrupted> {
     serve_interrupts()?;
     latch_or(None, Some(time))?;
@@ -66,7 +66,7 @@ pub fn begin() {
 }
 
 /// Raises what an interrupt raised while a request was waiting. Call it with ureq off the stack.
-pub fn raise_held_error() {
+pub fn rethrow_pending_error() {
     if let Some(error) = HELD.take() {
         error.rethrow();
     }
@@ -116,7 +116,7 @@ fn latch_or(
     Ok(came)
 }
 
-/// Runs `f`; an ERROR that it raises is kept for [`raise_held_error`].
+/// Runs `f`; an ERROR that it raises is kept for [`rethrow_pending_error`].
 fn hold_errors_of(f: impl FnOnce()) -> Result<(), Interrupted> {
     PgTryBuilder::new(AssertUnwindSafe(|| {
         f();

@@ -13,18 +13,19 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::time::{Duration, Instant};
 
-use pgrx::{pg_guard, pg_sys, Uuid};
+use pgrx::{pg_guard, pg_sys};
+use uuid::Uuid;
 
 use super::latch;
 
 /// Callers that may wait for one user while another works.
-const PLACES: u16 = 3;
+const MAX_WAITERS: u16 = 3;
 
 /// The fourth field of our lock tags: the work itself, and the places in the queue after it.
 const WORK: u16 = 0x4343;
 
 /// "I have worked on more users than I keep locks for": for the whole database.
-const CROWD: u16 = WORK + PLACES + 1;
+const CROWD: u16 = WORK + MAX_WAITERS + 1;
 
 /// Users whose locks a transaction keeps until its end.
 const KEPT: u32 = 32;
@@ -41,10 +42,10 @@ pub enum Outcome {
     /// It is ours until the transaction ends, or [`release_work`].
     Acquired,
     /// All places are taken.
-    Crowded,
+    QueueFull,
     /// The deadline passed.
-    TooLate,
-    /// An interrupt raised an error: call [`latch::raise_held_error`].
+    TimedOut,
+    /// An interrupt raised an error: call [`latch::rethrow_pending_error`].
     Interrupted,
 }
 
@@ -53,8 +54,8 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
     if try_lock(user, WORK) {
         return Outcome::Acquired;
     }
-    let Some(place) = (WORK + 1..=WORK + PLACES).find(|place| try_lock(user, *place)) else {
-        return Outcome::Crowded;
+    let Some(place) = (WORK + 1..=WORK + MAX_WAITERS).find(|place| try_lock(user, *place)) else {
+        return Outcome::QueueFull;
     };
     // Polled rather than queued for: a wait in the lock manager could not end at our deadline
     // without raising an error. Three waiters at most make this cheap.
@@ -62,7 +63,7 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
     let outcome = loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            break Outcome::TooLate;
+            break Outcome::TimedOut;
         }
         if latch::nap(pause.min(left)).is_err() {
             return Outcome::Interrupted; // the transaction ends, and its locks with it

@@ -10,7 +10,7 @@ use super::session;
 
 /// What a statement may wait for a lock when its call's budget is used up; well within the margin that
 /// is left before the statement's own deadline.
-pub const LAST_MOMENT: Duration = Duration::from_millis(100);
+pub const FINAL_WRITE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How a subtransaction ends that `f` did not fail.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Values on their way into statements and out of rows: each type that we use, and no other.
 
-use pgrx::{pg_sys, Uuid};
+use pgrx::pg_sys;
+use uuid::Uuid;
 
 use super::text;
 
@@ -71,7 +72,8 @@ impl Column for Uuid {
     const TYPES: &'static [pg_sys::Oid] = &[pg_sys::UUIDOID];
     unsafe fn read(datum: pg_sys::Datum) -> Self {
         // SAFETY: as the caller says.
-        unsafe { pgrx::FromDatum::from_datum(datum, false) }.unwrap_or(Uuid::from_bytes([0; 16]))
+        let read = unsafe { <pgrx::Uuid as pgrx::FromDatum>::from_datum(datum, false) };
+        read.map_or(Uuid::nil(), |uuid| Uuid::from_bytes(*uuid.as_bytes()))
     }
 }
 
@@ -117,9 +119,16 @@ plain_values!(
     bool: BOOLOID BOOLARRAYOID,
     i32: INT4OID INT4ARRAYOID,
     i64: INT8OID INT8ARRAYOID,
-    pg_sys::Oid: OIDOID OIDARRAYOID,
-    Uuid: UUIDOID UUIDARRAYOID
+    pg_sys::Oid: OIDOID OIDARRAYOID
 );
+
+impl Value for Uuid {
+    const TYPE: pg_sys::Oid = pg_sys::UUIDOID;
+    const ARRAY: pg_sys::Oid = pg_sys::UUIDARRAYOID;
+    fn datum(self) -> Option<pg_sys::Datum> {
+        pgrx::IntoDatum::into_datum(pgrx::Uuid::from_bytes(self.into_bytes()))
+    }
+}
 
 impl Value for &str {
     const TYPE: pg_sys::Oid = pg_sys::TEXTOID;

@@ -1,0 +1,285 @@
+//! One user's work for CometChat, outside any transaction. Knows nothing of Postgres.
+
+use std::time::Instant;
+
+use cometchat::{Client, Error, ErrorKind};
+use uuid::Uuid;
+
+use crate::policy::{self, RetryDecision};
+use crate::user_sync::{UserSync, SyncError};
+use crate::error::{self, CallError, PauseReason};
+use crate::profile::DesiredProfile;
+use crate::model::{Certainty, RemoteState, UserStatus};
+
+/// What becomes of a deleted user (`cometchat.on_delete`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDelete {
+    #[default]
+    Deactivate,
+    Delete,
+    Keep,
+}
+
+/// A claimed user, with all that is needed to send.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    pub user: Uuid,
+    /// The app that it is about.
+    pub app_id: String,
+    /// The revision that was read.
+    pub revision: i64,
+    pub attempts: u32,
+    pub presence: UserStatus,
+    /// Not to be synced by itself (anonymous or unconfirmed), and not in CometChat yet.
+    pub skip: bool,
+    pub on_delete: OnDelete,
+    pub wanted: DesiredProfile,
+    pub token_by_hand: Option<String>,
+    pub learned: RemoteState,
+    /// Something is stored about the user's existence there.
+    pub known: bool,
+    /// How far that may be relied on.
+    pub doubt: Certainty,
+}
+
+/// A job that was tried.
+#[derive(Debug)]
+pub struct JobResult {
+    pub job: Job,
+    pub outcome: Outcome,
+    /// Since when.
+    pub started: Instant,
+    /// Whether a request was sent at all.
+    pub request_sent: bool,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum Outcome {
+    /// CometChat agrees.
+    Synced,
+    /// Nothing is to be remembered of the user any more.
+    Removed,
+    /// Not yet.
+    Failed {
+        decision: RetryDecision,
+        /// Why nobody has a chance, if so.
+        pause: Option<PauseReason>,
+        /// CometChat's code, or ours.
+        code: String,
+        /// What the log says: ours, and CometChat's.
+        reason: String,
+        message: Option<String>,
+    },
+}
+
+impl JobResult {
+    /// What failed is an attempt of this user's, however it reads.
+    pub fn count_as_attempt(&mut self) {
+        if let Outcome::Failed { decision, .. } = &mut self.outcome {
+            *decision = RetryDecision::Retry;
+        }
+    }
+}
+
+impl Job {
+    /// Whether it is to deactivate somebody who, for all we know, is active.
+    pub fn deactivates(&self) -> bool {
+        let to_be = match self.presence {
+            UserStatus::Active | UserStatus::Unknown => false,
+            UserStatus::Suspended { .. } => true,
+            UserStatus::Deleted => self.on_delete == OnDelete::Deactivate,
+        };
+        to_be && self.may_be_there() && !self.learned.deactivated
+    }
+
+    /// Whether it is to make somebody active of whom it is certain that they are not. (Of whoever is
+    /// new nothing is: that is what their row says by default.)
+    pub fn activates(&self) -> bool {
+        let inactive = self.learned.sent.is_none() && self.doubt == Certainty::Settled;
+        self.presence == UserStatus::Active && !self.skip && inactive
+    }
+
+    /// CometChat may have the user, for all we know.
+    fn may_be_there(&self) -> bool {
+        self.was_there() || self.doubt != Certainty::Settled
+    }
+
+    /// CometChat has the user, or had.
+    fn was_there(&self) -> bool {
+        self.learned.mapped || self.known
+    }
+
+    /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
+    /// bringing somebody back is others' doing.
+    pub fn requests_of_the_user(&self) -> (u64, u64) {
+        if self.presence != UserStatus::Active || self.skip || self.learned.deactivated {
+            return (0, 0);
+        }
+        let wanted = self.wanted.profile.as_sent();
+        let edit = match &self.learned.sent {
+            _ if self.wanted.unreadable.is_some() => 0,
+            Some(_) if self.doubt.answer_was_lost() => 2, // a look, and a try of the token
+            Some(sent) if *sent == wanted => 0,
+            Some(sent) if !self.wanted.profile.reads_first(sent) => 1,
+            Some(_) => 2, // what is there is read before it is written
+            None if self.learned.mapped => 2,
+            None => 1, // a create; whoever is new has a whole budget
+        };
+        (edit, u64::from(self.learned.revoke_pending))
+    }
+
+    /// Does the work; what was learned on the way stays in the job.
+    pub fn run(mut self, client: &Client) -> JobResult {
+        let request_sent = !self.skip
+            && (matches!(self.presence, UserStatus::Active | UserStatus::Unknown)
+                || self.may_be_there());
+        let started = Instant::now();
+        let result = match self.presence {
+            _ if self.skip => Ok(false),
+            UserStatus::Active | UserStatus::Unknown if self.wanted.unreadable.is_some() => {
+                self.only_revoke(client).map(|()| false)
+            }
+            UserStatus::Active | UserStatus::Unknown => self.converge(client).map(|()| false),
+            UserStatus::Suspended { .. } if !self.may_be_there() => Ok(false),
+            UserStatus::Deleted if !self.may_be_there() => Ok(true),
+            UserStatus::Suspended { .. } => self.suspend(client).map(|()| false),
+            UserStatus::Deleted => self.remove(client).map_err(SyncError::from),
+        };
+        let outcome = match result {
+            Ok(false) => Outcome::Synced,
+            Ok(true) => Outcome::Removed,
+            Err(trouble) => failed(trouble),
+        };
+        JobResult { job: self, outcome, started, request_sent }
+    }
+
+    /// Back into the queue as it was.
+    pub fn released(self) -> JobResult {
+        let outcome = Outcome::Failed {
+            decision: RetryDecision::Interrupted, // so that nothing is written of it
+            pause: None,
+            code: String::new(),
+            reason: String::new(),
+            message: None,
+        };
+        JobResult { job: self, outcome, started: Instant::now(), request_sent: false }
+    }
+
+    fn converge(&mut self, client: &Client) -> Result<(), SyncError> {
+        let mut way = UserSync {
+            client,
+            profile: &self.wanted.profile,
+            token_by_hand: self.token_by_hand.take(),
+            may_reactivate: false,
+            for_login: false,
+            learned: std::mem::take(&mut self.learned),
+            doubt: self.doubt,
+            not_updated: None,
+        };
+        let mut result = way.run();
+        if result.is_ok() && way.learned.revoke_pending {
+            result = way.flush(); // a revocation that is still owed
+        }
+        self.learned = way.learned;
+        result
+    }
+
+    /// What is wanted cannot be read; a revocation does not depend on it.
+    fn only_revoke(&mut self, client: &Client) -> Result<(), SyncError> {
+        if self.learned.revoke_pending && self.learned.mapped {
+            client.flush_tokens(&self.learned.uid)?;
+            self.learned.revoke_pending = false;
+        }
+        Err(SyncError::Unreadable(self.wanted.unreadable.clone().unwrap_or_default()))
+    }
+
+    /// Banned or softly deleted: every session ends, and nobody can start another. In this order,
+    /// since a reactivated user's old tokens would work again.
+    fn suspend(&mut self, client: &Client) -> Result<(), SyncError> {
+        let was_there = self.was_there();
+        self.deactivate(client, was_there)?;
+        self.learned.sent = None;
+        Ok(())
+    }
+
+    fn deactivate(&mut self, client: &Client, was_there: bool) -> Result<(), Error> {
+        let uid = self.learned.uid.clone();
+        // However far this comes, the stored token is handed out no more.
+        self.learned.token = None;
+        let flushed = client.flush_tokens(&uid);
+        match self.note(flushed) {
+            Ok(()) => {
+                self.learned.revoke_pending = false;
+                // Active until now, so the deactivation is ours, also if its answer is lost and
+                // the next attempt finds it done. If it never comes about, the user will be
+                // reactivated for nothing, which does no harm.
+                self.learned.deactivated = true;
+            }
+            // Of whom nothing is known: not there, or deactivated by an attempt whose answer was lost.
+            Err(e) if e.kind() == ErrorKind::UidNotFound && !was_there => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::UidNotFound => {} // deactivated already, or not there
+            Err(e) => return Err(e),
+        }
+        let deactivated = client.deactivate_users(&[&uid]);
+        let outcome = self.note(deactivated)?;
+        // Deactivated already, no flush of ours worked, and no earlier attempt was cut off: that was
+        // others. What they do leaves no trace here, and their decision stands.
+        if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
+            self.learned.deactivated = true;
+        }
+        Ok(())
+    }
+
+    /// Keeps in mind what a request may have brought about though it failed.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+    }
+
+    /// Deleted here. `true`: nothing is to be remembered.
+    fn remove(&mut self, client: &Client) -> Result<bool, Error> {
+        let was_there = self.was_there();
+        // What is under way still is looked at once more when it is over.
+        let over = !matches!(self.doubt, Certainty::InFlight(_));
+        self.learned.token = None;
+        self.learned.mapped = false;
+        self.learned.sent = None;
+        match self.on_delete {
+            OnDelete::Keep => Ok(true),
+            OnDelete::Deactivate => {
+                self.deactivate(client, was_there)?;
+                // Remembered, so that a new sign-up with the same id may be reactivated.
+                Ok(over && !self.learned.deactivated)
+            }
+            OnDelete::Delete => {
+                let deleted = client.delete_user(&self.learned.uid, true);
+                match self.note(deleted) {
+                    Ok(_) => Ok(over),
+                    Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(over),
+                    Err(e) => Err(e),
+                }
+            }
+        }
+    }
+}
+
+fn failed(trouble: SyncError) -> Outcome {
+    let (decision, pause) = (policy::decide(&trouble), PauseReason::from_error(&trouble));
+    let code = error::stored_code(&trouble);
+    let message = match &trouble {
+        SyncError::Deactivated => None,
+        SyncError::Unreadable(why) => Some(why.clone()),
+        SyncError::Remote(error) | SyncError::Token(error) | SyncError::NotCreated(error) => {
+            match error {
+                Error::Api { message, details, .. } => {
+                    let field = details.first().map(|d| format!("{}: {}", d.field, d.message));
+                    field.or_else(|| message.clone())
+                }
+                other => Some(other.to_string()),
+            }
+        }
+    };
+    let ours = CallError::from(trouble).code().as_str();
+    let reason = if code == ours { code.clone() } else { format!("{ours} ({code})") };
+    Outcome::Failed { decision, pause, code, reason, message }
+}

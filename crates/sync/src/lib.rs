@@ -1,0 +1,22 @@
+//! Every decision of the product, without Postgres: what a user's profile should be, which requests
+//! bring CometChat there, what a failure means, when to try again and how fast to go.
+//!
+//! It knows CometChat's client and no database: the host reads [`model::UserRow`], hands over a
+//! [`job::Job`] or runs a [`user_sync::UserSync`], and writes what comes back.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod attribution; // whose failure it is: one user's, or everybody's
+pub mod circuit_breaker; // stops sending while nobody has a chance, and probes
+pub mod error; // what keeps a call from succeeding, and its code
+pub mod job; // one claimed user's work for CometChat
+pub mod model; // what is known of one user
+pub mod pacing; // when a worker claims next, and what an outcome means for the others
+pub mod plan_quota; // creates wait while the plan has no room
+pub mod policy; // every wait, limit, backoff and classification
+pub mod profile; // what CometChat should know of a user, and how that differs from what it knows
+pub mod rate_limiter; // how many requests CometChat allows
+pub mod user_rate_limit; // how many requests one user may cause
+pub mod user_sync; // makes CometChat agree with what is wanted of one user

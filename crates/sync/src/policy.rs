@@ -1,0 +1,156 @@
+//! When to try again, and what a failure means for the others.
+
+use std::time::{Duration, SystemTime};
+
+use cometchat::{Effect, ErrorKind};
+
+use crate::user_sync::SyncError;
+
+/// The wait after the first failure is up to this, after each further one up to twice as long.
+const BASE: Duration = Duration::from_secs(2);
+
+/// And never longer.
+const CAP: Duration = Duration::from_secs(15 * 60);
+
+/// What to do about a user who could not be synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryDecision {
+    /// Try this user again after a while; the attempt counts.
+    Retry,
+    /// CometChat is out of reach: nobody's fault, nobody's attempt.
+    Outage,
+    /// Nobody has a chance until an operator, or time, changes something.
+    OpenCircuit,
+    /// Everybody is to wait for this long.
+    Throttled(Option<Duration>),
+    /// Only this user is put off for so long; no attempt is counted.
+    Defer(Duration),
+    /// The plan has no room for another user; nobody's attempt.
+    PlanFull,
+    /// Useless until this user's data change.
+    Fail,
+    /// The worker is stopping.
+    Interrupted,
+}
+
+/// Sorts a failure.
+pub fn decide(trouble: &SyncError) -> RetryDecision {
+    let error = match trouble {
+        SyncError::Remote(error) | SyncError::Token(error) => error,
+        SyncError::NotCreated(_) => return RetryDecision::PlanFull,
+        SyncError::Deactivated | SyncError::Unreadable(_) => return RetryDecision::Fail,
+    };
+    match error.kind() {
+        ErrorKind::Interrupted => RetryDecision::Interrupted,
+        ErrorKind::RateLimited => RetryDecision::Throttled(error.retry_after()),
+        ErrorKind::Refused => RetryDecision::Throttled(None),
+        ErrorKind::Network => RetryDecision::Outage,
+        ErrorKind::Timeout | ErrorKind::Server | ErrorKind::UidNotFound => RetryDecision::Retry,
+        kind if kind.pauses_everybody() => RetryDecision::OpenCircuit,
+        _ => RetryDecision::Fail,
+    }
+}
+
+/// The wait before the attempt after `failures` failed ones: exponential, with full jitter, so
+/// that users who failed together do not come back together. `random` is in `0..1`.
+pub fn delay(failures: u32, random: f64) -> Duration {
+    let longest = BASE.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(CAP);
+    longest.mul_f64(random.clamp(0.0, 1.0)).max(Duration::from_millis(100))
+}
+
+/// The wait of a user for whom CometChat's limit leaves no request: as long as CometChat, or the
+/// limiter, says, but looked at again within a minute, since settings and limits change.
+pub fn throttled_delay(wait: Option<Duration>) -> Duration {
+    let wait = wait.unwrap_or(Duration::from_secs(1));
+    wait.clamp(Duration::from_millis(100), Duration::from_secs(60))
+}
+
+/// The wait before the worker takes over what an interactive call could not do, in milliseconds.
+pub fn first_delay(retry_after: Option<Duration>) -> i64 {
+    i64::try_from(throttled_delay(retry_after).as_millis()).unwrap_or(1000)
+}
+
+/// The wait of a user for whom there is no room: whoever finds some has them all tried at once.
+pub const NO_ROOM_DELAY: Duration = Duration::from_secs(300);
+
+/// A request that nobody has heard of any more may be in flight for so long: as long again as it was
+/// waited for, and then some.
+pub fn in_flight_for(request_timeout: Duration) -> Duration {
+    request_timeout.max(Duration::from_secs(1)).saturating_mul(2)
+}
+
+/// How long it is uncertain what CometChat has, after requests of that effect; `None`: not at all.
+pub fn unsettled_for(effect: Effect, request_timeout: Duration) -> Option<Duration> {
+    match effect {
+        Effect::None => None,
+        Effect::Unknown => Some(Duration::ZERO),
+        Effect::UnderWay => Some(in_flight_for(request_timeout)),
+    }
+}
+
+/// The worker looks no sooner than this at what a call left uncertain.
+pub const UNSETTLED_DELAY: Duration = Duration::from_secs(1);
+
+/// The safety probe of an idle worker: prepared transactions, restored rows, commits that found no
+/// library.
+pub const SAFETY_PROBE: Duration = Duration::from_secs(60);
+
+/// What cannot be sent now, for want of CometChat's permission or of threads, is claimed no faster
+/// than this: claiming it and giving it back writes to the database.
+pub const MIN_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A stale claim that somebody has locked is looked at no sooner than this.
+pub const LOCKED_RECHECK: Duration = Duration::from_millis(500);
+
+/// How many users are claimed at a time, as a multiple of `concurrency`.
+pub const PREFETCH_FACTOR: usize = 4;
+
+/// A poll that found something locked comes again after this.
+pub const LOCK_RETRY: Duration = Duration::from_millis(200);
+
+/// A lock that should pass is logged after so many polls in a row: some ten seconds.
+pub const LOCK_FAILURES_BEFORE_LOG: u32 = 20;
+
+/// Errors of the database in a row before they are logged.
+pub const ERRORS_BEFORE_LOG: u32 = 3;
+
+/// The wait after the `n`th error of the database in a row.
+pub fn error_backoff(n: u32) -> Duration {
+    Duration::from_millis(100 << n.min(7))
+}
+
+/// Whether a code is CometChat's own. A refusal that concerns everybody comes with one as a rule;
+/// without it, it may be a firewall's answer about one user.
+pub fn is_of_cometchat(code: &str) -> bool {
+    code.contains("ERR_")
+}
+
+/// The clock that processes share.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
+
+/// The wait before the `n`th probe of a paused queue: 5 s, then ever more, at least one a minute.
+pub fn probe_delay(n: u32) -> Duration {
+    Duration::from_secs((5 << n.min(4)).min(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_quarter_of_an_hour() {
+        let longest: Vec<u64> = (1..=12).map(|n| delay(n, 1.0).as_secs()).collect();
+        assert_eq!(longest, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+        assert_eq!(delay(5, 0.0), Duration::from_millis(100));
+        assert_eq!(delay(u32::MAX, 1.0), CAP);
+    }
+
+    #[test]
+    fn probes_come_at_least_once_a_minute() {
+        let waits: Vec<u64> = (0..7).map(|n| probe_delay(n).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 60, 60, 60]);
+    }
+}

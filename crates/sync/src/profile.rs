@@ -1,0 +1,317 @@
+//! What CometChat should know of a user, and how that differs from what it knows.
+
+use cometchat::limits::{self, Own};
+use cometchat::{NewUser, Unset, User, UserPatch};
+use serde_json::{json, Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::model::{SyncState, SentFingerprint, UserRow};
+
+/// The profile that is wanted. `None` means "nothing to say": such a field is never sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    pub name: Option<String>,
+    /// What a nameless user is created as. SentFingerprint to somebody who exists only instead of an address,
+    /// which an older version, or somebody else, made their name.
+    pub fallback_name: String,
+    /// What must not be shown as a name.
+    pub own: Own,
+    pub avatar: Option<String>,
+    pub link: Option<String>,
+    pub role: Option<String>,
+    pub tags: Option<Vec<String>>,
+    /// Our part of the metadata; merged into what is there.
+    pub metadata: Map<String, Value>,
+}
+
+/// An argument that wins until what it replaced changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StickyArgument {
+    /// What the caller said.
+    pub value: Option<String>,
+    /// What `auth.users` said at that time.
+    pub basis: Option<String>,
+}
+
+impl StickyArgument {
+    /// The given value if there is one; else the remembered one while its basis stands. `before`:
+    /// what an older version would have taken for the basis.
+    fn settle(
+        given: Option<String>,
+        remembered: StickyArgument,
+        basis: Option<String>,
+        before: &Option<String>,
+    ) -> StickyArgument {
+        match given {
+            Some(value) => StickyArgument { value: Some(value), basis },
+            None if remembered.value.is_some()
+                && (remembered.basis == basis || remembered.basis == *before) =>
+            {
+                StickyArgument { value: remembered.value, basis }
+            }
+            None => StickyArgument::default(),
+        }
+    }
+
+    fn or_basis<'a>(&'a self, basis: &'a Option<String>) -> Option<&'a String> {
+        self.value.as_ref().or(basis.as_ref())
+    }
+}
+
+/// What the caller gave, where it counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallArguments<'a> {
+    pub display_name: Option<&'a str>,
+    /// Only of a trusted caller.
+    pub email: Option<&'a str>,
+}
+
+/// The wanted profile, and the arguments to remember.
+#[derive(Clone, Debug, Default)]
+pub struct DesiredProfile {
+    pub profile: Profile,
+    pub name: StickyArgument,
+    pub email: StickyArgument,
+    /// Why the profile is not known, if so: then it says nothing.
+    pub unreadable: Option<String>,
+}
+
+/// Puts the wanted profile together.
+///
+/// Name: override > last argument, until the metadata's name changes > metadata. Blank, or showing an
+/// address, counts as absent, whoever says it: see [`limits::public_name`].
+pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
+    let known = row.known.as_ref();
+    if row.unreadable.is_some() {
+        let arguments = known.map(|k| (k.name.clone(), k.email.clone()));
+        let (name, email) = arguments.unwrap_or_default();
+        return DesiredProfile { name, email, unreadable: row.unreadable.clone(), ..DesiredProfile::default() };
+    }
+    let auth_email = row.email.clone().filter(|email| !email.trim().is_empty());
+    let email = StickyArgument::settle(
+        given.email.and_then(clean_email),
+        known.map(|k| k.email.clone()).unwrap_or_default(),
+        auth_email.clone(),
+        &auth_email,
+    );
+    let address = email.or_basis(&auth_email).cloned();
+    let addresses = [address.as_deref(), auth_email.as_deref(), given.email].into_iter().flatten();
+    let own = Own { addresses: addresses.map(str::to_owned).collect(), phone: row.phone.clone() };
+    let clean = |raw: &str| limits::public_name(raw, &own);
+    let from_metadata = row.names.iter().flatten().find_map(|raw| clean(raw));
+    // What a version before that rule, and with the setting's own keys only, took for the name: what
+    // somebody chose instead of it is not forgotten because of an update of ours.
+    let before = row.names.iter().take(row.own_names).flatten().find_map(|raw| {
+        let is_own = |name: &str| own.addresses.iter().any(|a| a.trim().eq_ignore_ascii_case(name));
+        limits::clean_name(raw).filter(|name| !is_own(name))
+    });
+    let remembered = known.map(|k| k.name.clone()).unwrap_or_default();
+    let name = StickyArgument::settle(
+        given.display_name.and_then(clean),
+        StickyArgument { value: remembered.value.as_deref().and_then(clean), ..remembered },
+        from_metadata.clone(),
+        &before,
+    );
+
+    let overrides = known.and_then(|k| k.overrides.as_ref());
+    let text = |key: &str| overrides?.get(key)?.as_str().map(str::to_owned);
+    let mut metadata =
+        overrides.and_then(|o| o.get("metadata")?.as_object().cloned()).unwrap_or_default();
+    if let Some(address) = address.clone() {
+        // CometChat's convention for what clients must not see (notification extensions).
+        let private = metadata.entry("@private").or_insert_with(|| json!({}));
+        if let Some(private) = private.as_object_mut() {
+            private.entry("email").or_insert(Value::String(address));
+        }
+    }
+    let profile = Profile {
+        fallback_name: format!("User {}", row.user_id.chars().take(8).collect::<String>()),
+        name: text("name")
+            .and_then(|raw| clean(&raw))
+            .or_else(|| name.or_basis(&from_metadata).cloned()),
+        own: own.clone(),
+        avatar: text("avatar")
+            .as_deref()
+            .and_then(limits::valid_avatar)
+            .or_else(|| row.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url))),
+        link: text("link"),
+        role: text("role"),
+        tags: overrides.and_then(|o| strings(o.get("tags")?)),
+        metadata,
+    };
+    DesiredProfile { profile, name, email, unreadable: None }
+}
+
+impl Profile {
+    /// The user to create. Only here does a nameless user get a name.
+    pub fn to_create(&self, uid: &str) -> NewUser {
+        let metadata = (!self.metadata.is_empty()).then(|| Value::Object(self.metadata.clone()));
+        NewUser {
+            uid: uid.to_owned(),
+            name: self.name.clone().unwrap_or_else(|| self.fallback_name.clone()),
+            avatar: self.avatar.clone(),
+            link: self.link.clone(),
+            role: self.role.clone(),
+            metadata,
+            tags: self.tags.clone(),
+            ..NewUser::default()
+        }
+    }
+
+    /// Whether CometChat's user is to be read before an update is sent: metadata is written whole,
+    /// and who has no name may have one there that has to go.
+    pub fn reads_first(&self, sent: &SentFingerprint) -> bool {
+        self.name.is_none() || sent.metadata != self.as_sent().metadata
+    }
+
+    /// Everything but metadata, for a user of whom we know what was sent before.
+    pub fn patch_without_metadata(&self, sent: &SentFingerprint) -> UserPatch {
+        let mut unset = Vec::new();
+        let mut gone = |key: &str, now: &Option<String>, field| {
+            if now.is_none() && sent.keys.iter().any(|k| k == key) {
+                unset.push(field);
+            }
+        };
+        gone("avatar", &self.avatar, Unset::Avatar);
+        gone("link", &self.link, Unset::Link);
+        UserPatch {
+            name: self.name.clone(),
+            avatar: self.avatar.clone(),
+            link: self.link.clone(),
+            role: self.role.clone(),
+            tags: self.tags.clone(),
+            unset,
+            ..UserPatch::default()
+        }
+    }
+
+    /// Only the fields in which CometChat's user differs; metadata merged and whole.
+    pub fn patch_for(&self, there: &User, sent: Option<&SentFingerprint>) -> UserPatch {
+        let differs = |ours: &Option<String>, theirs: &Option<String>| {
+            ours.clone().filter(|_| ours != theirs)
+        };
+        let mut patch = match sent {
+            Some(sent) => self.patch_without_metadata(sent),
+            None => UserPatch::default(),
+        };
+        patch.name = differs(&self.name, &there.name).or_else(|| {
+            // The fallback takes nobody's name, but an address that others see is none.
+            let shown =
+                self.name.is_none() && there.name.as_ref().is_some_and(|n| self.own.is_shown_by(n));
+            shown.then(|| self.fallback_name.clone())
+        });
+        patch.avatar = differs(&self.avatar, &there.avatar);
+        patch.link = differs(&self.link, &there.link);
+        patch.role = differs(&self.role, &there.role);
+        patch.tags = self.tags.clone().filter(|tags| *tags != there.tags);
+        let empty = Map::new();
+        let current = there.metadata.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+        let merged = merge(current, &self.metadata);
+        if merged != *current {
+            patch.metadata = Some(Value::Object(merged));
+        }
+        patch
+    }
+
+    /// What is remembered once CometChat has this profile.
+    pub fn as_sent(&self) -> SentFingerprint {
+        let keys = [("avatar", &self.avatar), ("link", &self.link)];
+        SentFingerprint {
+            profile: hash_of_fields(
+                json!([self.name, self.avatar, self.link, self.role, self.tags]),
+                &[], // a new field goes here, and without_app else
+            ),
+            metadata: hash(&Value::Object(self.metadata.clone())),
+            keys: keys.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| (*k).to_owned()).collect(),
+        }
+    }
+}
+
+/// Objects are merged, everything else is replaced; ours wins.
+fn merge(theirs: &Map<String, Value>, ours: &Map<String, Value>) -> Map<String, Value> {
+    let mut merged = theirs.clone();
+    for (key, value) in ours {
+        let value = match (merged.get(key), value) {
+            (Some(Value::Object(a)), Value::Object(b)) => Value::Object(merge(a, b)),
+            _ => value.clone(),
+        };
+        merged.insert(key.clone(), value);
+    }
+    merged
+}
+
+/// An address as a caller gave it: one line, of a length that addresses have.
+fn clean_email(raw: &str) -> Option<String> {
+    let email = raw.trim();
+    let fine = !email.is_empty() && email.len() <= 320 && !email.chars().any(char::is_control);
+    fine.then(|| email.to_owned())
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
+}
+
+/// Append-only. The fields of the first release always count; a later one counts by its name, where it
+/// is set. So whoever has none of the later ones is not sent again when one is added.
+fn hash_of_fields(mut fields: Value, later: &[(&str, Option<Value>)]) -> String {
+    if let Some(list) = fields.as_array_mut() {
+        let set = later.iter().filter_map(|(name, value)| Some(json!([name, value.as_ref()?])));
+        list.extend(set);
+    }
+    hash(&fields)
+}
+
+/// Stable across servers, versions and restores: object keys are sorted.
+fn hash(value: &Value) -> String {
+    Sha256::digest(value.to_string()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+impl SyncState {
+    /// Whether CometChat has exactly this profile, as far as we know.
+    pub fn has(&self, profile: &Profile) -> bool {
+        self.sent.as_ref().is_some_and(|sent| {
+            let now = profile.as_sent();
+            sent.profile == now.profile && sent.metadata == now.metadata
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These stand in every user's row: another hash would send everybody again.
+    #[test]
+    fn hashes_are_what_they_were_in_the_first_release() {
+        let nothing = Profile::default().as_sent();
+        assert_eq!(nothing.profile, "9318536c7a8f9758f3329da9580904b7");
+        assert_eq!(nothing.metadata, "44136fa355b3678a1146ad16f7e8649e");
+        let metadata =
+            json!({"plan": "pro", "n": [1, 2.5, -3], "@private": {"email": "ada@example.com"}});
+        let profile = Profile {
+            name: Some("Ad\u{e9} \"L\"".to_owned()),
+            avatar: Some("https://a.example/o.png".to_owned()),
+            link: Some("https://a.example/me".to_owned()),
+            role: Some("host".to_owned()),
+            tags: Some(vec!["vip".to_owned(), "b".to_owned()]),
+            metadata: metadata.as_object().cloned().unwrap_or_default(),
+            ..Profile::default()
+        };
+        let sent = profile.as_sent();
+        assert_eq!(sent.profile, "2959d74d5b07be22d0bddfd0d80da356");
+        assert_eq!(sent.metadata, "424e6b4919d11a4f727799b1550c1d33");
+        assert_eq!(sent.keys, ["avatar", "link"]);
+    }
+
+    #[test]
+    fn a_new_field_leaves_the_hashes_of_those_alone_who_have_none() {
+        let first = || json!(["Ada", null, null, null, null]);
+        let before = hash_of_fields(first(), &[]);
+        assert_eq!(hash_of_fields(first(), &[("status", None), ("more", None)]), before);
+        let status = hash_of_fields(first(), &[("status", Some(json!("busy"))), ("more", None)]);
+        assert_ne!(status, before);
+        assert_ne!(hash_of_fields(first(), &[("more", Some(json!("busy")))]), status);
+        let after = [("status", Some(json!("busy"))), ("later", None)];
+        assert_eq!(hash_of_fields(first(), &after), status, "and so it goes on");
+    }
+}

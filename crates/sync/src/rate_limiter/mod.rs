@@ -1,0 +1,212 @@
+//! How many requests CometChat allows, followed from what its answers announce.
+//!
+//! Pure arithmetic on milliseconds that the caller gives; it is shared by the worker's threads and
+//! all sessions. Per class of operation: while nothing was announced, `FIRST_LIMIT` in any minute;
+//! once answers carry the limit's headers, what they say is left, less what is under way. (A hard
+//! cap is the operator's, who does not ask for classes: it counts all together.) When the window
+//! should be over, one request goes ahead and its answer says whether it is: the last
+//! percents of a window are never used up by the worker, so that this request is not refused.
+
+//! A 429 silences everybody for a while, see [`Throttled`].
+
+mod clock; // when a window ends, by our clock
+mod sent; // requests of the last minute
+mod silence; // after a 429
+mod window; // what is left of the announced window
+
+use cometchat::{Limits, RateClass};
+use clock::Clock;
+use sent::Sent;
+use silence::Silence;
+pub use silence::{RefusedBy, Throttled};
+use window::Window;
+
+/// The smallest plan's limit, per minute ("Rate limits", REST API).
+const FIRST_LIMIT: u32 = 500;
+
+/// Of 100 requests, those that the worker leaves to callers who wait, and to look ahead.
+const RESERVE_PERCENT: u32 = 3;
+
+/// Between two looks at whether the window is over.
+const LOOK_AGAIN_MS: u64 = 100;
+
+/// A window's length ("Rate limits", REST API).
+const WINDOW_MS: u64 = 60_000;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for the answer.
+    Interactive,
+    /// The queue.
+    Worker,
+}
+
+/// `cometchat.rate_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// Follow what is announced.
+    Follow,
+    /// A hard cap per minute on top.
+    Hard(u32),
+    /// None at all, but for `Retry-After`.
+    Unlimited,
+}
+
+impl From<i32> for Cap {
+    fn from(setting: i32) -> Self {
+        match u32::try_from(setting) {
+            Ok(0) => Cap::Follow,
+            Ok(cap) => Cap::Hard(cap),
+            Err(_) => Cap::Unlimited,
+        }
+    }
+}
+
+/// The limiter of one database.
+pub struct Limiter {
+    silence: Silence,
+    clock: Clock,
+    /// The latest moment seen.
+    latest: u64,
+    /// Requests of all classes.
+    sent: Sent,
+    core: Window,
+    standard: Window,
+    import: Window,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Limiter::new()
+    }
+}
+
+impl Limiter {
+    /// One that knows nothing yet.
+    pub const fn new() -> Self {
+        let (core, standard, import) = (Window::NEW, Window::NEW, Window::NEW);
+        Limiter {
+            silence: Silence::NONE,
+            clock: Clock::UNKNOWN,
+            latest: 0,
+            sent: Sent::NONE,
+            core,
+            standard,
+            import,
+        }
+    }
+
+    /// Takes one request, or says when to ask again.
+    ///
+    /// # Errors
+    /// The moment to ask again, in Unix milliseconds.
+    pub fn take(&mut self, class: RateClass, asker: Priority, cap: Cap, now: u64) -> Result<(), u64> {
+        self.follow_clock(now);
+        self.silence.check(now)?;
+        if let Cap::Hard(cap) = cap {
+            self.sent.fewer_than(cap, now)?;
+        }
+        let window = self.window(class);
+        match cap {
+            Cap::Unlimited | Cap::Hard(_) => {}
+            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now)?,
+            Cap::Follow => window.following(asker, now)?,
+        }
+        window.sending(now);
+        self.sent.count(now);
+        self.silence.sending(now);
+        Ok(())
+    }
+
+    /// When the worker may create the next user, as far as can be told; `now` if it may now.
+    pub fn earliest(&mut self, cap: Cap, now: u64) -> u64 {
+        self.follow_clock(now);
+        let window = &mut self.core;
+        let may = self.silence.check(now).and_then(|()| match cap {
+            Cap::Unlimited => Ok(()),
+            Cap::Hard(cap) => self.sent.fewer_than(cap, now),
+            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now),
+            Cap::Follow => window.earliest(now),
+        });
+        may.err().unwrap_or(now)
+    }
+
+    /// Hears of a request that ended, however it did.
+    pub fn heard(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
+        self.follow_clock(now);
+        let Limiter { clock, core, standard, import, .. } = self;
+        if let Some(date) = limits.and_then(|limits| limits.date_unix) {
+            clock.seen(date, now);
+        }
+        let window = match class {
+            RateClass::Core => core,
+            RateClass::Standard => standard,
+            RateClass::Import => import,
+        };
+        window.heard(limits, clock, now);
+    }
+
+    /// A request was refused: nothing is sent for a while, of as many milliseconds as were asked for,
+    /// within reason.
+    pub fn refused(&mut self, asked: Option<u64>, by: RefusedBy, now: u64) {
+        self.follow_clock(now);
+        self.silence.begin(asked, by, now);
+    }
+
+    /// A request was answered, and not refused.
+    pub fn went_through(&mut self) {
+        self.silence.went_through();
+    }
+
+    /// Whoever changed something wants to know whether it helped: the silence, if there is one, ends
+    /// with the next request, unless that is refused too.
+    pub fn try_again(&mut self) {
+        self.silence.end();
+    }
+
+    /// Why nothing is sent now, if somebody refused.
+    pub fn throttled(&self, now: u64) -> Option<Throttled> {
+        self.silence.throttled(now)
+    }
+
+    /// The limit in force, per window.
+    pub fn limit(&self, cap: Cap) -> Option<u32> {
+        match cap {
+            Cap::Unlimited => None,
+            Cap::Hard(cap) => Some(cap),
+            Cap::Follow => Some(self.core.limit),
+        }
+    }
+
+    /// Where the wall clock was set back, what lay ahead lies as far ahead as before. (By more than a
+    /// minute: callers who read it one after the other may come here in another order.)
+    fn follow_clock(&mut self, now: u64) {
+        let back = self.latest.saturating_sub(now);
+        if back <= 60_000 {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        self.latest = now;
+        self.silence.set_back(back);
+        self.clock.set_back(back);
+        self.sent = Sent::NONE;
+        for window in [&mut self.core, &mut self.standard, &mut self.import] {
+            window.ends = window.ends.saturating_sub(back);
+            window.sent = Sent::NONE;
+        }
+    }
+
+    fn window(&mut self, class: RateClass) -> &mut Window {
+        match class {
+            RateClass::Core => &mut self.core,
+            RateClass::Standard => &mut self.standard,
+            RateClass::Import => &mut self.import,
+        }
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod test;

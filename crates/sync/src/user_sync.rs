@@ -1,0 +1,263 @@
+//! Makes CometChat agree with what is wanted of one user. Knows the API, not Postgres: a backend
+//! runs it for a caller who waits, a thread of the worker for everybody else.
+//!
+//! Keyed on CometChat's codes and safe to repeat at any point: whatever was interrupted is mended
+//! by going again.
+
+use cometchat::{Client, Error, ErrorKind, UserPatch};
+
+use crate::profile::Profile;
+use crate::model::{Certainty, RemoteState};
+
+/// Why CometChat and we do not agree yet.
+#[derive(Debug)]
+pub enum SyncError {
+    /// A request failed.
+    Remote(Error),
+    /// The plan has no room for a user who is to be created.
+    NotCreated(Error),
+    /// The token call failed, for a user who exists.
+    Token(Error),
+    /// Deactivated there, and not ours to undo.
+    Deactivated,
+    /// What is wanted cannot be read here; says why.
+    Unreadable(String),
+}
+
+impl From<Error> for SyncError {
+    fn from(error: Error) -> Self {
+        SyncError::Remote(error)
+    }
+}
+
+/// One user's way to agreement, and what is learned on it: that holds even if the way ends early.
+pub struct UserSync<'a> {
+    pub client: &'a Client,
+    pub profile: &'a Profile,
+    /// The token of a mapping that somebody inserted by hand: kept if CometChat knows it.
+    pub token_by_hand: Option<String>,
+    /// May bring back somebody whom others deactivated.
+    pub may_reactivate: bool,
+    /// A token is wanted now, and outranks the profile: somebody is logging in.
+    pub for_login: bool,
+    pub learned: RemoteState,
+    /// How far `learned` may be relied on.
+    pub doubt: Certainty,
+    /// The update that could not be sent, where that was not the end.
+    pub not_updated: Option<Error>,
+}
+
+/// CometChat says that there is no such (active) user.
+struct Missing;
+
+impl UserSync<'_> {
+    /// The user exists there with the wanted profile, and has a token if one is wanted.
+    pub fn run(&mut self) -> Result<(), SyncError> {
+        if self.reactivate_ours()? {
+            return self.create_or_adopt(true, false);
+        }
+        if self.asks_again() {
+            return self.create_or_adopt(true, true);
+        }
+        // A revocation that is still owed leaves nobody with a token, until the next login.
+        let wants_token = self.for_login || !self.learned.revoke_pending;
+        if self.learned.sent.is_some() {
+            match self.update()? {
+                Ok(()) if !wants_token => return Ok(()),
+                Ok(()) => match self.mint(false) {
+                    Err(SyncError::Remote(e) | SyncError::Token(e))
+                        if e.kind() == ErrorKind::UidNotFound => {}
+                    result => return result,
+                },
+                Err(Missing) => {}
+            }
+            self.learned.sent = None;
+            self.learned.token = None;
+        }
+        // Whoever has a token is most likely there.
+        let likely_there = self.token_by_hand.is_some() || self.learned.token.is_some();
+        match self.create_or_adopt(likely_there, false) {
+            Err(SyncError::Remote(e) | SyncError::Token(e))
+                if self.for_login
+                    && self.learned.token.is_some()
+                    && e.kind() != ErrorKind::Interrupted =>
+            {
+                self.not_updated = Some(e); // as in `update`
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Whether what is known of somebody is to be read again, and their token tried: an answer was lost,
+    /// and with it what became of profile or token. Somebody who is logging in does not wait for that.
+    fn asks_again(&self) -> bool {
+        !self.for_login && self.doubt.answer_was_lost() && self.learned.sent.is_some()
+    }
+
+    /// Keeps in mind what a request may have brought about though it failed.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+    }
+
+    /// Reactivates whom we deactivated: the reason is gone, or nobody would ask. `false`: it was
+    /// not us, if anybody.
+    pub fn reactivate_ours(&mut self) -> Result<bool, SyncError> {
+        if !self.learned.deactivated {
+            return Ok(false);
+        }
+        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        self.note(reactivated)?;
+        // A deactivation of ours that is under way still would come after it.
+        self.learned.deactivated = matches!(self.doubt, Certainty::InFlight(_));
+        Ok(true)
+    }
+
+    /// Sends what changed.
+    fn update(&mut self) -> Result<Result<(), Missing>, SyncError> {
+        let wanted = self.profile.as_sent();
+        let Some(sent) = self.learned.sent.clone().filter(|sent| *sent != wanted) else {
+            return Ok(Ok(()));
+        };
+        let result = if !self.profile.reads_first(&sent) {
+            let patch = self.profile.patch_without_metadata(&sent);
+            self.send(&patch)
+        } else {
+            let there = self.client.get_user(&self.learned.uid);
+            there.and_then(|there| {
+                let patch = self.profile.patch_for(&there, Some(&sent));
+                self.send(&patch)
+            })
+        };
+        match result {
+            Ok(()) => {
+                self.learned.sent = Some(wanted);
+                Ok(Ok(()))
+            }
+            Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(Err(Missing)),
+            Err(e) if e.kind() == ErrorKind::Interrupted => Err(e.into()),
+            // Somebody who is logging in is not kept out because an update could not be sent, nor
+            // because CometChat refuses what their profile says.
+            Err(e)
+                if self.for_login
+                    && (self.learned.token.is_some() || e.kind() == ErrorKind::BadUser) =>
+            {
+                self.not_updated = Some(e);
+                Ok(Ok(()))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn send(&mut self, patch: &UserPatch) -> Result<(), Error> {
+        if patch.is_empty() {
+            return Ok(());
+        }
+        let updated = self.client.update_user(&self.learned.uid, patch).map(drop);
+        self.note(updated)
+    }
+
+    /// Nothing is known for sure: create, or adopt who is there, and keep the token if it works.
+    fn create_or_adopt(&mut self, likely_there: bool, try_token: bool) -> Result<(), SyncError> {
+        let adopted = if likely_there { self.adopt()? } else { Err(Missing) };
+        if adopted.is_err() {
+            self.learned.token = None; // of somebody who is gone or deactivated
+            self.create()?;
+        }
+        let of_old = match &self.learned.token {
+            None => self.token_by_hand.take(),
+            token => token.clone().filter(|_| try_token && adopted.is_ok()),
+        };
+        if let Some(token) = of_old {
+            match self.client.get_token(&self.learned.uid, &token) {
+                Ok(_) => self.learned.token = Some(token),
+                Err(e) if e.kind() == ErrorKind::TokenNotFound => self.learned.token = None,
+                Err(e) => return Err(SyncError::Token(e)),
+            }
+        }
+        if try_token && self.learned.revoke_pending {
+            return Ok(()); // as in `run`
+        }
+        self.mint(false)
+    }
+
+    fn create(&mut self) -> Result<(), SyncError> {
+        let created = self.client.create_user(&self.profile.to_create(&self.learned.uid), true);
+        match self.note(created) {
+            Ok(created) => {
+                self.learned.uid = created.user.uid;
+                self.learned.mapped = true;
+                self.learned.token = created.auth_token;
+                self.learned.sent = Some(self.profile.as_sent());
+                self.learned.revoke_pending = false; // a new user has no older tokens
+                return Ok(());
+            }
+            Err(e) if e.kind() == ErrorKind::UidExists => {}
+            Err(e) if e.kind() == ErrorKind::PlanLimit => {
+                // Who is mapped is most likely there, and needs no room.
+                if self.learned.mapped && self.adopt()?.is_ok() {
+                    return Ok(());
+                }
+                return Err(SyncError::NotCreated(e));
+            }
+            Err(e) => return Err(e.into()),
+        }
+        if self.adopt()?.is_ok() {
+            return Ok(());
+        }
+        // Taken and yet not found: deactivated, by others. Nobody gets around a moderator's
+        // decision by logging in.
+        if !self.may_reactivate {
+            return Err(SyncError::Deactivated);
+        }
+        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        self.note(reactivated)?;
+        self.adopt()?.map_err(|Missing| SyncError::Deactivated)
+    }
+
+    /// Reads who is there and sends the fields that differ.
+    fn adopt(&mut self) -> Result<Result<(), Missing>, SyncError> {
+        let there = match self.client.get_user(&self.learned.uid) {
+            Ok(user) if user.is_deactivated() => return Ok(Err(Missing)),
+            Ok(user) => user,
+            Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
+            Err(e) => return Err(e.into()),
+        };
+        let patch = self.profile.patch_for(&there, self.learned.sent.as_ref());
+        self.learned.uid = there.uid;
+        self.learned.mapped = true;
+        match self.send(&patch) {
+            Ok(()) => self.learned.sent = Some(self.profile.as_sent()),
+            Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
+            Err(e) if self.for_login && e.kind() == ErrorKind::BadUser => {
+                self.not_updated = Some(e);
+            }
+            Err(e) => return Err(e.into()),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Mints a token unless there is one (or always, with `force`), after the revocation that may
+    /// be due before it.
+    pub fn mint(&mut self, force: bool) -> Result<(), SyncError> {
+        if self.learned.token.is_some() && !force {
+            return Ok(());
+        }
+        if self.learned.revoke_pending {
+            self.flush()?;
+        }
+        let minted = self.client.create_token(&self.learned.uid, force);
+        let token = self.note(minted).map_err(SyncError::Token)?;
+        self.learned.token = Some(token.auth_token);
+        self.learned.mapped = true;
+        Ok(())
+    }
+
+    /// Ends every session of the user.
+    pub fn flush(&mut self) -> Result<(), SyncError> {
+        let flushed = self.client.flush_tokens(&self.learned.uid);
+        self.note(flushed)?;
+        self.learned.revoke_pending = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! The main use case: the user exists in CometChat with the wanted profile, and here is a token.
+//!
+//! Look, and answer at once if what is stored is current. Else take the user's lock, look again,
+//! do the remote work, and write once at the end.
+
+use sync::error::CallError;
+use sync::model::UserRow;
+use sync::profile::{self, CallArguments, DesiredProfile};
+use sync::user_sync::UserSync;
+use uuid::Uuid;
+
+use super::response::{Rejected, Success};
+use super::{caller, Call};
+use crate::pg::session;
+
+/// Carries out `cometchat_ensure_user`.
+pub fn ensure_user(
+    user_id: Option<Uuid>,
+    display_name: Option<&str>,
+    email: Option<&str>,
+) -> Result<Success, Rejected> {
+    let caller = caller::identify(user_id)?;
+    // SECURITY: an untrusted caller's e-mail comes from auth.users, never from the argument.
+    let given = CallArguments { display_name, email: email.filter(|_| caller.trusted) };
+    let call = Call::begin(caller)?;
+
+    let row = call.load()?;
+    let wanted = profile::wanted(&row, given);
+    call.check_user(&row)?;
+    if let Some(done) = stored_answer(&call, &row, &wanted) {
+        return Ok(done);
+    }
+    call.lock()?;
+    let row = call.load_when_not_in_flight()?; // another call, or the worker, may have done it
+    let wanted = profile::wanted(&row, given);
+    call.check_user(&row)?;
+    if let Some(done) = stored_answer(&call, &row, &wanted) {
+        return Ok(done);
+    }
+    if wanted.unreadable.is_some() {
+        return Err(CallError::unreadable().into());
+    }
+    if let Err(failure) = call.check_not_ending(&row) {
+        return not_sent(&call, &row, &wanted, failure);
+    }
+    let client = match call.client() {
+        Ok(client) => client,
+        Err(failure) => return not_sent(&call, &row, &wanted, failure),
+    };
+    let mut work = UserSync {
+        client: &client,
+        profile: &wanted.profile,
+        token_by_hand: row.token_by_hand(),
+        may_reactivate: caller.trusted,
+        for_login: true,
+        learned: row.learned_in(&call.app_id),
+        doubt: row.doubt_in(&call.app_id),
+        not_updated: None,
+    };
+    let result = work.run();
+    if result.is_ok() && work.not_updated.is_none() {
+        work.learned.known_revision = row.wanted_revision();
+    }
+    let UserSync { learned, not_updated, .. } = work;
+    call.finish(&row, &learned, &wanted)?;
+    match (result, not_updated) {
+        (Ok(()), None) => Ok(Success { uid: learned.uid, token: learned.token, queued: false }),
+        (Ok(()), Some(e)) => {
+            let queued = call.queue(&CallError::from(e), &wanted);
+            Ok(Success { uid: learned.uid, token: learned.token, queued })
+        }
+        (Err(trouble), _) => {
+            let failure = CallError::from(trouble);
+            let queued = failure.is_transient() && call.queue(&failure, &wanted);
+            Err(Rejected { failure, queued })
+        }
+    }
+}
+
+/// What is stored, if no request could improve it, or none may be sent.
+fn stored_answer(call: &Call, row: &UserRow, wanted: &DesiredProfile) -> Option<Success> {
+    let token = row.token_in(&call.app_id)?;
+    let known = row.known_in(&call.app_id)?;
+    // What cannot be read keeps nobody out who is there.
+    let current = known.has(&wanted.profile) || wanted.unreadable.is_some();
+    (current || session::read_only()).then(|| Success {
+        uid: row.uid.clone(),
+        token: Some(token.to_owned()),
+        queued: false,
+    })
+}
+
+/// Nothing may be sent now. Whoever has a token is not kept out for that: the change waits.
+fn not_sent(
+    call: &Call,
+    row: &UserRow,
+    wanted: &DesiredProfile,
+    failure: CallError,
+) -> Result<Success, Rejected> {
+    let Some(token) = row.token_in(&call.app_id).map(str::to_owned) else {
+        let queued = failure.is_transient() && call.queue(&failure, wanted);
+        return Err(Rejected { failure, queued });
+    };
+    let queued = call.queue(&failure, wanted);
+    Ok(Success { uid: row.uid.clone(), token: Some(token), queued })
+}

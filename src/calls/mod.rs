@@ -1,0 +1,211 @@
+//! The use cases, side by side, and what they share: [`Call`].
+
+pub mod caller; // who calls, and for whom they may ask
+pub mod ensure_user; // the user exists in CometChat, and here is a token
+pub mod remote; // what CometChat itself says, for operators
+pub mod response; // the one shape that all three functions answer with
+pub mod tokens; // a new token, and the end of all tokens
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use cometchat::Client;
+use pgrx::PgSqlErrorCode;
+use sync::error::CallError;
+use sync::model::{RemoteState, UserRow, UserStatus};
+use sync::policy;
+use sync::profile::DesiredProfile;
+use sync::user_rate_limit::Budget;
+
+use crate::pg::lock::{self, Outcome};
+use crate::pg::{deadline, latch, session, subxact};
+use crate::shmem::{self, rolled_back, wake};
+use crate::{app, config, http, store};
+use caller::Caller;
+
+/// How long a call waits for the worker's answer about the same user.
+const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
+
+/// One call: for whom, in which app, until when.
+pub struct Call {
+    pub caller: Caller,
+    pub app_id: String,
+    deadline: Instant,
+    /// The user's lock is released with the call.
+    releases: Cell<bool>,
+}
+
+impl Call {
+    /// Starts the clock. The app must be known: state and tokens belong to one.
+    pub fn begin(caller: Caller) -> Result<Self, CallError> {
+        latch::begin();
+        let deadline = deadline::of_this_call(config::request_timeout());
+        Ok(Call { caller, app_id: app::app_id()?, deadline, releases: Cell::new(false) })
+    }
+
+    /// A call that will send nothing, because there is no app.
+    pub fn without_app(caller: Caller) -> Self {
+        let deadline = deadline::of_this_call(config::request_timeout());
+        Call { caller, app_id: String::new(), deadline, releases: Cell::new(false) }
+    }
+
+    /// Reads the user, waiting for no lock beyond the deadline.
+    pub fn load(&self) -> Result<UserRow, CallError> {
+        let user = self.caller.user;
+        subxact::run(self.left(), move || store::load(user)).map_err(from_read)
+    }
+
+    /// Refuses while somebody else may be ending the user's sessions, by a request that is under way
+    /// still: it would kill a token that is minted now.
+    pub fn check_not_ending(&self, row: &UserRow) -> Result<(), CallError> {
+        let ending = row.known.as_ref().is_some_and(|k| k.revoke_pending || k.deactivated);
+        if ending && store::is_in_flight(row) {
+            return Err(CallError::Timeout);
+        }
+        Ok(())
+    }
+
+    /// Reads the user once whoever has the user in flight is done, the worker as a rule: it may be
+    /// about to store the very token that we would ask for, or to deactivate whom we would ask for.
+    pub fn load_when_not_in_flight(&self) -> Result<UserRow, CallError> {
+        let patience = Instant::now() + self.left().min(WAIT_FOR_WORKER);
+        loop {
+            let row = self.load()?;
+            if !store::is_in_flight(&row) || Instant::now() >= patience {
+                return Ok(row);
+            }
+            latch::nap(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
+        }
+    }
+
+    /// Refuses users that do not exist, and those who were shut out here.
+    pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
+        match row.presence {
+            UserStatus::Active => Ok(()),
+            UserStatus::Suspended { .. } => Err(CallError::UserDeactivated),
+            UserStatus::Deleted => Err(CallError::InvalidInput("unknown user")),
+            UserStatus::Unknown => Err(CallError::unreadable()),
+        }
+    }
+
+    /// One call at a time for one user.
+    pub fn lock(&self) -> Result<(), CallError> {
+        if session::read_only() {
+            return Err(CallError::ReadOnly);
+        }
+        match lock::user(self.caller.user, self.deadline) {
+            Outcome::Acquired => {
+                self.releases.set(lock::is_one_too_many());
+                self.wait_for_crowds()
+            }
+            Outcome::QueueFull => Err(CallError::TooManyRequests),
+            Outcome::TimedOut => Err(CallError::Timeout),
+            Outcome::Interrupted => Err(CallError::Interrupted),
+        }
+    }
+
+    /// Waits for a transaction that has worked on the user, among many, and is not over.
+    fn wait_for_crowds(&self) -> Result<(), CallError> {
+        if !lock::crowds() {
+            return Ok(());
+        }
+        let user = self.caller.user;
+        match subxact::undone(self.left(), move || store::wait_for(user)) {
+            Err(
+                PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+                | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
+            ) => Err(CallError::Timeout),
+            // Somebody's trigger, say: it will say so again when there is something to be written.
+            _ => Ok(()),
+        }
+    }
+
+    /// A client that is done by the deadline, and sends no more for an untrusted user than
+    /// `user_rate_limit` allows.
+    pub fn client(&self) -> Result<Client, CallError> {
+        let Caller { user, trusted } = self.caller;
+        let limit = config::user_rate_limit();
+        let permit = move |operation| {
+            let may = trusted || shmem::user_budgets(|budgets| budgets.take(user, Budget::from(operation), limit));
+            if may {
+                rolled_back::about_to_send(user);
+            }
+            may
+        };
+        http::client(&self.app_id, self.deadline, permit)
+    }
+
+    /// The write at the end, if there is anything to write.
+    pub fn finish(&self, row: &UserRow, learned: &RemoteState, wanted: &DesiredProfile) -> Result<(), CallError> {
+        latch::rethrow_pending_error();
+        let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
+        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {
+            return Ok(()); // nothing is known that was not
+        }
+        self.write(|| {
+            if store::save(self.caller.user, &self.app_id, row, learned, wanted) {
+                wake::at_commit(); // what the worker did meanwhile is to be looked at again
+            }
+        })
+    }
+
+    /// CometChat does not know the user: clears what is stored.
+    pub fn forget(&self, row: &UserRow) -> Result<(), CallError> {
+        latch::rethrow_pending_error();
+        self.write(|| {
+            if store::forget(self.caller.user, row) {
+                wake::at_commit();
+            }
+        })
+    }
+
+    /// One write, whose failure is an answer.
+    pub fn write(&self, statement: impl FnOnce()) -> Result<(), CallError> {
+        // At least a moment, also when the remote work used the budget up.
+        let lock_timeout = self.left().max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
+        subxact::run(lock_timeout, AssertUnwindSafe(statement))
+            .map_err(|code| CallError::Database(subxact::sqlstate(code)))
+    }
+
+    /// Leaves the user to the worker. `false`: not even that could be done.
+    pub fn queue(&self, failure: &CallError, wanted: &DesiredProfile) -> bool {
+        self.queue_with(failure, wanted, false)
+    }
+
+    /// The same for a revocation that is still to be carried out.
+    pub fn queue_revocation(&self, failure: &CallError, wanted: &DesiredProfile) -> bool {
+        self.queue_with(failure, wanted, true)
+    }
+
+    fn queue_with(&self, failure: &CallError, wanted: &DesiredProfile, revoke: bool) -> bool {
+        let (user, code) = (self.caller.user, failure.stored_code());
+        let delay = policy::first_delay(failure.retry_after());
+        let queued = self.write(|| store::queue(user, wanted, delay, code, revoke)).is_ok();
+        if queued {
+            wake::at_commit();
+        }
+        queued
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // An error that is under way ends the transaction, or the part of it that took the lock.
+        if self.releases.get() && !std::thread::panicking() {
+            lock::release_work(self.caller.user);
+        }
+    }
+}
+
+/// A read can only fail for having waited too long; everything else is raised as what it is.
+fn from_read(code: PgSqlErrorCode) -> CallError {
+    match code {
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => CallError::Timeout,
+        code => CallError::Database(subxact::sqlstate(code)),
+    }
+}

@@ -1,0 +1,91 @@
+//! What CometChat itself says: is the key good, and whom does it have.
+
+use std::time::Instant;
+
+use cometchat::{ListUsers, User};
+use serde_json::{json, Value};
+
+use crate::config;
+use sync::error::CallError;
+use crate::pg::{deadline, latch, rights, subxact};
+use sync::profile::{self, CallArguments};
+use crate::app::{self, api_key};
+use crate::{http, store};
+use sync::model::UserRow;
+
+/// Where requests go, without what is secret.
+///
+/// # Errors
+/// [`CallError::NotConfigured`].
+pub fn configuration() -> Result<Value, CallError> {
+    let endpoint = app::endpoint(app::app_id()?)?;
+    api_key::api_key()?;
+    let source = match app::key_source() {
+        app::KeySource::File(_) => "file",
+        app::KeySource::Setting(_) => "setting",
+        app::KeySource::Vault => "vault",
+    };
+    Ok(json!({ "app_id": endpoint.app_id, "base_url": endpoint.base_url, "key_source": source }))
+}
+
+/// One page of CometChat's own list, deactivated users included, each with the fields in which it
+/// differs from what we believe that CometChat has.
+///
+/// # Errors
+/// Whatever CometChat answers; its key must be allowed to list.
+pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
+    if rights::are_restricted() {
+        return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
+    }
+    let deadline = deadline::of_this_call(config::request_timeout());
+    let app_id = app::app_id()?;
+    let client = http::client(&app_id, deadline, |_| true)?;
+    let query = ListUsers {
+        per_page: Some(per_page),
+        page: Some(page),
+        with_tags: true,
+        with_deactivated: true,
+        ..ListUsers::default()
+    };
+    let list = client.list_users(&query);
+    latch::rethrow_pending_error();
+    let list = list?;
+    let uids = list.users.iter().map(|user| user.uid.clone()).collect();
+    let left = deadline.saturating_duration_since(Instant::now()).max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
+    let read = subxact::run(left, move || {
+        let ours = store::owners(uids);
+        let rows = store::load_many(&ours.values().copied().collect::<Vec<_>>());
+        (ours, rows)
+    });
+    let (ours, rows) = read.map_err(|code| CallError::Database(subxact::sqlstate(code)))?;
+    let answer: Vec<Value> = list
+        .users
+        .iter()
+        .map(|user| {
+            let row = ours.get(&user.uid).and_then(|owner| rows.get(owner));
+            let differs = row.map(|row| drift(row, user, &app_id).join(", ")).unwrap_or_default();
+            json!({ "uid": user.uid, "deactivated": user.is_deactivated(), "differs": differs })
+        })
+        .collect();
+    Ok(json!({ "users": answer, "more": list.has_more() }))
+}
+
+/// The fields that somebody else changed: those of a profile that CometChat has been sent as it is
+/// wanted now.
+fn drift(row: &UserRow, there: &User, app_id: &str) -> Vec<&'static str> {
+    let wanted = profile::wanted(row, CallArguments::default()).profile;
+    let Some(known) = row.known_in(app_id).filter(|known| known.has(&wanted)) else {
+        return Vec::new(); // not yet sent, which is not drift
+    };
+    let patch = wanted.patch_for(there, known.sent.as_ref());
+    let fields = [
+        ("name", patch.name.is_some()),
+        ("avatar", patch.avatar.is_some()),
+        ("link", patch.link.is_some()),
+        ("role", patch.role.is_some()),
+        ("tags", patch.tags.is_some()),
+        // No document promises that a list shows metadata.
+        ("metadata", patch.metadata.is_some() && there.metadata.is_some()),
+    ];
+    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+}

@@ -1,0 +1,134 @@
+//! The other two use cases: a new token, and the end of all tokens.
+
+use cometchat::Client;
+use uuid::Uuid;
+
+use crate::calls::response::{Rejected, Success};
+use crate::calls::caller;
+use sync::user_sync::{UserSync, SyncError};
+use super::Call;
+use sync::error::CallError;
+use crate::shmem::void_tokens;
+use sync::profile::{self, CallArguments, Profile};
+use crate::store;
+use sync::model::{Certainty, RemoteState, UserRow, UserStatus};
+
+/// Carries out `cometchat_refresh_token`: mints a token whatever is stored. Never queued: a
+/// token that is made later is of no use to somebody who waits for one now.
+pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Rejected> {
+    let call = Call::begin(caller::identify(user_id)?)?;
+    call.check_user(&call.load()?)?;
+    call.lock()?;
+    let row = call.load_when_not_in_flight()?;
+    call.check_user(&row)?;
+    call.check_not_ending(&row)?;
+    let learned = row.learned_in(&call.app_id);
+    let doubt = row.doubt_in(&call.app_id);
+    let (learned, result) = with_tokens(&call.client()?, learned, doubt, |tokens| {
+        tokens.reactivate_ours()?; // the worker may not have heard yet that a ban is over
+        tokens.mint(true)
+    });
+    settle(&call, &row, learned, result, false)
+}
+
+/// Carries out `cometchat_revoke_tokens`. The stored token is forgotten whatever CometChat says;
+/// what could not be flushed there is flushed before any new token is minted, and by the worker.
+pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
+    let caller = caller::identify(user_id)?;
+    let call = match Call::begin(caller) {
+        Ok(call) => call,
+        Err(failure) => {
+            // Without an app id nothing can be sent, and yet the token must go.
+            Call::without_app(caller).write(|| store::forget_token(caller.user))?;
+            return Err(failure.into());
+        }
+    };
+    if call.load()?.presence == UserStatus::Deleted {
+        return Err(CallError::InvalidInput("unknown user").into());
+    }
+    call.lock()?;
+    let row = call.load_when_not_in_flight()?; // whoever is being banned is known there until that is done
+    if let Err(failure) = call.check_not_ending(&row) {
+        // Its request covers every token that there is; a second one would end while it lasts, and
+        // open the door to a token that it then kills.
+        call.write(|| store::forget_token(caller.user))?;
+        let queued = call.queue_revocation(&failure, &profile::wanted(&row, CallArguments::default()));
+        return Err(Rejected { failure, queued });
+    }
+    let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
+    let mut learned = row.learned_in(&call.app_id);
+    learned.token = None;
+    learned.revoke_pending = true;
+    let (learned, result) = match call.client() {
+        Ok(client) => {
+            // Whatever the answer, and whether it comes: the flush may be done.
+            if let Some(token) = &stored {
+                void_tokens::forget_first(caller.user, token).map_err(|_| CallError::Interrupted)?;
+            }
+            with_tokens(&client, learned, row.doubt_in(&call.app_id), |tokens| tokens.flush())
+        }
+        Err(failure) => (learned, Err(failure)),
+    };
+    settle(&call, &row, learned, result, true)
+}
+
+/// The part of the way to agreement that is about tokens only.
+fn with_tokens(
+    client: &Client,
+    learned: RemoteState,
+    doubt: Certainty,
+    step: impl FnOnce(&mut UserSync) -> Result<(), SyncError>,
+) -> (RemoteState, Result<(), CallError>) {
+    let mut tokens = UserSync {
+        client,
+        profile: &Profile::default(),
+        token_by_hand: None,
+        may_reactivate: false,
+        for_login: true,
+        learned,
+        doubt,
+        not_updated: None,
+    };
+    let result = step(&mut tokens).map_err(CallError::from);
+    (tokens.learned, result)
+}
+
+/// Writes what was learned and makes the answer. `pending`: whether what failed will be done
+/// before anything else is, and the answer may say so.
+fn settle(
+    call: &Call,
+    row: &UserRow,
+    learned: RemoteState,
+    result: Result<(), CallError>,
+    pending: bool,
+) -> Result<Success, Rejected> {
+    let arguments = profile::wanted(row, CallArguments::default());
+    let finish = || call.finish(row, &learned, &arguments);
+    // What could not be forgotten is void all the same, if it was flushed.
+    let finish = || finish().inspect_err(|_| void_tokens::stays_void(call.caller.user));
+    match result {
+        Ok(()) => {
+            finish()?;
+            Ok(Success { uid: learned.uid, token: learned.token, queued: false })
+        }
+        Err(CallError::Interrupted) => Err(CallError::Interrupted.into()),
+        // Deactivated by us, whom CometChat does not tell from unknown. No token works, which is
+        // what a revocation is to bring about. It stays pending all the same: reactivation brings
+        // back what was minted after our flush, by a call that was under way then.
+        Err(CallError::UserNotFound) if learned.deactivated => {
+            finish()?;
+            Ok(Success { uid: learned.uid, token: None, queued: false })
+        }
+        Err(CallError::UserNotFound) => {
+            call.forget(row)?;
+            Err(CallError::UserNotFound.into())
+        }
+        Err(failure) => {
+            finish()?;
+            // The state says that a flush is due; the worker, if there is one, need not wait for
+            // the next login.
+            let queued = pending && call.queue(&failure, &arguments);
+            Err(Rejected { failure, queued })
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The client of the worker's threads.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cometchat::{ApiKey, Client, Operation, Permit};
+use sync::error::CallError;
+use sync::rate_limiter::{Cap, Priority};
+use transport::{AgentOptions, Wait};
+
+use super::{agent, options, permit};
+use crate::app::{self, api_key, Endpoint};
+use crate::{config, shmem};
+
+/// A thread of the worker waits this long for CometChat's limit; for longer its user goes back
+/// into the queue.
+const MAX_PERMIT_WAIT: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// Whether this thread has sent anything for its job.
+    static REQUEST_SENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Where and how the worker sends; read inside a transaction.
+pub struct WorkerEndpoint {
+    endpoint: Endpoint,
+    key: Arc<ApiKey>,
+    options: Arc<AgentOptions>,
+    timeout: Duration,
+    cap: Cap,
+}
+
+/// # Errors
+/// [`CallError::NotConfigured`].
+pub fn worker_endpoint(app_id: &str) -> Result<WorkerEndpoint, CallError> {
+    let endpoint = app::endpoint(app_id.to_owned())?;
+    let options = options(&endpoint, config::concurrency())?;
+    Ok(WorkerEndpoint {
+        key: api_key::api_key()?,
+        options,
+        endpoint,
+        timeout: config::request_timeout(),
+        cap: Cap::from(config::rate_limit()),
+    })
+}
+
+impl WorkerEndpoint {
+    /// What an agent for it depends on.
+    pub fn options(&self) -> &AgentOptions {
+        &self.options
+    }
+
+    /// An agent for the threads.
+    pub fn agent(&self, waiter: Arc<dyn Wait>) -> Result<ureq::Agent, CallError> {
+        agent(&self.options, waiter)
+    }
+
+    /// A client for one batch of jobs; a job's requests may take `request_timeout` each.
+    pub fn client(&self, agent: ureq::Agent, stopping: Arc<AtomicBool>) -> WorkerClient {
+        let (slot, cap) = (shmem::slot(), self.cap);
+        let gate = move |operation: Operation| {
+            let wait_until = Instant::now() + MAX_PERMIT_WAIT;
+            if !permit::has_room(slot, operation) {
+                return Permit::NoRoom;
+            }
+            loop {
+                match permit::acquire(slot, operation, Priority::Worker, cap) {
+                    Ok(()) => return permit::last_check(slot, operation),
+                    Err(wait) => {
+                        if stopping.load(Ordering::Relaxed) || Instant::now() + wait > wait_until {
+                            return Permit::Later(wait);
+                        }
+                        std::thread::sleep(wait.min(Duration::from_millis(20)));
+                    }
+                }
+            }
+        };
+        let client =
+            Client::new(agent, &self.endpoint.base_url, &self.endpoint.app_id, self.key.clone())
+                .with_gate(Arc::new(gate))
+                .with_reuse_probe(Arc::new(transport::no_new_connection))
+                .with_observer(Arc::new(move |exchange| {
+                    REQUEST_SENT.set(true);
+                    permit::record(slot, exchange, Priority::Worker);
+                }));
+        WorkerClient { client, timeout: self.timeout }
+    }
+}
+
+/// A client whose clock starts with the job, not with the batch.
+#[derive(Clone)]
+pub struct WorkerClient {
+    client: Client,
+    timeout: Duration,
+}
+
+impl WorkerClient {
+    /// For one job, from now on: its requests and the waits for CometChat's limit between them.
+    pub fn start(&self) -> Client {
+        REQUEST_SENT.set(false);
+        self.client.with_deadline(Instant::now() + self.timeout + MAX_PERMIT_WAIT)
+    }
+
+    /// Whether anything was sent since this thread's last `start`.
+    pub fn request_sent() -> bool {
+        REQUEST_SENT.get()
+    }
+}
+

@@ -1,0 +1,57 @@
+//! How a worker begins: whether there is anything to serve in the database that it was sent to.
+
+use std::time::Duration;
+
+use pgrx::prelude::*;
+
+use super::bgworker;
+use super::run::Worker;
+use crate::pg::transaction;
+use crate::store;
+
+/// While others wait for a process, one that cannot begin gives up after so many tries.
+const TRIES: u32 = 5;
+
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
+    bgworker::accept_signals();
+    // The argument is the database's oid, as `start_worker` gave it.
+    bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
+    let (mut told, mut tries) = (false, 0);
+    loop {
+        bgworker::clear_pending_wakeup();
+        let ready = transaction::run(|| {
+            store::prepare_session();
+            store::extension_version()?;
+            let open = !store::is_template();
+            open.then(|| (store::database_name(), store::take_on_database_settings()))
+        });
+        match ready {
+            Ok(Some((database, settings))) => {
+                if bgworker::register_worker() {
+                    Worker::new(database, settings).run();
+                }
+                return;
+            }
+            Ok(None) if bgworker::has_pending_wakeup() => {} // created this moment
+            Ok(None) => {
+                bgworker::look_no_more();
+                return;
+            }
+            // A catalog is locked, say: that passes. Anything else is for an operator to mend.
+            Err(failed) => {
+                if !failed.will_pass() && !std::mem::replace(&mut told, true) {
+                    let transaction::Failed { sqlstate, message } = failed;
+                    log!("cometchat: a worker cannot start: {sqlstate} {message}");
+                }
+                bgworker::set_pending_wakeup();
+                tries += 1;
+                if tries >= TRIES && bgworker::others_wait() {
+                    return; // it is started again
+                }
+                bgworker::wait(None, Duration::from_secs(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Hands claimed users to the threads, and takes back what became of them.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use pgrx::prelude::*;
+use sync::job::Job;
+use sync::pacing::{Counter, Event};
+use sync::policy::{self, MIN_CLAIM_INTERVAL};
+
+use super::run::Worker;
+use super::threads;
+use crate::pg::transaction;
+use crate::shmem::stats;
+use crate::store::claim;
+use crate::{config, shmem};
+
+impl Worker {
+    /// Hands jobs to the threads, as far as there is room.
+    pub(super) fn dispatch(&mut self) {
+        threads::dispatch(|pool| {
+            let has_room = self.completions.has_room(pool.in_flight(), pool.size());
+            if has_room {
+                self.ready.pop_front()
+            } else {
+                None
+            }
+        });
+    }
+
+    /// These cannot be sent now: their claims are given back.
+    pub(super) fn release_claims(&mut self, jobs: Vec<Job>) {
+        self.pacing.rest(Instant::now(), MIN_CLAIM_INTERVAL);
+        let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
+        if transaction::run(move || claim::release_claims(users, claim)).is_err() {
+            // Nobody else frees a living worker's claims: it goes on trying.
+            for job in jobs {
+                self.completions.push(job.released());
+            }
+        }
+    }
+
+    /// Takes what the threads are done with.
+    pub(super) fn take_results(&mut self) {
+        for mut done in threads::take() {
+            let plan_wait = shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
+            let (now, concurrency) = (Instant::now(), config::concurrency());
+            let effect = self.pacing.on_outcome(&mut done, now, concurrency, plan_wait);
+            let counters = &shmem::slot().stats;
+            match effect.counter {
+                Some(Counter::Synced) => stats::add(&counters.synced, 1),
+                Some(Counter::Retried) => stats::add(&counters.retried, 1),
+                Some(Counter::Failed) => stats::add(&counters.failed, 1),
+                None => {}
+            }
+            if let Some(event) = effect.event {
+                self.on_event(event);
+            }
+            self.completions.push(done);
+        }
+    }
+
+    /// Tells sessions and the log what an outcome means for everybody.
+    fn on_event(&mut self, event: Event) {
+        let reason_for_sessions = &shmem::slot().breaker_reason;
+        match event {
+            Event::CircuitOpened { reason, pause, first } => {
+                if first {
+                    log!("cometchat: sending is paused in database \"{}\": {reason}", self.database);
+                }
+                reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
+                self.put_back();
+            }
+            Event::CircuitClosed { reason } => {
+                log!("cometchat: sending resumed in database \"{}\" (was {reason})", self.database);
+                reason_for_sessions.store(0, Ordering::Release);
+            }
+            Event::PlanFull { reason } => {
+                if self.plan_full.is_none() && shmem::slot().quota.with(|quota| quota.is_used_up())
+                {
+                    log!(
+                        "cometchat: sending is paused in database \"{}\" for new users: {reason}",
+                        self.database
+                    );
+                    self.plan_full = Some(reason);
+                }
+            }
+        }
+    }
+
+    /// Something may have been mended: users who were put off until the next probe are due at once.
+    pub(super) fn release_put_off(&mut self) {
+        let users = self.pacing.put_off();
+        if !users.is_empty() && transaction::run(move || claim::due_now(users)).is_err() {
+            debug1!("cometchat: users that were put off wait for the next probe");
+        }
+    }
+
+    /// A create succeeded again: users who wait for that are due.
+    pub(super) fn resume_creating(&mut self) {
+        if !shmem::slot().quota.with(|quota| quota.take_freed()) {
+            return;
+        }
+        let now = Instant::now();
+        if transaction::run(claim::new_users_are_due).is_err() {
+            shmem::slot().quota.with(|quota| quota.free_again());
+            return self.pacing.rest(now, MIN_CLAIM_INTERVAL);
+        }
+        self.pacing.due_now(now);
+        if let Some(reason) = self.plan_full.take() {
+            log!(
+                "cometchat: sending resumed in database \"{}\" for new users (was {reason})",
+                self.database
+            );
+        }
+    }
+}

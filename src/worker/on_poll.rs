@@ -1,0 +1,145 @@
+//! What the worker does about each result of a poll.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use sync::job::Job;
+use sync::policy::SAFETY_PROBE;
+
+use super::poll::{poll, PollResult};
+use super::room::log_once;
+use super::run::Worker;
+use super::{bgworker, threads};
+use crate::http::WorkerEndpoint;
+use crate::pg::transaction::{self, Failed};
+use crate::store::{self, claim};
+use crate::shmem;
+
+/// What has to end first, before the worker may leave, is looked at again after this.
+const LEAVE_RECHECK: Duration = Duration::from_millis(50);
+
+impl Worker {
+    /// Claims up to `capacity` users. `false`: this database needs no worker any more.
+    pub(super) fn claim_and_send(&mut self, capacity: usize) -> bool {
+        let idle = self.is_done();
+        bgworker::clear_pending_wakeup();
+        self.free_stale_claims();
+        let usable = self.agent.as_ref().map(|(options, _)| options);
+        let polled = poll(capacity, self.claim, self.settings.as_deref(), usable);
+        if polled.is_ok() {
+            self.pacing.polled();
+        }
+        match polled {
+            Ok(PollResult::Gone) => return self.leave(bgworker::exit_without_restart),
+            // What is in flight comes first.
+            Ok(PollResult::Paused | PollResult::Template | PollResult::Restart) if !idle => {
+                self.pacing.due_in(Instant::now(), LEAVE_RECHECK);
+            }
+            Ok(PollResult::Paused) => return !self.leave_while_paused(),
+            // It can only be copied while nobody is connected.
+            Ok(PollResult::Template) => return self.leave(|| bgworker::leave_for(SAFETY_PROBE)),
+            // Settings of the database are read when a process connects: the next one has them.
+            Ok(PollResult::Restart) => return false,
+            Ok(PollResult::Jobs { jobs, due, endpoint }) => self.on_jobs(jobs, due, &endpoint),
+            Ok(PollResult::RestoreInProgress) => {
+                self.pacing.set_stale_claims(Some(Instant::now()));
+                self.pacing.due_in(Instant::now(), SAFETY_PROBE);
+            }
+            Ok(PollResult::OtherVersion(version)) => self.on_other_version(&version),
+            // Nothing was sent, so nothing is held back: the next commit looks again.
+            Ok(PollResult::NotConfigured(why)) => {
+                self.log_cannot_send(&why);
+                self.pacing.due_in(Instant::now(), SAFETY_PROBE);
+            }
+            Err(failed) => self.on_error(&failed),
+        }
+        true
+    }
+
+    fn leave(&self, how: impl FnOnce()) -> bool {
+        how();
+        false
+    }
+
+    fn free_stale_claims(&mut self) {
+        let claim = self.claim;
+        if self.pacing.has_stale_claims()
+            && transaction::run(move || claim::free_stale_claims(claim)).unwrap_or(false)
+        {
+            self.pacing.set_stale_claims(None);
+        }
+    }
+
+    /// It gives its connection back while it is paused; resume() has another one started. `true`: it
+    /// is to end.
+    fn leave_while_paused(&self) -> bool {
+        let paused = &shmem::slot().paused_by_operator;
+        paused.store(true, Ordering::Release);
+        // Looked at again: resume() may have come between.
+        if transaction::run(store::paused).unwrap_or(true) {
+            bgworker::exit_without_restart();
+            return true;
+        }
+        paused.store(false, Ordering::Release);
+        false
+    }
+
+    fn on_jobs(&mut self, jobs: Vec<Job>, due: Option<i64>, endpoint: &WorkerEndpoint) {
+        let wait = due.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
+        self.pacing.claimed(Instant::now(), wait);
+        if jobs.is_empty() {
+            let reason = &shmem::slot().breaker_reason;
+            if reason.load(Ordering::Acquire) != 0 && threads::in_flight() == 0 {
+                // No probe is left to find out whether CometChat accepts requests again, and callers
+                // are being turned away: the next of them finds out.
+                reason.store(0, Ordering::Release);
+            }
+            return;
+        }
+        match threads::client(&mut self.agent, endpoint) {
+            Ok(client) => {
+                shmem::slot().complaint.store(0, Ordering::Relaxed);
+                self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
+            }
+            Err(why) => {
+                self.log_cannot_send(&why);
+                self.release_claims(jobs);
+            }
+        }
+    }
+
+    fn on_other_version(&mut self, version: &str) {
+        if log_once(version) {
+            warning!(
+                "cometchat_ext {version} is installed in database \"{}\", the library is {}; run \
+                 ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
+                self.database,
+                env!("CARGO_PKG_VERSION")
+            );
+        }
+        self.pacing.due_in(Instant::now(), SAFETY_PROBE);
+    }
+
+    fn on_error(&mut self, failed: &Failed) {
+        let now = Instant::now();
+        let log = if failed.will_pass() {
+            // A lock was not to be had in time, say: nothing is lost.
+            debug1!("cometchat: claiming failed: {} {}", failed.sqlstate, failed.message);
+            self.pacing.lock_failed(now)
+        } else {
+            // Vault, say, or a table of ours that somebody broke: for an operator to mend.
+            self.pacing.failed(now)
+        };
+        if log {
+            self.log_cannot_send(&format!("{} {}", failed.sqlstate, failed.message));
+        }
+    }
+
+    /// Logs why nothing is sent, once for each reason.
+    fn log_cannot_send(&self, why: &str) {
+        if log_once(why) {
+            log!("cometchat: cannot send in database \"{}\": {why}", self.database);
+        }
+    }
+}

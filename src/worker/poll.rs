@@ -1,0 +1,161 @@
+//! One poll of the queue: a short transaction that says what the worker is to do.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use transport::AgentOptions;
+
+use super::sweep;
+use sync::error::CallError;
+use crate::http::{self, WorkerEndpoint};
+use crate::pg::latch::LatchWait;
+use crate::pg::transaction::{self, Failed};
+use crate::pg::session;
+use crate::shmem::{self, rolled_back, void_tokens};
+use crate::store::{self, claim};
+use crate::app;
+use sync::job::Job;
+
+/// What a poll brought.
+pub enum PollResult {
+    /// The extension is not in this database any more.
+    Gone,
+    /// An operator has paused the worker.
+    Paused,
+    /// The database has become a template.
+    Template,
+    /// The database's own settings have changed; they are read when a process connects.
+    Restart,
+    /// The extension was created a moment ago, and nobody has had work yet.
+    RestoreInProgress,
+    /// The extension has another version than the library.
+    OtherVersion(String),
+    /// A setting is missing; says which.
+    NotConfigured(String),
+    /// Claimed users; and in how many milliseconds the next one is due.
+    Jobs { jobs: Vec<Job>, due: Option<i64>, endpoint: Box<WorkerEndpoint> },
+}
+
+const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
+
+/// What a lock stood in the way of is tried again after this many milliseconds.
+const RETRY_DELAY_MS: i64 = 500;
+
+/// Claims up to `room` users in the name of `claim`. `settings`: the database's settings that this
+/// process has, if it knows. `usable`: what an agent can be made of.
+///
+/// # Errors
+/// A lock was not to be had in time, say; nothing is lost.
+pub fn poll(
+    room: usize,
+    claim: i64,
+    settings: Option<&str>,
+    usable: Option<&AgentOptions>,
+) -> Result<PollResult, Failed> {
+    let mut work = transaction::run(AssertUnwindSafe(move || {
+        let Some(version) = store::extension_version() else { return PollResult::Gone };
+        transaction::commit_without_waiting();
+        // First: whoever ends this wait may have changed what is read next.
+        if !restore_is_over() {
+            return PollResult::RestoreInProgress;
+        }
+        if settings != Some(store::database_settings().as_str()) {
+            return PollResult::Restart;
+        }
+        // An operator, or a provider whose disk is full, wants nothing to be written.
+        let read_only = session::read_only();
+        shmem::slot().read_only.store(read_only, Ordering::Relaxed);
+        if read_only {
+            return PollResult::NotConfigured(READ_ONLY.to_owned());
+        }
+        if store::paused() {
+            return PollResult::Paused;
+        }
+        if store::is_template() {
+            return PollResult::Template;
+        }
+        store::expect_auth_users();
+        if version != env!("CARGO_PKG_VERSION") {
+            return PollResult::OtherVersion(version);
+        }
+        match configured(usable) {
+            Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
+            Err(failure) => PollResult::NotConfigured(failure.to_string()),
+        }
+    }));
+    if let Ok(PollResult::Jobs { jobs, due, .. }) = &mut work {
+        // People come first.
+        let again = if jobs.is_empty() { sweep::step() } else { None };
+        *due = due.iter().copied().chain(again).min();
+    }
+    work
+}
+
+/// Where to send, if every setting for it can be used: nobody is claimed before that is known.
+fn configured(usable: Option<&AgentOptions>) -> Result<(WorkerEndpoint, String), CallError> {
+    let app_id = app::app_id()?;
+    let endpoint = http::worker_endpoint(&app_id)?;
+    if usable != Some(endpoint.options()) {
+        endpoint.agent(Arc::new(LatchWait))?; // a trial; the threads' own waits otherwise
+    }
+    Ok((endpoint, app_id))
+}
+
+/// A dump that comes in brings our state before the mapping; what we would write in between would
+/// stand in its way. So a new extension is left alone until somebody has work, or nobody seems to
+/// be at it any more.
+fn restore_is_over() -> bool {
+    let slot = shmem::slot();
+    let created_at = slot.created_at.load(Ordering::Acquire);
+    if created_at == 0 {
+        return true;
+    }
+    if store::is_being_restored(created_at, slot.creator.load(Ordering::Acquire)) {
+        return false;
+    }
+    slot.created_at.store(0, Ordering::Release);
+    true
+}
+
+fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
+    // Looked at first: an idle worker must not take a transaction id, which would write to the log
+    // once a minute for nothing.
+    let mut due = claim::next_due(claim);
+    if due.missed || due.stale {
+        let done = claim::reclaim_stale(due, claim);
+        due = claim::next_due(claim);
+        if !done || due.stale {
+            due.in_ms = Some(due.in_ms.unwrap_or(RETRY_DELAY_MS).min(RETRY_DELAY_MS));
+        }
+    }
+    let due = due.in_ms;
+    let jobs = match due {
+        Some(..=0) => claim::claim(room, claim, app_id),
+        _ => Vec::new(),
+    };
+    let due = match jobs.len() {
+        // Who is due is locked by somebody else.
+        0 => due.map(|ms| if ms <= 0 { RETRY_DELAY_MS } else { ms }),
+        some if some < room => claim::next_due(claim).in_ms,
+        _ => Some(0),
+    };
+    PollResult::Jobs { jobs, due, endpoint: Box::new(endpoint) }
+}
+
+/// What transactions have sent that were then rolled back may have had its effect.
+pub fn mark_rolled_back() {
+    let users = rolled_back::take();
+    if !users.is_empty() && transaction::run(|| store::doubt(&users)).is_err() {
+        rolled_back::put_back(&users);
+    }
+}
+
+/// What a rollback brought back though CometChat has flushed it goes for good.
+pub fn forget_void_tokens() {
+    let void = void_tokens::void_tokens();
+    if !void.is_empty() {
+        let gone = transaction::run(|| store::forget_void_tokens(&void));
+        void_tokens::forgotten(&gone.unwrap_or_default());
+    }
+}

@@ -1,0 +1,155 @@
+//! The worker's threads: they send, and touch nothing of Postgres.
+//!
+//! Jobs go in through a channel, outcomes come back through another, and an eventfd tells the
+//! main thread, which waits on it beside its latch. Signals are blocked in the threads; they are
+//! joined before the process exits.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use sync::job::{Job, JobResult, Outcome};
+use sync::policy::RetryDecision;
+use sync::error::INTERNAL;
+use crate::http::WorkerClient;
+use cometchat::Effect;
+
+/// Threads that send.
+pub struct Pool {
+    jobs: Option<Sender<(WorkerClient, Job)>>,
+    done: Receiver<JobResult>,
+    wakeup_fd: Arc<EventFd>,
+    stop: Arc<OwnedFd>,
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// Starts `size` threads.
+    pub fn start(size: usize) -> std::io::Result<Pool> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let wakeup_fd = Arc::new(EventFd::from_flags(flags)?);
+        let stop: OwnedFd = EventFd::from_flags(flags)?.into();
+        let (jobs, queue) = mpsc::channel::<(WorkerClient, Job)>();
+        let (sender, done) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let mut pool = Pool {
+            jobs: Some(jobs),
+            done,
+            wakeup_fd: wakeup_fd.clone(),
+            stop: Arc::new(stop),
+            stopping: Arc::new(AtomicBool::new(false)),
+            threads: Vec::with_capacity(size),
+            in_flight,
+        };
+        // A new thread inherits this mask: Postgres's handlers must run on its main thread only.
+        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        for n in 0..size {
+            let (queue, sender, wakeup_fd) = (queue.clone(), sender.clone(), wakeup_fd.clone());
+            let thread = thread::Builder::new()
+                .name(format!("cometchat-{n}"))
+                .stack_size(1024 * 1024)
+                .spawn(move || work(&queue, &sender, &wakeup_fd));
+            match thread {
+                Ok(thread) => pool.threads.push(thread),
+                Err(_) if n > 0 => break, // fewer will do
+                Err(e) => {
+                    before.thread_set_mask()?;
+                    return Err(e);
+                }
+            }
+        }
+        before.thread_set_mask()?;
+        Ok(pool)
+    }
+
+    /// Readable once `Pool` is being dropped: hand it to the waiters of the threads' requests.
+    pub fn stop_signal(&self) -> Arc<OwnedFd> {
+        self.stop.clone()
+    }
+
+    /// The same as a flag.
+    pub fn stopping(&self) -> Arc<AtomicBool> {
+        self.stopping.clone()
+    }
+
+    /// Readable while there may be outcomes to take.
+    pub fn wakeup_fd(&self) -> Arc<EventFd> {
+        self.wakeup_fd.clone()
+    }
+
+    /// Hands over a job.
+    pub fn send(&self, client: WorkerClient, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            // Cannot fail: the threads hold the receiver until `jobs` is dropped.
+            let _ = jobs.send((client, job));
+        }
+    }
+
+    /// Takes what is done by now.
+    pub fn take(&self) -> Vec<JobResult> {
+        let _ = self.wakeup_fd.read(); // empties the wakeup_fd; it may have been empty
+        let taken: Vec<JobResult> = self.done.try_iter().collect();
+        self.in_flight.fetch_sub(taken.len(), Ordering::Relaxed);
+        taken
+    }
+
+    /// Jobs that were handed over and not taken back yet.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// How many threads there are.
+    pub fn size(&self) -> usize {
+        self.threads.len()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        // Interrupts what is being awaited, and lets no new job begin.
+        let _ = nix::unistd::write(&self.stop, &1u64.to_ne_bytes());
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(queue: &Mutex<Receiver<(WorkerClient, Job)>>, done: &Sender<JobResult>, wakeup_fd: &EventFd) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((client, job)) = next else { return };
+        // A panic would be a bug of ours; the user is tried again, and the thread goes on.
+        let (mut fallback, started) = (job.clone(), Instant::now());
+        fallback.learned.effect = Effect::UnderWay;
+        let run = std::panic::AssertUnwindSafe(move || job.run(&client.start()));
+        let mut outcome = std::panic::catch_unwind(run).unwrap_or_else(|_| JobResult {
+            job: fallback,
+            outcome: Outcome::Failed {
+                decision: RetryDecision::Retry,
+                pause: None,
+                code: INTERNAL.to_owned(),
+                reason: INTERNAL.to_owned(),
+                message: None,
+            },
+            started,
+            request_sent: false,
+        });
+        outcome.request_sent = WorkerClient::request_sent();
+        if done.send(outcome).is_err() {
+            return;
+        }
+        let _ = wakeup_fd.write(1); // fails only when already ringing very loudly
+    }
+}

@@ -1,0 +1,140 @@
+//! The worker of one database: its state and its loop.
+//!
+//! Its main thread owns everything of Postgres and never waits for the network; its threads own the
+//! network and never touch Postgres. No transaction is open and no lock held while requests are in
+//! flight.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use sync::job::Job;
+use sync::pacing::Pacing;
+use sync::policy::SAFETY_PROBE;
+
+use super::bgworker;
+use super::completions::CompletionBuffer;
+use super::poll::{forget_void_tokens, mark_rolled_back};
+use super::room::last_breaker;
+use super::threads::{self, SharedAgent};
+use crate::http::{self, WorkerClient};
+use crate::pg::transaction;
+use crate::store::{self, claim};
+use crate::{config, shmem};
+
+/// What the worker of a database remembers.
+pub struct Worker {
+    /// Marks this worker's claims: a number that no earlier one had.
+    pub(super) claim: i64,
+    pub(super) pacing: Pacing,
+    /// Why new users wait, if that was logged.
+    pub(super) plan_full: Option<String>,
+    /// Claimed, not handed to a thread yet.
+    pub(super) ready: VecDeque<(WorkerClient, Job)>,
+    pub(super) completions: CompletionBuffer,
+    /// Its name, for the log: there may be several workers.
+    pub(super) database: String,
+    /// Others wait for its process: nothing more is claimed.
+    pub(super) leaving: bool,
+    /// The database's own settings that are in force here, if that is known.
+    pub(super) settings: Option<String>,
+    pub(super) agent: SharedAgent,
+}
+
+impl Worker {
+    pub fn new(database: String, settings: Option<String>) -> Self {
+        let now = Instant::now();
+        Worker {
+            claim: store::fresh_claim(),
+            pacing: Pacing::new(now, last_breaker(now)),
+            plan_full: None,
+            ready: VecDeque::new(),
+            completions: CompletionBuffer::default(),
+            database,
+            leaving: false,
+            settings,
+            agent: None,
+        }
+    }
+
+    /// Works until the database needs no worker, or others need its process.
+    pub fn run(&mut self) {
+        loop {
+            if bgworker::reload_if_asked() {
+                self.start_over(); // a key may have been mended
+            }
+            forget_void_tokens();
+            mark_rolled_back();
+            self.take_results();
+            self.resume_creating();
+            let enough = config::concurrency() / 2;
+            if self.completions.write_if_due(self.claim, enough, threads::in_flight()) {
+                // Changed while in flight, or soon to be tried again.
+                self.pacing.due_now(Instant::now());
+            }
+            if self.makes_room() {
+                return;
+            }
+            self.dispatch(); // what was claimed before comes before a new claim
+            let capacity = self.may_claim();
+            if capacity > 0 && !self.claim_and_send(capacity) {
+                return;
+            }
+            self.dispatch();
+            self.sleep();
+        }
+    }
+
+    /// An operator has changed something: whoever refused our requests is asked again, by one of them.
+    fn start_over(&mut self) {
+        self.pacing.start_over(Instant::now());
+        if http::throttled(shmem::slot()).is_some() {
+            shmem::slot().limiter.with(|limiter| limiter.try_again());
+            // Nothing is lost where it fails: they are due within a minute.
+            let _ = transaction::run(claim::retry_throttled);
+        }
+        self.release_put_off();
+    }
+
+    /// How many users may be claimed now.
+    fn may_claim(&self) -> usize {
+        let now = Instant::now();
+        if self.leaving || self.next_claim(now) > now {
+            0
+        } else {
+            self.capacity()
+        }
+    }
+
+    /// When the next claim may be made, if there is room then.
+    pub(super) fn next_claim(&self, now: Instant) -> Instant {
+        self.pacing.next_claim(now, http::throttled_for(shmem::slot()))
+    }
+
+    fn capacity(&self) -> usize {
+        let in_flight = self.ready.len() + threads::in_flight();
+        self.pacing.capacity(in_flight, config::concurrency())
+    }
+
+    fn sleep(&mut self) {
+        let now = Instant::now();
+        if bgworker::has_pending_wakeup() {
+            self.pacing.due_now(now); // the latch may have been reset while a lock was awaited
+        }
+        let mut until = self.next_claim(now);
+        shmem::slot().turn.set_idle(until > now && self.is_done());
+        if self.leaving || self.capacity() == 0 {
+            until = now + SAFETY_PROBE; // a thread wakes us sooner, or an outcome is to be written
+        }
+        if let Some(due) = self.completions.due() {
+            until = until.min(due);
+        }
+        bgworker::show_activity(if threads::in_flight() > 0 { c"sending" } else { c"" });
+        let timeout = until.saturating_duration_since(now).min(SAFETY_PROBE);
+        let wakeup = threads::wakeup_fd();
+        let wakeup = wakeup.as_deref().map(AsFd::as_fd);
+        if bgworker::wait(wakeup, timeout + Duration::from_micros(999)) {
+            self.pacing.due_now(Instant::now());
+        }
+    }
+}
