@@ -1,4 +1,4 @@
--- The operator's switch, and the count of what the trigger had to swallow.
+-- The operator's switch, and the count of errors that the trigger kept from its statement.
 
 CREATE TABLE cometchat.control (
   only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -28,17 +28,17 @@ CREATE SEQUENCE cometchat.trigger_failures;
 COMMENT ON SEQUENCE cometchat.trigger_failures IS
   'Counts the times that the trigger on auth.users could not queue a user; nothing to do with ids.';
 
-CREATE TABLE cometchat.missed (
+CREATE TABLE cometchat.trigger_misses (
   user_id       uuid,
   cometchat_uid text
 );
 -- A publication FOR ALL TABLES lets nobody delete from a table without one; a key would stand in the way.
-ALTER TABLE cometchat.missed REPLICA IDENTITY FULL;
-COMMENT ON TABLE cometchat.missed IS
+ALTER TABLE cometchat.trigger_misses REPLICA IDENTITY FULL;
+COMMENT ON TABLE cometchat.trigger_misses IS
   'Users that the trigger could not queue, because cometchat.sync_state was locked, say. It has no '
   'constraint and no index, so that nothing stands in the way; the worker and backfill() empty it.';
-COMMENT ON COLUMN cometchat.missed.cometchat_uid IS 'Of a deleted user, whose mapping is gone.';
-SELECT pg_catalog.pg_extension_config_dump('cometchat.missed', '');
+COMMENT ON COLUMN cometchat.trigger_misses.cometchat_uid IS 'Of a deleted user, whose mapping is gone.';
+SELECT pg_catalog.pg_extension_config_dump('cometchat.trigger_misses', '');
 
 CREATE FUNCTION cometchat.wake() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -46,13 +46,13 @@ AS 'MODULE_PATHNAME', 'cometchat_wake_wrapper';
 COMMENT ON FUNCTION cometchat.wake() IS
   'Wakes this database''s worker when the transaction commits, once however often it is called.';
 
-CREATE FUNCTION cometchat.rouse() RETURNS void
+CREATE FUNCTION cometchat.start_worker() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'cometchat_rouse_wrapper';
-COMMENT ON FUNCTION cometchat.rouse() IS 'Has a paused worker started when the transaction commits.';
+AS 'MODULE_PATHNAME', 'cometchat_start_worker_wrapper';
+COMMENT ON FUNCTION cometchat.start_worker() IS 'Has a paused worker started when the transaction commits.';
 
 -- Whoever creates the extension has a worker look at this database.
-SELECT cometchat.rouse();
+SELECT cometchat.start_worker();
 
 CREATE FUNCTION cometchat.pause() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -76,9 +76,9 @@ BEGIN
   -- Whom a 429 put off is due too; see cometchat.health(), 'not throttled'.
   UPDATE cometchat.sync_state AS s SET next_attempt_at = pg_catalog.now()
   WHERE s.next_attempt_at > pg_catalog.now() AND s.claim IS NULL
-    AND s.wanted_revision <> s.known_revision
+    AND s.wanted_revision <> s.synced_revision
        AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS');
-  PERFORM cometchat.rouse();
+  PERFORM cometchat.start_worker();
 END
 $function$;
 COMMENT ON FUNCTION cometchat.resume() IS

@@ -15,14 +15,14 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION cometchat.auth_users() IS 'The relation auth.users, whatever it is; null without one.';
 
-CREATE FUNCTION cometchat.auth_users_is_there() RETURNS boolean
+CREATE FUNCTION cometchat.has_auth_users() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
                  WHERE c.oid = cometchat.auth_users() AND c.relkind IN ('r', 'p'))
 $function$;
-COMMENT ON FUNCTION cometchat.auth_users_is_there() IS 'Whether auth.users is a table.';
+COMMENT ON FUNCTION cometchat.has_auth_users() IS 'Whether auth.users is a table.';
 
 CREATE FUNCTION cometchat.list_auth_users(after uuid, most integer)
 RETURNS TABLE (user_id uuid, shut_out boolean, by_itself boolean)
@@ -102,7 +102,7 @@ SET search_path = pg_catalog, pg_temp SET jit = off
 SET lock_timeout = '5s'
 AS $function$
 BEGIN
-  IF NOT cometchat.auth_users_is_there() THEN
+  IF NOT cometchat.has_auth_users() THEN
     RETURN false;
   END IF;
   UPDATE cometchat.control SET expects_auth_users = true WHERE only_row AND NOT expects_auth_users;

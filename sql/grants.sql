@@ -40,21 +40,21 @@ BEGIN
 
   -- What the extension's own role needs. Not enqueue(), which makes its callers trusted.
   GRANT USAGE ON SCHEMA cometchat TO cometchat_ext;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.missed TO cometchat_ext;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_misses TO cometchat_ext;
   GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
   GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
   GRANT SELECT ON cometchat.failed_users TO cometchat_ext;
   GRANT EXECUTE ON FUNCTION cometchat.add_foreign_key(), cometchat.auth_users(),
-    cometchat.auth_users_has_uuid(), cometchat.auth_users_is_there(), cometchat.catch_up(),
+    cometchat.auth_users_has_uuid(), cometchat.has_auth_users(), cometchat.requeue_missed(),
     cometchat.caller(), cometchat.check_profile(text),
-    cometchat.compare(), cometchat.configuration(), cometchat.listing(),
+    cometchat.diff_remote_users(), cometchat.configuration(), cometchat.listing(),
     cometchat.page_of_users(uuid, integer, text), cometchat.send_again(uuid[]),
     cometchat.unseen_changes(uuid, integer, boolean), cometchat.backfill(),
     cometchat.auth_users_health(), cometchat.read_auth_users(), cometchat.remove_foreign_key(),
     cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
     cometchat.list_auth_users(uuid, integer), cometchat.mapping_is_ours(),
     cometchat.remote_users(integer, integer),
-    cometchat.restrict(), cometchat.rouse(), cometchat.wake(), cometchat.worker_facts()
+    cometchat.restrict(), cometchat.start_worker(), cometchat.wake(), cometchat.worker_status()
     TO cometchat_ext;
 
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'authenticated') THEN
@@ -69,11 +69,11 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text), '
       'public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
-    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.missed TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.trigger_misses TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.failed_users, '
       'cometchat.control, cometchat.trigger_failures TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
-      'cometchat.retry_failed(uuid), cometchat.worker_facts(), cometchat.wake(), '
+      'cometchat.retry_failed(uuid), cometchat.worker_status(), cometchat.wake(), '
       'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
       'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);

@@ -35,7 +35,7 @@ BEGIN
     ok := false;
     detail := pg_catalog.concat('auth.users', ', which belongs to ' || owner, ': ', SQLERRM);
     hint := CASE
-      WHEN owner IS NULL OR NOT cometchat.auth_users_is_there()
+      WHEN owner IS NULL OR NOT cometchat.has_auth_users()
         THEN 'Nobody gets a token and nothing is sent until auth.users is a table again; or SELECT '
              'cometchat.disable_auth_trigger(); where there is to be none.'
       WHEN SQLSTATE = '42501' THEN pg_catalog.format(
@@ -82,7 +82,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 AS $function$
 DECLARE
   conf jsonb := cometchat.configuration();
-  facts jsonb := cometchat.worker_facts();
+  facts jsonb := cometchat.worker_status();
   answer jsonb;
   number bigint;
   moment interval;
@@ -199,7 +199,7 @@ BEGIN
                                 'pg_db_role_setting.' END;
   RETURN NEXT;
 
-  check_name := 'not paused';
+  check_name := 'sending';
   SELECT NOT c.paused AND facts ->> 'paused_code' IS NULL,
          CASE WHEN c.paused THEN 'paused by an operator' ELSE facts ->> 'paused_code' END,
          CASE WHEN c.paused THEN 'SELECT cometchat.resume();'
@@ -248,12 +248,12 @@ BEGIN
                THEN NOT (SELECT c.expects_auth_users FROM cometchat.control AS c)
              ELSE detail IS NULL AND cometchat.auth_users_has_uuid() END;
   detail := CASE WHEN cometchat.auth_users() IS NULL THEN 'there is no auth.users'
-                 WHEN NOT cometchat.auth_users_is_there() THEN 'auth.users is not a table'
+                 WHEN NOT cometchat.has_auth_users() THEN 'auth.users is not a table'
                  WHEN NOT cometchat.auth_users_has_uuid()
                    THEN 'auth.users has no column id of type uuid'
                  ELSE COALESCE(detail, 'all triggers on auth.users fire') END;
   hint := CASE WHEN ok THEN NULL
-               WHEN NOT cometchat.auth_users_is_there()
+               WHEN NOT cometchat.has_auth_users()
                  THEN 'Make auth.users a table; or SELECT cometchat.disable_auth_trigger(); where there '
                       'is to be none.'
                WHEN NOT cometchat.auth_users_has_uuid()
@@ -267,12 +267,12 @@ BEGIN
   check_name := 'foreign key';
   SELECT count(*) INTO number FROM pg_catalog.pg_constraint AS c
   WHERE c.conrelid = 'public.cometchat_users'::pg_catalog.regclass AND c.contype = 'f';
-  ok := number > 0 OR NOT cometchat.auth_users_is_there();
+  ok := number > 0 OR NOT cometchat.has_auth_users();
   detail := CASE WHEN number > 0 THEN 'cometchat_users references auth.users' ELSE 'none' END;
   hint := CASE WHEN NOT ok THEN 'SELECT cometchat.enable_auth_trigger(); adds it.' END;
   RETURN NEXT;
 
-  check_name := 'nothing swallowed';
+  check_name := 'trigger errors';
   SELECT CASE WHEN q.is_called THEN q.last_value ELSE 0 END INTO number
   FROM cometchat.trigger_failures AS q;
   ok := number = 0;
@@ -290,7 +290,7 @@ BEGIN
   hint := CASE WHEN NOT ok THEN 'See the checks above, and cometchat.progress.' END;
   RETURN NEXT;
 
-  check_name := 'no failed users';
+  check_name := 'failed users';
   SELECT count(*) INTO number FROM cometchat.failed_users;
   ok := number = 0;
   detail := number || ' users';

@@ -1,6 +1,6 @@
 -- What operators look at and do.
 
--- Who is not left out: who is queued or parked (retry_failed() is for those), who is banned or
+-- Who is not left out: who is queued or failed (retry_failed() is for those), who is banned or
 -- deleted, and whom the settings pass over; so that once everybody is there, nobody is.
 CREATE FUNCTION cometchat.page_of_users(after uuid, most integer, app text)
 RETURNS TABLE (user_id uuid, left_out boolean)
@@ -12,8 +12,8 @@ AS $function$
              AND CASE WHEN known.sent_profile IS NOT NULL
                    THEN known.app_id <> page_of_users.app AND NOT au.shut_out
                    ELSE NOT known.deactivated
-                        AND (known.wanted_revision <> known.known_revision
-                             OR (NOT au.shut_out AND (au.by_itself OR known.explicit
+                        AND (known.wanted_revision <> known.synced_revision
+                             OR (NOT au.shut_out AND (au.by_itself OR known.requested
                                                       OR mapping.user_id IS NOT NULL)))
                  END)
   FROM cometchat.list_auth_users(page_of_users.after, page_of_users.most) AS au
@@ -35,8 +35,8 @@ DECLARE
   number bigint;
 BEGIN
   PERFORM cometchat.restrict();
-  queued := cometchat.catch_up();
-  IF NOT cometchat.auth_users_is_there() THEN
+  queued := cometchat.requeue_missed();
+  IF NOT cometchat.has_auth_users() THEN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'Call cometchat.enqueue(user_id) for the users of your own table.';
   END IF;
@@ -91,17 +91,17 @@ $function$;
 COMMENT ON FUNCTION cometchat.retry_failed(uuid) IS
   'Gives users in cometchat.failed_users another chance: one, or all. Says how many.';
 
-CREATE FUNCTION cometchat.worker_facts() RETURNS jsonb
+CREATE FUNCTION cometchat.worker_status() RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'cometchat_worker_facts_wrapper';
-COMMENT ON FUNCTION cometchat.worker_facts() IS 'What shared memory knows about this database.';
+AS 'MODULE_PATHNAME', 'cometchat_worker_status_wrapper';
+COMMENT ON FUNCTION cometchat.worker_status() IS 'What shared memory knows about this database.';
 
 CREATE VIEW cometchat.stats AS
-  SELECT f.requests, f.failures, f.rate_limited, f.synced, f.retried, f.parked, f.average_ms,
+  SELECT f.requests, f.failures, f.rate_limited, f.synced, f.retried, f.failed, f.average_ms,
          f.slowest_ms
-  FROM jsonb_to_record(cometchat.worker_facts()) AS f(
+  FROM jsonb_to_record(cometchat.worker_status()) AS f(
     preloaded boolean, requests bigint, failures bigint, rate_limited bigint, synced bigint,
-    retried bigint, parked bigint, average_ms double precision, slowest_ms double precision)
+    retried bigint, failed bigint, average_ms double precision, slowest_ms double precision)
   WHERE f.preloaded;
 COMMENT ON VIEW cometchat.stats IS
   'Counters and latencies since the server''s start; empty unless the library is preloaded.';
@@ -122,7 +122,7 @@ CREATE VIEW cometchat.progress AS
                count(*) FILTER (WHERE s.claim IS NOT NULL) AS in_flight,
                count(*) FILTER (WHERE s.failed_at IS NOT NULL) AS failed
         FROM cometchat.sync_state AS s) AS c,
-       jsonb_to_record(cometchat.worker_facts()) AS f(
+       jsonb_to_record(cometchat.worker_status()) AS f(
          paused_code text, throttled_until double precision, rate_per_minute integer),
        cometchat.control AS k;
 COMMENT ON VIEW cometchat.progress IS

@@ -34,7 +34,7 @@ BEGIN
   PERFORM cometchat.check_profile(enqueue.profile::text);
 
   INSERT INTO cometchat.sync_state AS s
-    (user_id, overrides, wanted_revision, explicit, next_attempt_at)
+    (user_id, overrides, wanted_revision, requested, next_attempt_at)
   VALUES (enqueue.user_id,
           NULLIF(pg_catalog.jsonb_strip_nulls(enqueue.profile), '{}'), 1, true, pg_catalog.now())
   ON CONFLICT (user_id) DO UPDATE SET
@@ -42,7 +42,7 @@ BEGIN
     overrides = NULLIF(pg_catalog.jsonb_strip_nulls(
       CASE WHEN pg_catalog.jsonb_typeof(s.overrides) = 'object' THEN s.overrides ELSE '{}' END
       || COALESCE(enqueue.profile, '{}')), '{}'),
-    wanted_revision = s.wanted_revision + 1, explicit = true,
+    wanted_revision = s.wanted_revision + 1, requested = true,
     next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL;
   PERFORM cometchat.wake();
 END

@@ -33,7 +33,7 @@ $function$;
 COMMENT ON FUNCTION cometchat.listing() IS
   'CometChat''s whole list of users: uid, whether deactivated, and the fields that differ from ours.';
 
-CREATE FUNCTION cometchat.compare()
+CREATE FUNCTION cometchat.diff_remote_users()
 RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text, mendable boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -68,7 +68,7 @@ AS $function$
     AND NOT EXISTS (SELECT FROM ours AS o WHERE o.uid = r.uid)
     AND NOT EXISTS (SELECT FROM ours AS o WHERE o.user_id::text = r.uid)
 $function$;
-COMMENT ON FUNCTION cometchat.compare() IS 'Where CometChat''s list and our state disagree.';
+COMMENT ON FUNCTION cometchat.diff_remote_users() IS 'Where CometChat''s list and our state disagree.';
 
 CREATE FUNCTION cometchat.unseen_changes(from_id uuid, most integer, repair boolean) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -111,7 +111,7 @@ BEGIN
       HINT = 'cometchat.reconcile() without repair only looks.';
   END IF;
   -- The whole comparison is made for the first row; nothing is sent after it.
-  FOR finding IN SELECT c.* FROM cometchat.compare() AS c LOOP
+  FOR finding IN SELECT c.* FROM cometchat.diff_remote_users() AS c LOOP
     IF sending THEN
       PERFORM cometchat.restrict();
       sending := false;
@@ -147,7 +147,7 @@ BEGIN
   END LOOP;
 
   -- and of the others.
-  IF cometchat.auth_users_is_there() THEN
+  IF cometchat.has_auth_users() THEN
     LOOP
       kind := NULL;
       FOR finding IN SELECT p.* FROM cometchat.page_of_users(at, 1000, app) AS p ORDER BY p.user_id LOOP

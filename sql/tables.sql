@@ -49,22 +49,22 @@ CREATE TABLE cometchat.sync_state (
   -- what is wanted, besides what auth.users says
   overrides          jsonb,
   name_argument      text,
-  name_basis         text,
+  name_argument_base         text,
   email_argument     text,
-  email_basis        text,
+  email_argument_base        text,
   -- what CometChat has
   app_id             text,
   cometchat_uid      text,
   sent_profile       text,
   sent_metadata      text,
-  sent_keys          text[],
+  sent_fields          text[],
   deactivated        boolean NOT NULL DEFAULT false,
   revoke_pending     boolean NOT NULL DEFAULT false,
   unsettled_until    timestamptz DEFAULT '-infinity',
-  explicit           boolean NOT NULL DEFAULT false,
+  requested          boolean NOT NULL DEFAULT false,
   -- the work between the two
   wanted_revision    bigint NOT NULL DEFAULT 0,
-  known_revision     bigint NOT NULL DEFAULT 0,
+  synced_revision     bigint NOT NULL DEFAULT 0,
   next_attempt_at    timestamptz,
   attempts           integer NOT NULL DEFAULT 0,
   claim              bigint,
@@ -79,11 +79,11 @@ COMMENT ON COLUMN cometchat.sync_state.overrides IS
   'Profile fields set with cometchat.enqueue(); they win over everything else.';
 COMMENT ON COLUMN cometchat.sync_state.name_argument IS
   'The last display_name given to cometchat_ensure_user, cleaned.';
-COMMENT ON COLUMN cometchat.sync_state.name_basis IS
+COMMENT ON COLUMN cometchat.sync_state.name_argument_base IS
   'The metadata''s name at that time: the argument holds until that one changes.';
 COMMENT ON COLUMN cometchat.sync_state.email_argument IS
   'The last e-mail that a trusted caller gave to cometchat_ensure_user.';
-COMMENT ON COLUMN cometchat.sync_state.email_basis IS
+COMMENT ON COLUMN cometchat.sync_state.email_argument_base IS
   'The e-mail of auth.users at that time: the argument holds until that one changes.';
 COMMENT ON COLUMN cometchat.sync_state.app_id IS
   'The CometChat app that the following columns, and the stored token, belong to.';
@@ -93,7 +93,7 @@ COMMENT ON COLUMN cometchat.sync_state.sent_profile IS
   'Hash of the profile that CometChat is known to have; null or empty when that is not known.';
 COMMENT ON COLUMN cometchat.sync_state.sent_metadata IS
   'Hash of our part of the metadata that CometChat is known to have.';
-COMMENT ON COLUMN cometchat.sync_state.sent_keys IS
+COMMENT ON COLUMN cometchat.sync_state.sent_fields IS
   'Optional fields that we have set there and must unset when they go (avatar, link).';
 COMMENT ON COLUMN cometchat.sync_state.deactivated IS
   'Whether we deactivated the user there, or are about to (and may therefore reactivate).';
@@ -102,17 +102,17 @@ COMMENT ON COLUMN cometchat.sync_state.revoke_pending IS
 COMMENT ON COLUMN cometchat.sync_state.unsettled_until IS
   'Null when what is stored is certain. Else a request may have had an effect of which no answer tells, '
   'and may have it until then: CometChat is asked. -infinity: never looked at; infinity: claimed.';
-COMMENT ON COLUMN cometchat.sync_state.explicit IS
+COMMENT ON COLUMN cometchat.sync_state.requested IS
   'Whether somebody asked for this user by name: then also anonymous and unconfirmed ones are synced.';
 COMMENT ON COLUMN cometchat.sync_state.wanted_revision IS 'Goes up with every change that matters.';
-COMMENT ON COLUMN cometchat.sync_state.known_revision IS
+COMMENT ON COLUMN cometchat.sync_state.synced_revision IS
   'The wanted_revision that CometChat has; work is pending while the two differ.';
 COMMENT ON COLUMN cometchat.sync_state.next_attempt_at IS
-  'When the user is due; null when nothing is to be done or the user is parked.';
+  'When the user is due; null when nothing is to be done or the user is failed.';
 COMMENT ON COLUMN cometchat.sync_state.attempts IS 'Failed attempts since the last success.';
 COMMENT ON COLUMN cometchat.sync_state.claim IS 'Who has the user in flight; null when nobody has.';
 COMMENT ON COLUMN cometchat.sync_state.claimed_at IS 'Since when.';
-COMMENT ON COLUMN cometchat.sync_state.failed_at IS 'When the user was parked as not syncable.';
+COMMENT ON COLUMN cometchat.sync_state.failed_at IS 'When the user was failed as not syncable.';
 COMMENT ON COLUMN cometchat.sync_state.error_code IS
   'CometChat''s code of the last failure where it sent one, else ours: an errorCode of '
   'cometchat_ensure_user(), INVALID_DATA or INTERNAL.';

@@ -1,9 +1,9 @@
 -- The triggers on auth.users: one cheap write, and nothing that goes wrong here reaches the sign-up.
 --
 -- plpgsql, so that a missing library cannot break it: what cannot be queued is noted in
--- cometchat.missed. Queueing and waking are separate blocks: what fails in one does not undo the other.
+-- cometchat.trigger_misses. Queueing and waking are separate blocks: what fails in one does not undo the other.
 --
--- No column is named where a trigger is created (src/users/attach.rs), neither in UPDATE OF nor in WHEN:
+-- No column is named where a trigger is created (src/store/attach.rs), neither in UPDATE OF nor in WHEN:
 -- Postgres would let nobody change its type or drop it, and one that is added later would go unseen.
 --
 -- They fire for the origin of a change only, as triggers do: what a replica applies, or a restore brings,
@@ -59,9 +59,9 @@ BEGIN
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
     IF pg_catalog.pg_typeof(NEW.id) = 'uuid'::regtype THEN
-      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NEW.id, false);
+      PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, NEW.id, false);
     ELSE
-      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NULL, false);
+      PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, NULL, false);
     END IF;
   END;
   BEGIN
@@ -100,9 +100,9 @@ BEGIN
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, users[1], false);
+    PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, users[1], false);
     IF users[2] IS NOT NULL THEN
-      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, users[2], false);
+      PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, users[2], false);
     END IF;
   END;
   BEGIN
@@ -179,9 +179,9 @@ BEGIN
         attempts = 0, failed_at = NULL;
   EXCEPTION WHEN OTHERS THEN
     IF pg_catalog.pg_typeof(OLD.id) = 'uuid'::regtype THEN
-      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, OLD.id, true);
+      PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, OLD.id, true);
     ELSE
-      PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NULL, true);
+      PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, NULL, true);
     END IF;
   END;
   BEGIN
@@ -207,10 +207,10 @@ BEGIN
   -- SECURITY: as above.
   IF pg_catalog.pg_typeof(OLD.id) = 'uuid'::regtype THEN
     UPDATE cometchat.sync_state AS s
-    SET overrides = NULL, name_argument = NULL, name_basis = NULL,
-        email_argument = NULL, email_basis = NULL, error_message = NULL
+    SET overrides = NULL, name_argument = NULL, name_argument_base = NULL,
+        email_argument = NULL, email_argument_base = NULL, error_message = NULL
     WHERE s.user_id = OLD.id
-      AND num_nonnulls(s.overrides, s.name_argument, s.name_basis, s.email_argument, s.email_basis,
+      AND num_nonnulls(s.overrides, s.name_argument, s.name_argument_base, s.email_argument, s.email_argument_base,
                        s.error_message) > 0
       -- A row that moves to another partition is deleted from the one where it was.
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c
@@ -251,7 +251,7 @@ BEGIN
       AND (NOT s.deactivated OR s.next_attempt_at IS NOT NULL OR s.claim IS NOT NULL
            OR s.failed_at IS NOT NULL);
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, NULL, true);
+    PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, NULL, true);
     PERFORM cometchat.note_all();
   END;
   BEGIN
@@ -270,13 +270,13 @@ COMMENT ON FUNCTION cometchat.on_truncate() IS
 CREATE TRIGGER cometchat_truncate BEFORE TRUNCATE ON public.cometchat_users
 FOR EACH STATEMENT EXECUTE FUNCTION cometchat.on_truncate();
 
-CREATE FUNCTION cometchat.swallow(code text, message text, user_id uuid, deleted boolean)
+CREATE FUNCTION cometchat.record_trigger_failure(code text, message text, user_id uuid, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '100ms'
 AS $function$
 DECLARE
-  whom uuid := swallow.user_id;
+  whom uuid := record_trigger_failure.user_id;
   restricted boolean := false;
   uid text;
 BEGIN
@@ -288,7 +288,7 @@ BEGIN
   END;
   IF whom IS NOT NULL THEN
     -- SECURITY: not with a superuser's rights. Without the uid the state's own serves.
-    IF restricted AND swallow.deleted THEN
+    IF restricted AND record_trigger_failure.deleted THEN
       BEGIN
         IF cometchat.mapping_is_ours() THEN
           SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = whom;
@@ -298,7 +298,7 @@ BEGIN
       END;
     END IF;
     BEGIN
-      INSERT INTO cometchat.missed (user_id, cometchat_uid) VALUES (whom, uid);
+      INSERT INTO cometchat.trigger_misses (user_id, cometchat_uid) VALUES (whom, uid);
     EXCEPTION WHEN OTHERS THEN
       NULL;
     END;
@@ -313,8 +313,8 @@ BEGIN
           HINT = 'The worker, or cometchat.backfill(), finds the user later.';
 END
 $function$;
-COMMENT ON FUNCTION cometchat.swallow(text, text, uuid, boolean) IS
-  'Warns of, counts, and notes in cometchat.missed what the trigger must not raise.';
+COMMENT ON FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) IS
+  'Warns of, counts, and notes in cometchat.trigger_misses what the trigger must not raise.';
 
 CREATE FUNCTION cometchat.note_all() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -325,23 +325,23 @@ BEGIN
     -- SECURITY: as above.
     PERFORM cometchat.restrict();
     IF cometchat.mapping_is_ours() THEN
-      INSERT INTO cometchat.missed (user_id, cometchat_uid)
+      INSERT INTO cometchat.trigger_misses (user_id, cometchat_uid)
       SELECT u.user_id, u.cometchat_uid FROM public.cometchat_users AS u;
     END IF;
   EXCEPTION WHEN OTHERS THEN
     NULL;
   END;
   BEGIN
-    INSERT INTO cometchat.missed (user_id) SELECT s.user_id FROM cometchat.sync_state AS s;
+    INSERT INTO cometchat.trigger_misses (user_id) SELECT s.user_id FROM cometchat.sync_state AS s;
   EXCEPTION WHEN OTHERS THEN
     NULL; -- it may be locked
   END;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.note_all() IS 'Notes everybody who is known in cometchat.missed.';
+COMMENT ON FUNCTION cometchat.note_all() IS 'Notes everybody who is known in cometchat.trigger_misses.';
 
 -- Whoever's state is locked stays in the list: one must not hold up the others.
-CREATE FUNCTION cometchat.catch_up() RETURNS bigint
+CREATE FUNCTION cometchat.requeue_missed() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '100ms'
 AS $function$
@@ -350,13 +350,13 @@ DECLARE
   queued bigint;
 BEGIN
   free := ARRAY(SELECT s.user_id FROM cometchat.sync_state AS s
-                WHERE s.user_id IN (SELECT m.user_id FROM cometchat.missed AS m)
+                WHERE s.user_id IN (SELECT m.user_id FROM cometchat.trigger_misses AS m)
                 FOR UPDATE OF s SKIP LOCKED)
-       || ARRAY(SELECT DISTINCT m.user_id FROM cometchat.missed AS m
+       || ARRAY(SELECT DISTINCT m.user_id FROM cometchat.trigger_misses AS m
                 WHERE NOT EXISTS (SELECT FROM cometchat.sync_state AS s
                                   WHERE s.user_id = m.user_id));
   WITH missed AS (
-    DELETE FROM cometchat.missed AS m WHERE m.user_id = ANY (free)
+    DELETE FROM cometchat.trigger_misses AS m WHERE m.user_id = ANY (free)
     RETURNING m.user_id, m.cometchat_uid
   ), users AS MATERIALIZED (
     SELECT m.user_id, pg_catalog.max(m.cometchat_uid) AS cometchat_uid
@@ -373,8 +373,8 @@ BEGIN
   RETURN queued;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.catch_up() IS
-  'Queues the users of cometchat.missed whose state is not locked; says how many.';
+COMMENT ON FUNCTION cometchat.requeue_missed() IS
+  'Queues the users of cometchat.trigger_misses whose state is not locked; says how many.';
 
 -- For an app's own table, say a profiles table: AFTER INSERT OR UPDATE ... FOR EACH ROW
 -- EXECUTE FUNCTION cometchat.enqueue_row('user_id').
@@ -410,7 +410,7 @@ BEGIN
           attempts = 0, failed_at = NULL;
     END IF;
   EXCEPTION WHEN OTHERS THEN
-    PERFORM cometchat.swallow(SQLSTATE, SQLERRM, changed, false);
+    PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, changed, false);
   END;
   BEGIN
     PERFORM cometchat.wake();
@@ -432,7 +432,7 @@ SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '2s'
 AS $function$
 BEGIN
   PERFORM cometchat.restrict();
-  IF NOT cometchat.auth_users_is_there() THEN
+  IF NOT cometchat.has_auth_users() THEN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'For a table of your own use a trigger with cometchat.enqueue_row().';
   END IF;

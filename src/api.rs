@@ -6,14 +6,14 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use sync::error::CallError;
-use crate::pg::text::{Json, Text, WholeText};
 use crate::calls::{ensure_user, remote, response, tokens};
+use crate::pg::text::{Json, Text, WholeText};
 use crate::pg::{latch, record, rights, session};
 use crate::shmem::{stats, wake};
-use crate::worker::foreground;
 use crate::store::{self, attach, auth_users, unseen};
+use crate::worker::foreground;
 use crate::{app, config};
+use sync::error::CallError;
 
 fn from_pgrx(id: pgrx::Uuid) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
@@ -53,8 +53,8 @@ fn cometchat_wake() {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_rouse() {
-    wake::rouse_at_commit();
+fn cometchat_start_worker() {
+    wake::start_worker_at_commit();
 }
 
 /// Raises an error that says why the profile cannot be sent, if it cannot.
@@ -75,7 +75,7 @@ fn cometchat_check_profile(profile: Option<WholeText>) {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_worker_facts() -> Json {
+fn cometchat_worker_status() -> Json {
     stats::facts()
 }
 
@@ -126,7 +126,8 @@ fn cometchat_read_auth_users() {
 #[pg_extern(sql = false)]
 fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
     report(app::app_id().map(|app_id| {
-        let page = unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
+        let page =
+            unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
         if repair {
             unseen::queue(&page.found);
         }
@@ -175,7 +176,10 @@ fn cometchat_open_public() {
 fn cometchat_list_auth_users(
     after: Option<pgrx::Uuid>,
     most: i32,
-) -> TableIterator<'static, (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(by_itself, bool))> {
+) -> TableIterator<
+    'static,
+    (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(by_itself, bool)),
+> {
     let policy = config::sync_policy();
     let by_itself = move |user: &auth_users::Listed| {
         (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)

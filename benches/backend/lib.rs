@@ -27,7 +27,7 @@ fn cometchat_bench_get(url: &str, n: i32) -> i64 {
     let started = Instant::now();
     for _ in 0..n {
         let body = agent.get(url).call().and_then(|answer| answer.into_body().read_to_vec());
-        latch::raise_held_error();
+        latch::rethrow_pending_error();
         if let Err(e) = body {
             error!("request failed: {e}");
         }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use cometchat::ApiKey;
 
-use crate::app::{self, KeySource};
-use sync::error::CallError;
 use crate::app::file_cache::{self, FileCache};
+use crate::app::{self, KeySource};
 use crate::store;
+use sync::error::CallError;
 
 thread_local! {
     static FILE: FileCache<(), Arc<ApiKey>> = const { FileCache::new() };

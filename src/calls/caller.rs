@@ -6,9 +6,9 @@
 
 use uuid::Uuid;
 
-use sync::error::CallError;
 use crate::pg::{rights, session};
 use crate::store;
+use sync::error::CallError;
 
 /// A caller who was found entitled to ask for `user`.
 #[derive(Clone, Copy, Debug)]

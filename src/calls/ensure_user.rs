@@ -59,7 +59,7 @@ pub fn ensure_user(
     };
     let result = work.run();
     if result.is_ok() && work.not_updated.is_none() {
-        work.learned.known_revision = row.wanted_revision();
+        work.learned.synced_revision = row.wanted_revision();
     }
     let UserSync { learned, not_updated, .. } = work;
     call.finish(&row, &learned, &wanted)?;

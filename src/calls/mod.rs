@@ -127,7 +127,10 @@ impl Call {
         let Caller { user, trusted } = self.caller;
         let limit = config::user_rate_limit();
         let permit = move |operation| {
-            let may = trusted || shmem::user_budgets(|budgets| budgets.take(user, Budget::from(operation), limit));
+            let may = trusted
+                || shmem::user_budgets(|budgets| {
+                    budgets.take(user, Budget::from(operation), limit)
+                });
             if may {
                 rolled_back::about_to_send(user);
             }
@@ -137,7 +140,12 @@ impl Call {
     }
 
     /// The write at the end, if there is anything to write.
-    pub fn finish(&self, row: &UserRow, learned: &RemoteState, wanted: &DesiredProfile) -> Result<(), CallError> {
+    pub fn finish(
+        &self,
+        row: &UserRow,
+        learned: &RemoteState,
+        wanted: &DesiredProfile,
+    ) -> Result<(), CallError> {
         latch::rethrow_pending_error();
         let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
         if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {

@@ -5,13 +5,13 @@ use std::time::Instant;
 use cometchat::{ListUsers, User};
 use serde_json::{json, Value};
 
-use crate::config;
-use sync::error::CallError;
-use crate::pg::{deadline, latch, rights, subxact};
-use sync::profile::{self, CallArguments};
 use crate::app::{self, api_key};
+use crate::config;
+use crate::pg::{deadline, latch, rights, subxact};
 use crate::{http, store};
+use sync::error::CallError;
 use sync::model::UserRow;
+use sync::profile::{self, CallArguments};
 
 /// Where requests go, without what is secret.
 ///
@@ -51,7 +51,8 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     latch::rethrow_pending_error();
     let list = list?;
     let uids = list.users.iter().map(|user| user.uid.clone()).collect();
-    let left = deadline.saturating_duration_since(Instant::now()).max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
+    let left =
+        deadline.saturating_duration_since(Instant::now()).max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
     let read = subxact::run(left, move || {
         let ours = store::owners(uids);
         let rows = store::load_many(&ours.values().copied().collect::<Vec<_>>());

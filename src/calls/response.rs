@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use sync::error::CallError;
 use crate::pg::latch;
 use crate::pg::text::Json;
+use sync::error::CallError;
 
 /// camelCase because JavaScript reads it; absent fields are left out.
 #[derive(Debug, Default, Serialize)]

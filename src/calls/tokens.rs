@@ -3,15 +3,15 @@
 use cometchat::Client;
 use uuid::Uuid;
 
-use crate::calls::response::{Rejected, Success};
-use crate::calls::caller;
-use sync::user_sync::{UserSync, SyncError};
 use super::Call;
-use sync::error::CallError;
+use crate::calls::caller;
+use crate::calls::response::{Rejected, Success};
 use crate::shmem::void_tokens;
-use sync::profile::{self, CallArguments, Profile};
 use crate::store;
+use sync::error::CallError;
 use sync::model::{Certainty, RemoteState, UserRow, UserStatus};
+use sync::profile::{self, CallArguments, Profile};
+use sync::user_sync::{SyncError, UserSync};
 
 /// Carries out `cometchat_refresh_token`: mints a token whatever is stored. Never queued: a
 /// token that is made later is of no use to somebody who waits for one now.
@@ -52,7 +52,8 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         // Its request covers every token that there is; a second one would end while it lasts, and
         // open the door to a token that it then kills.
         call.write(|| store::forget_token(caller.user))?;
-        let queued = call.queue_revocation(&failure, &profile::wanted(&row, CallArguments::default()));
+        let queued =
+            call.queue_revocation(&failure, &profile::wanted(&row, CallArguments::default()));
         return Err(Rejected { failure, queued });
     }
     let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
@@ -63,7 +64,8 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         Ok(client) => {
             // Whatever the answer, and whether it comes: the flush may be done.
             if let Some(token) = &stored {
-                void_tokens::forget_first(caller.user, token).map_err(|_| CallError::Interrupted)?;
+                void_tokens::forget_first(caller.user, token)
+                    .map_err(|_| CallError::Interrupted)?;
             }
             with_tokens(&client, learned, row.doubt_in(&call.app_id), |tokens| tokens.flush())
         }

@@ -19,7 +19,8 @@ pub(super) static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_00
 pub(super) static RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(0);
 pub(super) static CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(16);
 pub(super) static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(12);
-pub(super) static ON_DELETE: GucSetting<OnDeleteSetting> = GucSetting::<OnDeleteSetting>::new(OnDeleteSetting::Deactivate);
+pub(super) static ON_DELETE: GucSetting<OnDeleteSetting> =
+    GucSetting::<OnDeleteSetting>::new(OnDeleteSetting::Deactivate);
 pub(super) static SYNC_UNCONFIRMED: GucSetting<bool> = GucSetting::<bool>::new(true);
 pub(super) static SYNC_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
 pub(super) static USER_RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
@@ -220,4 +221,3 @@ pub fn init() {
 unsafe extern "C-unwind" fn show_api_key() -> *const std::ffi::c_char {
     if API_KEY.get().is_some_and(|key| !key.is_empty()) { c"set" } else { c"" }.as_ptr()
 }
-

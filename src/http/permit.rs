@@ -18,7 +18,12 @@ pub fn throttled_for(slot: &Slot) -> Duration {
     Duration::from_millis(until.saturating_sub(now))
 }
 
-pub(super) fn acquire(slot: &Slot, operation: Operation, priority: Priority, cap: Cap) -> Result<(), Duration> {
+pub(super) fn acquire(
+    slot: &Slot,
+    operation: Operation,
+    priority: Priority,
+    cap: Cap,
+) -> Result<(), Duration> {
     let now = unix_ms();
     let taken = slot.limiter.with(|limiter| limiter.take(operation.class(), priority, cap, now));
     taken.map_err(|until| Duration::from_millis(until.saturating_sub(now).max(1)))

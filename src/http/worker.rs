@@ -108,4 +108,3 @@ impl WorkerClient {
         REQUEST_SENT.get()
     }
 }
-

@@ -16,8 +16,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
-use sync::rate_limiter::Limiter;
 use pgrx::{pg_guard, pg_shmem_init, pg_sys, PGRXSharedMemory, PgAtomic};
+use sync::rate_limiter::Limiter;
 
 use sync::circuit_breaker::BreakerSnapshot;
 use sync::plan_quota::PlanQuota;
@@ -220,7 +220,10 @@ pub fn init() {
                 slots: [const { Slot::new() }; SLOTS],
                 budgets: [const { AtomicU64::new(0) }; BUDGETS],
                 void_tokens: VoidList::new(),
-                undone: UndoneList { list: SpinLock::new(Undone::new()), count: AtomicUsize::new(0) },
+                undone: UndoneList {
+                    list: SpinLock::new(Undone::new()),
+                    count: AtomicUsize::new(0)
+                },
             }
         );
     }

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sync::rate_limiter::{Cap, RefusedBy};
 use cometchat::Exchange;
+use sync::rate_limiter::{Cap, RefusedBy};
 
 use crate::config;
-use sync::error::{CallError, ErrorCode, PauseReason};
 use crate::http;
-use crate::shmem::{self, Shared};
 use crate::pg::text::Json;
+use crate::shmem::{self, Shared};
+use sync::error::{CallError, ErrorCode, PauseReason};
 
 /// What is counted for one database.
 pub struct Stats {

@@ -10,8 +10,8 @@ use std::ffi::c_void;
 use std::time::{Duration, Instant};
 
 use pgrx::{pg_guard, pg_sys};
-use uuid::Uuid;
 use transport::Interrupted;
+use uuid::Uuid;
 
 use super::undoable::Undoable;
 use super::wake;

@@ -40,7 +40,7 @@ pub fn at_commit() {
 }
 
 /// The same, and a paused worker comes back. Whoever refused our requests is asked again.
-pub fn rouse_at_commit() {
+pub fn start_worker_at_commit() {
     if shmem::get().is_none() {
         shmem::slot().limiter.with(|limiter| limiter.try_again());
     }

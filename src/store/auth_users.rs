@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::name_fields::NameFields;
 use super::statement::Statement;
-use sync::model::UserStatus;
 use crate::pg::rights::{self, Lock, Rights};
 use crate::pg::spi::{self, Row};
 use crate::pg::subxact;
+use sync::model::UserStatus;
 
 /// SECURITY: see [`crate::pg::rights`].
 const OWNER: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Read);

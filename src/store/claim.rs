@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use sync::job::Job;
-use sync::model::{SyncState, UserRow, UserStatus};
-use sync::user_rate_limit::Budget;
 use crate::config;
 use crate::pg::rights::Rights;
 use crate::pg::spi::{self, Row, Timestamp};
 use crate::pg::{lock, subxact, transaction};
-use sync::profile::{self, CallArguments};
 use crate::store::statement::Statement;
 use crate::{shmem, store};
+use sync::job::Job;
+use sync::model::{SyncState, UserRow, UserStatus};
+use sync::profile::{self, CallArguments};
+use sync::user_rate_limit::Budget;
 
 /// What is not urgent waits no longer than this for a lock.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
@@ -146,11 +146,11 @@ pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
 
 static WIPE: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s
-     SET overrides = NULL, name_argument = NULL, name_basis = NULL,
-         email_argument = NULL, email_basis = NULL, error_message = NULL
+     SET overrides = NULL, name_argument = NULL, name_argument_base = NULL,
+         email_argument = NULL, email_argument_base = NULL, error_message = NULL
      WHERE s.user_id = ANY ($1) AND s.claim = $2
-       AND num_nonnulls(s.overrides, s.name_argument, s.name_basis, s.email_argument,
-                        s.email_basis, s.error_message) > 0",
+       AND num_nonnulls(s.overrides, s.name_argument, s.name_argument_base, s.email_argument,
+                        s.email_argument_base, s.error_message) > 0",
 );
 
 /// Names and addresses do not outlive the user, whatever deleted them and whatever comes of telling
@@ -210,7 +210,7 @@ static INTEND_TO_DEACTIVATE: Statement = Statement::new(
 fn job(user: Uuid, row: &UserRow, app_id: &str, policy: &config::SyncPolicy) -> Job {
     let known = row.known_in(app_id);
     let there = row.mapping.is_some() || known.is_some_and(|k| k.sent.is_some() || k.deactivated);
-    let explicit = row.known.as_ref().is_some_and(|k| k.explicit);
+    let requested = row.known.as_ref().is_some_and(|k| k.requested);
     let not_by_itself =
         (row.anonymous && !policy.anonymous) || (row.unconfirmed && !policy.unconfirmed);
     Job {
@@ -219,7 +219,7 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, policy: &config::SyncPolicy) -> 
         revision: row.wanted_revision().unwrap_or(0),
         attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
         presence: row.presence,
-        skip: row.presence == UserStatus::Active && not_by_itself && !there && !explicit,
+        skip: row.presence == UserStatus::Active && not_by_itself && !there && !requested,
         on_delete: policy.on_delete,
         wanted: profile::wanted(row, CallArguments::default()),
         token_by_hand: row.token_by_hand(),
@@ -263,7 +263,7 @@ pub fn new_users_are_due() {
 static RETRY_THROTTLED: Statement = Statement::new(
     "UPDATE cometchat.sync_state AS s SET next_attempt_at = now()
      WHERE s.next_attempt_at > now() AND s.claim IS NULL
-       AND s.wanted_revision <> s.known_revision
+       AND s.wanted_revision <> s.synced_revision
        AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS')",
 );
 
@@ -279,12 +279,12 @@ static NEXT_DUE: Statement = Statement::new(
                          ELSE 3600000 END::bigint
              FROM cometchat.sync_state AS s WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL
              ORDER BY s.next_attempt_at LIMIT 1),
-            EXISTS (SELECT FROM cometchat.missed),
+            EXISTS (SELECT FROM cometchat.trigger_misses),
             EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.claim IS NOT NULL
                     AND s.claim <> $1 AND s.claimed_at < now() - interval '10 minutes')",
 );
 
-static CATCH_UP: Statement = Statement::new("SELECT cometchat.catch_up()");
+static CATCH_UP: Statement = Statement::new("SELECT cometchat.requeue_missed()");
 
 /// What is there to be done.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,19 +6,19 @@ use std::time::Duration;
 use cometchat::Effect;
 use uuid::Uuid;
 
+use crate::config;
+use crate::pg::spi::{self, Arg, Value};
+use crate::store;
+use crate::store::auth_users::{self, AuthUsers};
+use crate::store::statement::Statement;
 use sync::job::{JobResult, Outcome};
 use sync::model::{Certainty, UserStatus};
 use sync::policy::{self, RetryDecision};
-use crate::config;
-use crate::pg::spi::{self, Arg, Value};
-use crate::store::auth_users::{self, AuthUsers};
-use crate::store::statement::Statement;
-use crate::store;
 
 // The mapping is written only for users who are still there (`maps`): the foreign key would refuse
 // others, and with them the whole batch.
 //
-// What failed was about the revision that was sent. Who has `changed` since is not parked and has
+// What failed was about the revision that was sent. Who has `changed` since is not failed and has
 // all attempts left: at once, or, where everybody or CometChat itself is the reason, after the delay.
 // The same goes for whom somebody has mapped to another uid meanwhile: that mapping wins, and what
 // was learned is about somebody else. (CometChat's uids are in lower case, whatever was asked for.)
@@ -30,8 +30,8 @@ macro_rules! finish {
                FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
                            $17, $18, $19, $20, $21, $22)
                  AS d(user_id, revision, uid, token, maps, app_id, sent_profile, sent_metadata,
-                      sent_keys, deactivated, revoke_pending, agreed, delay_ms, attempts, parked,
-                      code, message, name_argument, name_basis, removed, doubt_ms)
+                      sent_fields, deactivated, revoke_pending, agreed, delay_ms, attempts, failed,
+                      code, message, name_argument, name_argument_base, removed, doubt_ms)
                JOIN cometchat.sync_state AS s ON s.user_id = d.user_id AND s.claim = $1
                FOR UPDATE OF s ",
             $wait,
@@ -60,11 +60,11 @@ macro_rules! finish {
              UPDATE cometchat.sync_state AS s
              SET cometchat_uid = m.uid, app_id = m.app_id, sent_profile = m.sent_profile,
                  sent_metadata = m.sent_metadata,
-                 sent_keys = string_to_array(NULLIF(m.sent_keys, ''), ','),
+                 sent_fields = string_to_array(NULLIF(m.sent_fields, ''), ','),
                  deactivated = m.deactivated, revoke_pending = m.revoke_pending,
                  name_argument = CASE WHEN m.changed THEN s.name_argument ELSE m.name_argument END,
-                 name_basis = CASE WHEN m.changed THEN s.name_basis ELSE m.name_basis END,
-                 known_revision = CASE WHEN m.agreed THEN m.revision ELSE s.known_revision END,
+                 name_argument_base = CASE WHEN m.changed THEN s.name_argument_base ELSE m.name_argument_base END,
+                 synced_revision = CASE WHEN m.agreed THEN m.revision ELSE s.synced_revision END,
                  attempts = CASE WHEN m.overtaken THEN s.attempts ELSE m.attempts END,
                  next_attempt_at = CASE
                    WHEN m.overtaken AND (m.agreed OR COALESCE(m.delay_ms, 0) <= 0) THEN now()
@@ -78,7 +78,7 @@ macro_rules! finish {
                    WHEN m.doubt_ms >= 0
                    THEN GREATEST(NULLIF(s.unsettled_until, 'infinity'),
                                  now() + m.doubt_ms * interval '1 ms') END,
-                 failed_at = CASE WHEN m.parked AND NOT m.overtaken THEN now() END,
+                 failed_at = CASE WHEN m.failed AND NOT m.overtaken THEN now() END,
                  -- it may quote what has been wiped or mended since
                  -- nothing is said of whom was not tried
                  error_code = CASE WHEN m.agreed OR m.code IS NOT NULL THEN m.code
@@ -142,10 +142,12 @@ fn write_outcomes(
     };
     let (kept, locked): (HashSet<Uuid>, HashSet<Uuid>) =
         (kept.into_iter().collect(), locked.into_iter().collect());
-    let done: Vec<&JobResult> = all.iter().filter(|done| !locked.contains(&done.job.user)).collect();
+    let done: Vec<&JobResult> =
+        all.iter().filter(|done| !locked.contains(&done.job.user)).collect();
     let written = write(statement, &done, claim, &kept, random);
     if written < done.len() {
-        let ours = |d: &&&JobResult| d.job.presence != UserStatus::Active && d.job.learned.deactivated;
+        let ours =
+            |d: &&&JobResult| d.job.presence != UserStatus::Active && d.job.learned.deactivated;
         let whom = |d: &&JobResult| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
         store::keep_deactivated(done.iter().filter(ours).map(whom).collect(), claim);
     }
@@ -179,7 +181,7 @@ fn write(
         spi::array(fates.iter().map(|f| f.agreed)),
         spi::array(fates.iter().map(|f| f.delay_ms)),
         spi::array(fates.iter().map(|f| f.attempts)),
-        spi::array(fates.iter().map(|f| f.parked)),
+        spi::array(fates.iter().map(|f| f.failed)),
         spi::array(fates.iter().map(|f| f.code.as_deref())),
         spi::array(fates.iter().map(|f| f.message.as_deref())),
         column(done, |d| d.job.wanted.name.value.as_deref()),
@@ -202,7 +204,9 @@ fn doubt_ms(done: &JobResult) -> Option<i64> {
     const AS_BEFORE: Option<i64> = Some(-1);
     let agreed = matches!(done.outcome, Outcome::Synced | Outcome::Removed);
     match done.job.doubt {
-        _ if done.job.learned.effect != Effect::None => store::unsettled_ms(done.job.learned.effect),
+        _ if done.job.learned.effect != Effect::None => {
+            store::unsettled_ms(done.job.learned.effect)
+        }
         Certainty::Settled => None,
         // Nobody has asked CometChat.
         Certainty::Unsettled | Certainty::InFlight(_) if done.job.skip => AS_BEFORE,
@@ -232,7 +236,7 @@ struct NextAttempt {
     agreed: bool,
     delay_ms: Option<i64>,
     attempts: i32,
-    parked: bool,
+    failed: bool,
     code: Option<String>,
     message: Option<String>,
 }
@@ -248,22 +252,29 @@ impl NextAttempt {
                     _ => None,
                 };
                 let (code, message) = (None, None);
-                NextAttempt { agreed: true, delay_ms: back_in, attempts: 0, parked: false, code, message }
+                NextAttempt {
+                    agreed: true,
+                    delay_ms: back_in,
+                    attempts: 0,
+                    failed: false,
+                    code,
+                    message,
+                }
             }
             Outcome::Failed { decision, code, message, .. } => {
                 let again = |delay_ms, attempts| NextAttempt {
                     agreed: false,
                     delay_ms: Some(delay_ms),
                     attempts,
-                    parked: false,
+                    failed: false,
                     code: Some(code.clone()),
                     message: message.clone(),
                 };
-                let parked = NextAttempt { parked: true, delay_ms: None, ..again(0, attempts + 1) };
+                let failed = NextAttempt { failed: true, delay_ms: None, ..again(0, attempts + 1) };
                 let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
                 match decision {
-                    RetryDecision::Fail => parked,
-                    RetryDecision::Retry if attempts + 1 >= config::max_attempts() => parked,
+                    RetryDecision::Fail => failed,
+                    RetryDecision::Retry if attempts + 1 >= config::max_attempts() => failed,
                     RetryDecision::Retry => {
                         again(after(policy::delay(job.attempts + 1, random)), attempts + 1)
                     }
@@ -281,7 +292,9 @@ impl NextAttempt {
                     RetryDecision::PlanFull => again(after(policy::NO_ROOM_DELAY), attempts),
                     // Due at once, when sending goes on.
                     RetryDecision::Outage | RetryDecision::OpenCircuit => again(0, attempts),
-                    RetryDecision::Interrupted => NextAttempt { code: None, message: None, ..again(0, attempts) },
+                    RetryDecision::Interrupted => {
+                        NextAttempt { code: None, message: None, ..again(0, attempts) }
+                    }
                 }
             }
         }

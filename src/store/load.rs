@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use uuid::Uuid;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::auth_users::{self, AuthUser, AuthUsers};
 use super::statement::Statement;
-use sync::model::{Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
-use crate::shmem::void_tokens;
 use crate::pg::spi::{self, Row};
+use crate::shmem::void_tokens;
+use sync::model::{Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
 use sync::profile::StickyArgument;
 
 static OURS: Statement = Statement::new(
     "SELECT q.id, u.cometchat_uid, u.cometchat_auth_token, s.user_id IS NOT NULL,
             CASE WHEN pg_column_size(s.overrides) <= 100000 THEN s.overrides::text
                  WHEN s.overrides IS NOT NULL THEN 'too long' END,
-            s.name_argument, s.name_basis, s.email_argument, s.email_basis,
-            s.app_id, s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_keys, s.deactivated,
-            s.revoke_pending, s.explicit, s.claim, s.wanted_revision, s.attempts,
+            s.name_argument, s.name_argument_base, s.email_argument, s.email_argument_base,
+            s.app_id, s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_fields, s.deactivated,
+            s.revoke_pending, s.requested, s.claim, s.wanted_revision, s.attempts,
             -- infinity is the mark of the claim that is under way: what was stored before is certain
             CASE WHEN s.unsettled_until = '-infinity' THEN -1
                  WHEN isfinite(s.unsettled_until)
@@ -137,7 +137,8 @@ fn read_ours(row: &Row) -> (Option<Uuid>, Ours) {
     let user: Option<Uuid> = row.get(1);
     // One that was flushed for a transaction that is under way, or was rolled back, is none.
     let stored: Option<String> = row.get(3);
-    let void = user.zip(stored.as_ref()).is_some_and(|(user, token)| void_tokens::is_void(user, token));
+    let void =
+        user.zip(stored.as_ref()).is_some_and(|(user, token)| void_tokens::is_void(user, token));
     let token = stored.filter(|_| !void);
     let mapping = row.get::<String>(2).map(|uid| (uid, Mapping { token, void }));
     let known = row.flag(4).then(|| read_known(row));
@@ -167,7 +168,7 @@ fn read_known(row: &Row) -> SyncState {
         sent,
         deactivated: row.flag(15),
         revoke_pending: row.flag(16),
-        explicit: row.flag(17),
+        requested: row.flag(17),
         doubt: match row.get::<i64>(21) {
             None => Certainty::Settled,
             Some(..0) => Certainty::NeverAsked,

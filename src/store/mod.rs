@@ -5,15 +5,15 @@
 
 pub mod attach;
 pub mod auth_users;
+mod catalog;
+pub mod claim;
+pub mod complete;
 mod load;
 mod name_fields;
 mod save;
 pub mod statement;
 pub mod unseen;
 mod vault;
-mod catalog;
-pub mod claim;
-pub mod complete;
 
 use pgrx::prelude::*;
 
@@ -23,17 +23,17 @@ use crate::pg::rights::Rights;
 use crate::shmem::wake;
 use statement::Statement;
 
-pub use load::{expect_auth_users, load, load_many, owners};
-pub use save::{
-    doubt, forget, forget_token, forget_void_tokens, in_flight_ms, keep_deactivated, put_off, queue,
-    save, unsettled_ms, wait_for,
-};
-pub use vault::secret as vault_secret;
 pub use catalog::{
     database_name, database_settings, extension_version, fresh_claim, is_being_restored,
     is_claimed_elsewhere, is_template, paused, prepare_session, random, session_claim,
     take_on_database_settings,
 };
+pub use load::{expect_auth_users, load, load_many, owners};
+pub use save::{
+    doubt, forget, forget_token, forget_void_tokens, in_flight_ms, keep_deactivated, put_off,
+    queue, save, unsettled_ms, wait_for,
+};
+pub use vault::secret as vault_secret;
 
 static IS_TRUSTED: Statement = Statement::with_rights(
     Rights::Catalog,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::statement::Statement;
 use crate::config;
-use crate::shmem::void_tokens::{self, Void};
 use crate::pg::spi::{self, Row};
+use crate::shmem::void_tokens::{self, Void};
 use sync::profile::DesiredProfile;
 
 /// [`policy::in_flight_for`] in milliseconds.
@@ -48,8 +48,8 @@ static SAVE: Statement = Statement::new(
              IS DISTINCT FROM (EXCLUDED.cometchat_uid, EXCLUDED.cometchat_auth_token)
      )
      INSERT INTO cometchat.sync_state AS s
-       (user_id, cometchat_uid, app_id, sent_profile, sent_metadata, sent_keys, deactivated,
-        revoke_pending, name_argument, name_basis, email_argument, email_basis, known_revision,
+       (user_id, cometchat_uid, app_id, sent_profile, sent_metadata, sent_fields, deactivated,
+        revoke_pending, name_argument, name_argument_base, email_argument, email_argument_base, synced_revision,
         unsettled_until, next_attempt_at)
      VALUES ($1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE($14, 0),
              now() + $18 * interval '1 ms', now() + $20 * interval '1 ms')
@@ -62,19 +62,19 @@ static SAVE: Statement = Statement::new(
          sent_metadata = CASE WHEN s.deactivated AND NOT $17 THEN NULL
                               WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_metadata
                               ELSE left(EXCLUDED.sent_metadata, 0) END,
-         sent_keys = CASE WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_keys
-                          ELSE s.sent_keys || EXCLUDED.sent_keys END,
+         sent_fields = CASE WHEN s.wanted_revision = $16 THEN EXCLUDED.sent_fields
+                          ELSE s.sent_fields || EXCLUDED.sent_fields END,
          deactivated = EXCLUDED.deactivated
            OR (s.deactivated AND NOT ($17 AND s.wanted_revision = $16)
                AND (s.app_id, s.cometchat_uid) IS NOT DISTINCT FROM ($4, $2)),
          revoke_pending = EXCLUDED.revoke_pending,
          name_argument = EXCLUDED.name_argument,
-         name_basis = EXCLUDED.name_basis,
+         name_argument_base = EXCLUDED.name_argument_base,
          email_argument = EXCLUDED.email_argument,
-         email_basis = EXCLUDED.email_basis,
+         email_argument_base = EXCLUDED.email_argument_base,
          wanted_revision = s.wanted_revision + (s.wanted_revision <> $16)::int,
-         known_revision = CASE WHEN s.wanted_revision = $16 AND $14 IS NOT NULL THEN $14
-                               ELSE s.known_revision END,
+         synced_revision = CASE WHEN s.wanted_revision = $16 AND $14 IS NOT NULL THEN $14
+                               ELSE s.synced_revision END,
          next_attempt_at = CASE WHEN s.wanted_revision <> $16 THEN LEAST(s.next_attempt_at, now())
                                 -- done by hand: whoever has the user in flight need not write it
                                 WHEN $14 IS NULL
@@ -98,9 +98,15 @@ static SAVE: Statement = Statement::new(
 
 /// Stores what was learned about `user` in the app `app_id` by a call that started from `row`.
 /// `true`: something else happened to the user meanwhile, and the worker is to look again.
-pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &RemoteState, wanted: &DesiredProfile) -> bool {
+pub fn save(
+    user: Uuid,
+    app_id: &str,
+    row: &UserRow,
+    learned: &RemoteState,
+    wanted: &DesiredProfile,
+) -> bool {
     let (sent, doubt) = (learned.sent.as_ref(), unsettled_ms(learned.effect));
-    let sent_keys = match sent {
+    let sent_fields = match sent {
         Some(sent) => spi::array(sent.keys.iter().map(String::as_str)),
         None => spi::null_array::<&str>(),
     };
@@ -111,14 +117,14 @@ pub fn save(user: Uuid, app_id: &str, row: &UserRow, learned: &RemoteState, want
         learned.is_something().then_some(app_id).into(),
         sent.map(|s| s.profile.as_str()).into(),
         sent.map(|s| s.metadata.as_str()).into(),
-        sent_keys,
+        sent_fields,
         learned.deactivated.into(),
         learned.revoke_pending.into(),
         wanted.name.value.as_deref().into(),
         wanted.name.basis.as_deref().into(),
         wanted.email.value.as_deref().into(),
         wanted.email.basis.as_deref().into(),
-        learned.known_revision.into(),
+        learned.synced_revision.into(),
         learned.mapped.into(),
         row.wanted_revision().unwrap_or(0).into(),
         row.learned_in(app_id).deactivated.into(),
@@ -165,13 +171,13 @@ pub fn wait_for(user: Uuid) {
 
 static QUEUE: Statement = Statement::new(
     "INSERT INTO cometchat.sync_state AS s
-       (user_id, name_argument, name_basis, email_argument, email_basis, explicit,
+       (user_id, name_argument, name_argument_base, email_argument, email_argument_base, requested,
         revoke_pending, wanted_revision, next_attempt_at, attempts, error_code)
      VALUES ($1, $2, $3, $4, $5, true, $8, 1, now() + $6 * interval '1 ms', 1, $7)
      ON CONFLICT (user_id) DO UPDATE
-     SET name_argument = EXCLUDED.name_argument, name_basis = EXCLUDED.name_basis,
-         email_argument = EXCLUDED.email_argument, email_basis = EXCLUDED.email_basis,
-         explicit = true, revoke_pending = s.revoke_pending OR EXCLUDED.revoke_pending,
+     SET name_argument = EXCLUDED.name_argument, name_argument_base = EXCLUDED.name_argument_base,
+         email_argument = EXCLUDED.email_argument, email_argument_base = EXCLUDED.email_argument_base,
+         requested = true, revoke_pending = s.revoke_pending OR EXCLUDED.revoke_pending,
          wanted_revision = s.wanted_revision + 1,
          next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at),
          attempts = GREATEST(s.attempts, 1), failed_at = NULL, error_code = EXCLUDED.error_code",
@@ -236,7 +242,7 @@ static FORGET: Statement = Statement::new(
      )
      UPDATE cometchat.sync_state AS s
      SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NULL,
-         sent_keys = NULL, revoke_pending = false,
+         sent_fields = NULL, revoke_pending = false,
          unsettled_until = GREATEST(NULLIF(s.unsettled_until, 'infinity'), now(),
                                     CASE WHEN s.claim IS NOT NULL
                                          THEN now() + $3 * interval '1 ms' END)

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::statement::Statement;
 use super::load_many;
-use sync::model::{UserRow, UserStatus};
+use super::statement::Statement;
 use crate::pg::spi::{self, Row};
+use sync::model::{UserRow, UserStatus};
 use sync::profile::{self, CallArguments};
 
 /// How a user's state differs from `auth.users`, though nothing is pending.
@@ -69,7 +69,7 @@ pub struct Page {
 struct Due {
     /// Nothing is to be sent now.
     settled: bool,
-    parked: bool,
+    failed: bool,
     /// When the user is looked at again.
     in_ms: Option<i64>,
 }
@@ -82,7 +82,7 @@ macro_rules! due {
             "SELECT q.user_id,
                     s.claim IS NULL AND s.failed_at IS NULL
                     AND (s.next_attempt_at IS NULL
-                         OR (s.next_attempt_at > now() AND s.wanted_revision = s.known_revision)),
+                         OR (s.next_attempt_at > now() AND s.wanted_revision = s.synced_revision)),
                     s.failed_at IS NOT NULL,
                     CASE WHEN isfinite(s.next_attempt_at)
                          THEN ceil(extract(epoch FROM s.next_attempt_at - now()) * 1000)::bigint END
@@ -130,13 +130,13 @@ pub fn again(found: &[Difference], app_id: &str) -> Vec<Difference> {
 }
 
 fn read(row: &Row) -> Option<(Uuid, Due)> {
-    let due = Due { settled: row.flag(2), parked: row.flag(3), in_ms: row.get(4) };
+    let due = Due { settled: row.flag(2), failed: row.flag(3), in_ms: row.get(4) };
     row.get(1).map(|user| (user, due))
 }
 
 fn compare(all: Vec<(Uuid, Due)>, app_id: &str) -> Vec<Difference> {
     let candidates: HashMap<Uuid, Due> =
-        all.into_iter().filter(|(_, due)| due.settled || due.parked).collect();
+        all.into_iter().filter(|(_, due)| due.settled || due.failed).collect();
     let rows = load_many(&candidates.keys().copied().collect::<Vec<_>>());
     let found = rows.iter().filter_map(|(user, row)| {
         let what = difference(row, candidates.get(user)?, app_id)?;
@@ -169,10 +169,10 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
                         || known.name.value.is_some()
                         || known.email.value.is_some()
                 });
-            (traces || !(told || due.parked)).then_some(What::Gone)
+            (traces || !(told || due.failed)).then_some(What::Gone)
         }
         // For them there is retry_failed(): what was tried is known to differ.
-        _ if due.parked => None,
+        _ if due.failed => None,
         UserStatus::Suspended { back_in_ms } => {
             let by_hand = mapped && row.known.is_none();
             if sent || by_hand {
@@ -215,8 +215,8 @@ static SAY_GOODBYE: Statement = Statement::new(
      ORDER BY q.id
      ON CONFLICT (user_id) DO UPDATE
      SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
-         overrides = NULL, name_argument = NULL, name_basis = NULL,
-         email_argument = NULL, email_basis = NULL, error_message = NULL,
+         overrides = NULL, name_argument = NULL, name_argument_base = NULL,
+         email_argument = NULL, email_argument_base = NULL, error_message = NULL,
          wanted_revision = s.wanted_revision + 1, next_attempt_at = now(),
          attempts = 0, failed_at = NULL",
 );

@@ -66,7 +66,10 @@ impl Worker {
         match event {
             Event::CircuitOpened { reason, pause, first } => {
                 if first {
-                    log!("cometchat: sending is paused in database \"{}\": {reason}", self.database);
+                    log!(
+                        "cometchat: sending is paused in database \"{}\": {reason}",
+                        self.database
+                    );
                 }
                 reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
                 self.put_back();

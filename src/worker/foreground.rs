@@ -9,11 +9,11 @@ use sync::job::{Job, JobResult, Outcome};
 use sync::policy::RetryDecision;
 
 use crate::config;
-use sync::error::CallError;
 use crate::pg::{latch, rights, session};
 use crate::store::statement::Statement;
 use crate::store::{self, claim, complete};
 use crate::{app, http};
+use sync::error::CallError;
 
 /// What this session has claimed, and what became of it.
 #[derive(Default)]

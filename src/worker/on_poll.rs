@@ -13,8 +13,8 @@ use super::run::Worker;
 use super::{bgworker, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
-use crate::store::{self, claim};
 use crate::shmem;
+use crate::store::{self, claim};
 
 /// What has to end first, before the worker may leave, is looked at again after this.
 const LEAVE_RECHECK: Duration = Duration::from_millis(50);

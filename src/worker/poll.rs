@@ -7,14 +7,14 @@ use std::sync::Arc;
 use transport::AgentOptions;
 
 use super::sweep;
-use sync::error::CallError;
+use crate::app;
 use crate::http::{self, WorkerEndpoint};
 use crate::pg::latch::LatchWait;
-use crate::pg::transaction::{self, Failed};
 use crate::pg::session;
+use crate::pg::transaction::{self, Failed};
 use crate::shmem::{self, rolled_back, void_tokens};
 use crate::store::{self, claim};
-use crate::app;
+use sync::error::CallError;
 use sync::job::Job;
 
 /// What a poll brought.

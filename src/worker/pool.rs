@@ -14,11 +14,11 @@ use std::time::Instant;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use sync::job::{Job, JobResult, Outcome};
-use sync::policy::RetryDecision;
-use sync::error::INTERNAL;
 use crate::http::WorkerClient;
 use cometchat::Effect;
+use sync::error::INTERNAL;
+use sync::job::{Job, JobResult, Outcome};
+use sync::policy::RetryDecision;
 
 /// Threads that send.
 pub struct Pool {
@@ -126,7 +126,11 @@ impl Drop for Pool {
     }
 }
 
-fn work(queue: &Mutex<Receiver<(WorkerClient, Job)>>, done: &Sender<JobResult>, wakeup_fd: &EventFd) {
+fn work(
+    queue: &Mutex<Receiver<(WorkerClient, Job)>>,
+    done: &Sender<JobResult>,
+    wakeup_fd: &EventFd,
+) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((client, job)) = next else { return };

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use pgrx::{log};
+use pgrx::log;
 use uuid::Uuid;
 
 use crate::app;

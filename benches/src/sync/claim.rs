@@ -1,4 +1,4 @@
-//! What it costs to claim users, however many are waiting or parked.
+//! What it costs to claim users, however many are waiting or failed.
 //!
 //! Three databases of one server, asked in turns; the statements are those of the worker's source.
 
@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::size::Size;
 
 /// Where the worker has its statements.
-const QUEUE: &str = include_str!("../../../src/sync/queue.rs");
+const QUEUE: &str = include_str!("../../../src/store/claim.rs");
 
 /// How many users the worker claims at a time: four times `cometchat.concurrency`.
 const MOST: u32 = 64;
@@ -34,13 +34,13 @@ pub fn measure(size: &Size, report: &mut Report) {
     let failed = many.replace("now()", "NULL");
     let mut few = Queue::filled(&cluster, "few", &[&waiting]);
     let mut long = Queue::filled(&cluster, "many", &[&many]);
-    let mut parked = Queue::filled(&cluster, "parked", &[&failed, &waiting]);
+    let mut failed = Queue::filled(&cluster, "failed", &[&failed, &waiting]);
     for sql in [
         "UPDATE cometchat.sync_state SET failed_at = now(), error_code = 'ERR_BAD_REQUEST'
          WHERE next_attempt_at IS NULL",
         "VACUUM (FULL, ANALYZE) cometchat.sync_state",
     ] {
-        parked.client.batch_execute(sql).expect(sql);
+        failed.client.batch_execute(sql).expect(sql);
     }
     for (what, sql) in [
         ("claim", execute("claim", &format!("{MOST}, 1"))),
@@ -48,15 +48,15 @@ pub fn measure(size: &Size, report: &mut Report) {
     ] {
         let mut costs = [Costs::default(), Costs::default(), Costs::default()];
         for round in 0..=ROUNDS {
-            for (queue, costs) in [&mut few, &mut long, &mut parked].into_iter().zip(&mut costs) {
+            for (queue, costs) in [&mut few, &mut long, &mut failed].into_iter().zip(&mut costs) {
                 let cost = queue.cost(&sql);
                 if round > 0 {
                     costs.push(cost); // the first is to warm up
                 }
             }
         }
-        let [few, long, parked] = costs;
-        for (state, costs) in [("waiting", long), ("parked", parked)] {
+        let [few, long, failed] = costs;
+        for (state, costs) in [("waiting", long), ("failed", failed)] {
             let what = format!("{what}, {} {state}", size.rows);
             report.median_ratio(&what, &costs.times, &few.times, AT_MOST);
             report.note(&format!("buffers {} beside {}", costs.buffers(), few.buffers()));

@@ -135,7 +135,10 @@ mod tests {
         assert!((0..10).all(|_| !breaker.record_failure(user(1), 3)));
         assert!(breaker.record_failure(user(2), 3), "ten in a row, and of two users");
         breaker.close();
-        assert!(!breaker.record_failure(user(1), 3), "a success between them starts the count again");
+        assert!(
+            !breaker.record_failure(user(1), 3),
+            "a success between them starts the count again"
+        );
     }
 
     #[test]

@@ -139,7 +139,9 @@ fn code_for(kind: ErrorKind) -> ErrorCode {
 impl CallError {
     /// The same of a call's failure, whose details are codes of CometChat's or phrases.
     pub fn stored_code(&self) -> &str {
-        use CallError::{ApiError, ApiKeyRejected, PlanLimit, RateLimited, ServerError, TokenFailed};
+        use CallError::{
+            ApiError, ApiKeyRejected, PlanLimit, RateLimited, ServerError, TokenFailed,
+        };
         let detail = match self {
             TokenFailed(code)
             | ApiKeyRejected(code)

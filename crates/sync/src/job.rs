@@ -5,11 +5,11 @@ use std::time::Instant;
 use cometchat::{Client, Error, ErrorKind};
 use uuid::Uuid;
 
-use crate::policy::{self, RetryDecision};
-use crate::user_sync::{UserSync, SyncError};
 use crate::error::{self, CallError, PauseReason};
-use crate::profile::DesiredProfile;
 use crate::model::{Certainty, RemoteState, UserStatus};
+use crate::policy::{self, RetryDecision};
+use crate::profile::DesiredProfile;
+use crate::user_sync::{SyncError, UserSync};
 
 /// What becomes of a deleted user (`cometchat.on_delete`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -81,7 +81,7 @@ pub struct SyncState {
     /// How far the rest may be relied on.
     pub doubt: Certainty,
     /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
-    pub explicit: bool,
+    pub requested: bool,
     /// Who has the user in flight: a worker, or (negative) a session.
     pub claim: Option<i64>,
     pub wanted_revision: i64,
@@ -155,7 +155,7 @@ impl UserRow {
             sent: known.and_then(|k| k.sent.clone()),
             deactivated: known.is_some_and(|k| k.deactivated),
             revoke_pending: known.is_some_and(|k| k.revoke_pending),
-            known_revision: None,
+            synced_revision: None,
             effect: Effect::None,
         }
     }
@@ -200,7 +200,7 @@ pub struct RemoteState {
     /// Tokens are still to be flushed.
     pub revoke_pending: bool,
     /// The revision that CometChat has now, if it has.
-    pub known_revision: Option<i64>,
+    pub synced_revision: Option<i64>,
     /// What a request may have brought about whose answer was lost.
     pub effect: Effect,
 }

@@ -180,7 +180,8 @@ impl Pacing {
                         let probe = until.saturating_duration_since(now);
                         // Somebody else goes first.
                         let alone = self.attribution.delay(user);
-                        *decision = RetryDecision::Defer(if sure { probe } else { probe.max(alone) });
+                        *decision =
+                            RetryDecision::Defer(if sure { probe } else { probe.max(alone) });
                     }
                     // The line may have broken: that is no attempt of this user's until it goes on so.
                     Scope::OneUser(times) if *decision == RetryDecision::Outage && times < 3 => {

@@ -22,7 +22,14 @@ pub struct PlanQuota {
     freed: bool,
 }
 
+impl Default for PlanQuota {
+    fn default() -> Self {
+        PlanQuota::new()
+    }
+}
+
 impl PlanQuota {
+    /// With room, for all that is known.
     pub const fn new() -> Self {
         PlanQuota { used_up: false, until: 0, looking: false, looks: 0, freed: false }
     }

@@ -5,7 +5,7 @@ use cometchat::{NewUser, Unset, User, UserPatch};
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::model::{SyncState, SentFingerprint, UserRow};
+use crate::model::{SentFingerprint, SyncState, UserRow};
 
 /// The profile that is wanted. `None` means "nothing to say": such a field is never sent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,7 +85,12 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
     if row.unreadable.is_some() {
         let arguments = known.map(|k| (k.name.clone(), k.email.clone()));
         let (name, email) = arguments.unwrap_or_default();
-        return DesiredProfile { name, email, unreadable: row.unreadable.clone(), ..DesiredProfile::default() };
+        return DesiredProfile {
+            name,
+            email,
+            unreadable: row.unreadable.clone(),
+            ..DesiredProfile::default()
+        };
     }
     let auth_email = row.email.clone().filter(|email| !email.trim().is_empty());
     let email = StickyArgument::settle(

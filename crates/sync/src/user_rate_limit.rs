@@ -158,10 +158,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_does_not_shut_a_user_out() {
         let cells = cells();
-        assert_eq!(
-            (0..50).filter(|_| take(&cells, 42, 1, 10, 10_000_000).is_ok()).count(),
-            10
-        );
+        assert_eq!((0..50).filter(|_| take(&cells, 42, 1, 10, 10_000_000).is_ok()).count(), 10);
         // Whoever read the clock a moment earlier gets nothing on top.
         assert!(take(&cells, 42, 1, 10, 10_000_000 - 30_000).is_err());
         assert_eq!((0..50).filter(|_| take(&cells, 42, 1, 10, 1_000_000).is_ok()).count(), 10);

@@ -6,8 +6,8 @@
 
 use cometchat::{Client, Error, ErrorKind, UserPatch};
 
-use crate::profile::Profile;
 use crate::model::{Certainty, RemoteState};
+use crate::profile::Profile;
 
 /// Why CometChat and we do not agree yet.
 #[derive(Debug)]

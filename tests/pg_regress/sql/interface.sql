@@ -51,7 +51,10 @@ SELECT name, context, unit, boot_val FROM pg_settings WHERE name LIKE 'cometchat
 SET cometchat.apikey = 'x';
 SET ROLE authenticated;
 SET cometchat.api_base_url = 'https://evil.example';
+-- The message differs between versions.
+\set VERBOSITY sqlstate
 SET cometchat.request_timeout = '1h';
+\set VERBOSITY default
 RESET ROLE;
 
 -- The key can be set in the configuration file only, and is shown to nobody.

@@ -20,7 +20,7 @@ impl Stack {
     pub fn is_settled(&self, user: Uuid) -> bool {
         let sql = format!(
             "SELECT count(*) FROM cometchat.sync_state
-             WHERE user_id = '{user}' AND wanted_revision = known_revision AND claim IS NULL"
+             WHERE user_id = '{user}' AND wanted_revision = synced_revision AND claim IS NULL"
         );
         self.value(&sql).as_deref() == Some("1")
     }

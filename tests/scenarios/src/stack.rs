@@ -142,7 +142,7 @@ impl Stack {
 
     /// The worker's process, if there is one and it has looked around.
     pub fn worker(&self) -> Option<i32> {
-        let pid = self.value("SELECT cometchat.worker_facts() ->> 'worker_pid'")?;
+        let pid = self.value("SELECT cometchat.worker_status() ->> 'worker_pid'")?;
         Some(pid.parse().expect("a number"))
     }
 

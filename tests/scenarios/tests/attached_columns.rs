@@ -126,7 +126,7 @@ fn a_login_queues_nobody_and_each_column_that_matters_does() {
 
 #[test]
 fn every_column_that_is_read_of_auth_users_is_one_whose_change_is_seen() {
-    let read = include_str!("../../../src/users/auth_users.rs");
+    let read = include_str!("../../../src/store/auth_users.rs");
     let list = read.split_once("pub const COLUMNS").expect("the list").1;
     let (list, statements) = list.split_once("];").expect("its end");
     let absent = statements.split("NULL::").skip(1).filter_map(|part| {

@@ -116,12 +116,12 @@ fn with_a_publication_for_all_tables_everything_of_ours_goes_on() {
     let mut locker = stack.db.admin();
     locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
     stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"The Countess\"}'");
-    assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("1"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.trigger_misses").as_deref(), Some("1"));
     locker.batch_execute("COMMIT").expect("unlock");
 
     Session::of(stack.db.admin()).execute("SELECT cometchat.backfill()");
 
-    assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("0"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.trigger_misses").as_deref(), Some("0"));
     stack.settled(ada);
     assert_eq!(stack.chat_user(ada)["name"], "The Countess");
     stack.execute(&format!(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// What is kept of a user that is theirs.
 fn own(stack: &Stack, user: Uuid) -> Option<String> {
     stack.value(&format!(
-        "SELECT concat_ws('|', overrides, name_argument, name_basis, email_argument, email_basis)
+        "SELECT concat_ws('|', overrides, name_argument, name_argument_base, email_argument, email_argument_base)
          FROM cometchat.sync_state WHERE user_id = '{user}'"
     ))
 }
@@ -78,13 +78,13 @@ fn a_refused_deletion_that_could_not_even_be_queued_wipes_nothing_either() {
     let mut locker = stack.db.admin();
     locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
-    assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("1"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.trigger_misses").as_deref(), Some("1"));
     locker.batch_execute("COMMIT").expect("unlock");
 
     stack.execute("SELECT cometchat.backfill()");
 
     stack.settled(ada);
-    assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("0"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.trigger_misses").as_deref(), Some("0"));
     assert_eq!(own(&stack, ada), Some(kept));
 }
 
@@ -137,7 +137,7 @@ fn it_goes_also_when_cometchat_refuses_the_farewell_for_good() {
 
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
 
-    eventually("she is parked", || {
+    eventually("she is failed", || {
         stack.value("SELECT count(*) FROM cometchat.failed_users").as_deref() == Some("1")
     });
     assert_eq!(own(&stack, ada).as_deref(), Some(""));

@@ -22,7 +22,7 @@ fn asking_for(stack: &Stack, victim: Uuid) -> Trap {
              END $$;
              INSERT INTO trap.commands VALUES ('SELECT trap.ask()'),
                ('ALTER FUNCTION cometchat.on_auth_user_change() SET search_path = trap'),
-               ('ALTER FUNCTION cometchat.swallow(text, text, uuid, boolean) SECURITY INVOKER')"
+               ('ALTER FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) SECURITY INVOKER')"
         ),
     );
     trap
@@ -38,7 +38,7 @@ fn asked_in_vain(stack: &Stack, victim: Uuid) {
     assert_eq!(stack.value(told).as_deref(), Some("0"));
     assert_eq!(stack.chat_user(victim)["name"], "Victim");
     let altered = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'cometchat'::regnamespace
-        AND proname IN ('on_auth_user_change', 'swallow')
+        AND proname IN ('on_auth_user_change', 'record_trigger_failure')
         AND NOT (prosecdef AND 'search_path=pg_catalog, pg_temp' = ANY (proconfig))";
     assert_eq!(stack.value(altered).as_deref(), Some("0"));
 }
@@ -49,9 +49,12 @@ fn triggers(stack: &Stack, trap: &Trap, kind: &str) {
         "GRANT ALL ON ALL TABLES IN SCHEMA public TO postgres;
          GRANT ALL ON ALL TABLES IN SCHEMA cometchat TO postgres",
     );
-    for table in
-        ["public.cometchat_users", "cometchat.sync_state", "cometchat.control", "cometchat.missed"]
-    {
+    for table in [
+        "public.cometchat_users",
+        "cometchat.sync_state",
+        "cometchat.control",
+        "cometchat.trigger_misses",
+    ] {
         let sql = match kind {
             "deferred" => format!(
                 "CREATE CONSTRAINT TRIGGER evil AFTER INSERT OR UPDATE OR DELETE ON {table}
@@ -147,7 +150,7 @@ fn a_trigger_that_waits_for_the_commit_does_not_run_as_whoever_commits() {
     let _ = admin.client.batch_execute(&format!("SELECT public.cometchat_refresh_token('{ada}')"));
     let bob = stack.sign_up("Bob");
     // What is written is refused, at the sign-up already, or it is not.
-    let complaint = format!("sending waits in database \"{}\"", stack.db.name());
+    let complaint = format!("cannot send in database \"{}\"", stack.db.name());
     eventually("the worker has tried", || {
         let swallowed = "SELECT is_called FROM cometchat.trigger_failures";
         stack.stored(bob).token.is_some()
@@ -175,7 +178,7 @@ fn nobody_but_a_superuser_changes_our_functions_or_has_events_fire() {
             "public.cometchat_ensure_user(uuid, text, text)",
             "cometchat.health()",
             "cometchat.on_auth_user_change()",
-            "cometchat.swallow(text, text, uuid, boolean)",
+            "cometchat.record_trigger_failure(text, text, uuid, boolean)",
         ] {
             for change in [
                 "SET search_path = own",

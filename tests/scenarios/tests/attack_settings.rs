@@ -143,7 +143,7 @@ fn every_role_tries_to_read_the_key_of_the_configuration_file() {
             "SELECT a::text FROM pg_stat_activity AS a",
             "SELECT h::text FROM cometchat.health() AS h",
             "SELECT cometchat.configuration()::text",
-            "SELECT cometchat.worker_facts()::text",
+            "SELECT cometchat.worker_status()::text",
             "SELECT set_config('cometchat.api_key', 'x', false)",
             "SELECT f::text FROM pg_file_settings AS f",
             "SELECT pg_read_file('postgresql.conf')",

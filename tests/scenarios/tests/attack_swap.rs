@@ -90,7 +90,7 @@ fn a_table_that_is_swapped_while_the_worker_waits_for_it_is_read_with_the_new_ow
             admin.batch_execute(&enqueue).expect(&enqueue);
         });
         // It sees the new one.
-        let complaint = format!("sending waits in database \"{}\"", stack.db.name());
+        let complaint = format!("cannot send in database \"{}\"", stack.db.name());
         eventually("the worker has looked", || {
             settled(&stack, ada) || stack.db.cluster().log().contains(&complaint)
         });

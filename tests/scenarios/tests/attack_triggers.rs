@@ -12,7 +12,7 @@ fn a_role_tries_to_call_trigger_functions_directly() {
         "on_auth_user_update",
         "on_truncate",
         "note_all",
-        "swallow",
+        "record_trigger_failure",
         "create_triggers",
         "drop_triggers",
         "create_foreign_key",
@@ -20,7 +20,8 @@ fn a_role_tries_to_call_trigger_functions_directly() {
         "caller",
         "restrict",
     ] {
-        let arguments = if function == "swallow" { "'x', 'y', NULL, false" } else { "" };
+        let arguments =
+            if function == "record_trigger_failure" { "'x', 'y', NULL, false" } else { "" };
         let sql = format!("SELECT cometchat.{function}({arguments})");
         assert_eq!(stack.session(ada).sqlstate(&sql), "42501");
         assert_eq!(stack.service().sqlstate(&sql), "42501");

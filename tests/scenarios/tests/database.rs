@@ -21,8 +21,8 @@ const FAILURES: [(&str, &str, &str); 3] = [
     ),
     (
         "42703",
-        "ALTER TABLE cometchat.sync_state RENAME COLUMN email_basis TO basis_of_email",
-        "ALTER TABLE cometchat.sync_state RENAME COLUMN basis_of_email TO email_basis",
+        "ALTER TABLE cometchat.sync_state RENAME COLUMN email_argument_base TO basis_of_email",
+        "ALTER TABLE cometchat.sync_state RENAME COLUMN basis_of_email TO email_argument_base",
     ),
 ];
 

@@ -127,7 +127,7 @@ fn who_is_passed_over_does_not_count_as_synced() {
                FROM generate_series(1, 7)";
     stack.db.connect("supabase_auth_admin").batch_execute(sql).expect(sql);
     let waiting =
-        "SELECT count(*) FROM cometchat.sync_state WHERE known_revision < wanted_revision";
+        "SELECT count(*) FROM cometchat.sync_state WHERE synced_revision < wanted_revision";
     eventually("all are looked at", || stack.value(waiting).as_deref() == Some("0"));
     let synced = "SELECT synced FROM cometchat.stats";
     assert_eq!(stack.value(synced).as_deref(), Some("0"));

@@ -7,10 +7,10 @@ use scenarios::Stack;
 
 /// Where statements on what others own may be: each of these switches to the owner first.
 const SWITCH_TO_THE_OWNER: [&str; 4] = [
-    "src/users/auth_users.rs",
-    "src/users/auth_users/",
-    "src/users/vault.rs",
-    "src/users/attach.rs",
+    "src/store/auth_users.rs",
+    "src/store/auth_users/",
+    "src/store/vault.rs",
+    "src/store/attach.rs",
 ];
 
 /// Whether a text, without its comments, has a statement on what others own.

@@ -147,7 +147,7 @@ fn an_address_that_an_older_version_sent_is_taken_back() {
     let eve = known_by_an_older_version(&stack, "Eve");
     stack.change(eve, r#"raw_user_meta_data = '{"full_name": "eve@old.example"}'"#);
     stack.execute(&format!(
-        "UPDATE cometchat.sync_state SET name_argument = 'Eve', name_basis = 'eve@old.example'
+        "UPDATE cometchat.sync_state SET name_argument = 'Eve', name_argument_base = 'eve@old.example'
          WHERE user_id = '{eve}'"
     ));
     stack.service().ensure(Some(eve), None, None).token();

@@ -91,7 +91,7 @@ fn what_somebody_chose_when_no_further_name_was_looked_for_still_counts() {
     let ada = stack.sign_up_with("ada@example.com", json!({"first_name": "Ada"}));
     stack.session(ada).ensure(None, Some("Countess"), None).token();
     // as an older version remembers it
-    stack.execute("UPDATE cometchat.sync_state SET name_basis = NULL WHERE true");
+    stack.execute("UPDATE cometchat.sync_state SET name_argument_base = NULL WHERE true");
     stack.asked();
 
     stack.session(ada).ensure(None, None, None).token();

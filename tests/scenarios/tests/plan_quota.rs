@@ -54,7 +54,7 @@ fn bans_deletions_revocations_edits_and_logins_go_on_while_new_users_wait() {
     let answer = stack.session(more[0]).ensure(None, None, None);
     assert_eq!(answer.code(), "PLAN_LIMIT");
     assert_eq!(reason(&stack).as_deref(), Some("PLAN_LIMIT"));
-    let said = "SELECT hint FROM cometchat.health() WHERE check_name = 'not paused' AND NOT ok";
+    let said = "SELECT hint FROM cometchat.health() WHERE check_name = 'sending' AND NOT ok";
     let hint = stack.value(said).unwrap_or_default();
     assert!(hint.starts_with("Only new users wait"), "{hint}");
     assert_eq!(stack.logged("sending is paused").len(), 1);

@@ -1,7 +1,7 @@
 //! Looking a name up cannot hang a backend.
 //!
 //! The server gets a resolver of its own by a mount in a namespace, which takes root; elsewhere
-//! these tests say so and do nothing (src/transport/resolve/tests.rs has the same without DNS).
+//! these tests say so and do nothing (crates/transport/src/resolve/tests.rs has the same without DNS).
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

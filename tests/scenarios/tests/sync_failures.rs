@@ -1,4 +1,4 @@
-//! What the worker makes of failures: who is parked, who is tried again, what stops everybody.
+//! What the worker makes of failures: who is failed, who is tried again, what stops everybody.
 
 use std::time::{Duration, Instant};
 
@@ -28,9 +28,9 @@ fn a_refused_user_is_parked_with_cometchats_code_while_the_others_go_on() {
     let others = stack.sign_ups(5);
 
     all_arrive(&stack, &others);
-    let parked = "SELECT concat_ws(' ', user_id, attempts, error_code) FROM cometchat.failed_users";
-    eventually("the bad one is parked", || {
-        stack.value(&format!("SELECT max(x) FROM ({parked}) AS f(x)"))
+    let failed = "SELECT concat_ws(' ', user_id, attempts, error_code) FROM cometchat.failed_users";
+    eventually("the bad one is failed", || {
+        stack.value(&format!("SELECT max(x) FROM ({failed}) AS f(x)"))
             == Some(format!("{bad} 1 ERR_ROLE_NOT_FOUND"))
     });
     assert_eq!(stack.chat.requests_where(&of(bad)).len(), 1);
@@ -51,7 +51,7 @@ fn a_changed_profile_gives_a_parked_user_another_chance() {
     stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
     let ada = stack.sign_up("Ada Lovelace");
     let failed = "SELECT count(*) FROM cometchat.failed_users";
-    eventually("she is parked", || stack.value(failed).as_deref() == Some("1"));
+    eventually("she is failed", || stack.value(failed).as_deref() == Some("1"));
 
     stack.change(ada, "email = 'other@example.com'");
 
@@ -83,7 +83,7 @@ fn after_max_attempts_a_user_is_parked() {
     stack.sign_up("Ada Lovelace");
 
     let failed = "SELECT max(attempts || ' ' || error_code) FROM cometchat.failed_users";
-    eventually("she is parked", || stack.value(failed).as_deref() == Some("2 ERR_EXCEPTION"));
+    eventually("she is failed", || stack.value(failed).as_deref() == Some("2 ERR_EXCEPTION"));
     assert_eq!(requests(&stack), 2);
 }
 
@@ -108,7 +108,7 @@ fn pauses_everybody(fault: Fault, code: &str) {
     assert!(sent <= asked + probes, "nothing else is sent meanwhile");
     let unwell = format!(
         "SELECT count(*) FROM cometchat.health() WHERE NOT ok AND detail = '{code}'
-         AND check_name = 'not paused'"
+         AND check_name = 'sending'"
     );
     assert_eq!(stack.value(&unwell).as_deref(), Some("1"));
     stack.chat.clear_faults();

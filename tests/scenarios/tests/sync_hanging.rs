@@ -44,7 +44,7 @@ fn stack_on(cluster: Cluster) -> Stack {
 fn bring_about(stack: &Stack, state: Worker) {
     // (Whoever was in flight when a worker ended is looked at once more, much later.)
     let pending = "SELECT count(*) FROM cometchat.sync_state
-                   WHERE wanted_revision <> known_revision OR claim IS NOT NULL";
+                   WHERE wanted_revision <> synced_revision OR claim IS NOT NULL";
     eventually("everybody before has arrived", || stack.value(pending).as_deref() == Some("0"));
     eventually("there is a worker", || stack.worker().is_some());
     if let Worker::Hangs = state {

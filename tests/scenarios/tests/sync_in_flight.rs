@@ -134,10 +134,10 @@ fn a_user_whom_an_apps_own_trigger_refuses_is_parked_and_holds_up_nobody() {
 
     stack.all_arrive(&stack.sign_ups(20));
 
-    let parked = "SELECT max(concat_ws(' ', user_id, error_code, error_message))
+    let failed = "SELECT max(concat_ws(' ', user_id, error_code, error_message))
                   FROM cometchat.failed_users";
     let want = format!("{bad} DATABASE SQLSTATE P0001");
-    eventually("she is parked", || stack.value(parked).as_ref() == Some(&want));
+    eventually("she is failed", || stack.value(failed).as_ref() == Some(&want));
 }
 
 #[test]

@@ -157,16 +157,16 @@ fn whoever_is_killed_everybody_who_is_committed_arrives_as_they_last_were() {
 
 #[track_caller]
 fn everything_is_done(stack: &Stack) {
-    let left = "SELECT count(*) + (SELECT count(*) FROM cometchat.missed)
+    let left = "SELECT count(*) + (SELECT count(*) FROM cometchat.trigger_misses)
                 FROM cometchat.sync_state
                 WHERE next_attempt_at IS NOT NULL OR claim IS NOT NULL OR failed_at IS NOT NULL
-                   OR wanted_revision <> known_revision";
+                   OR wanted_revision <> synced_revision";
     within(Duration::from_secs(90), "nothing is missed, pending, claimed or failed", || {
         stack.value(left).as_deref() == Some("0")
     });
     // An edit that met a lock for too long may have been swallowed; it was caught up by now.
     let unwell = "SELECT string_agg(check_name || ': ' || detail, ', ') FROM cometchat.health()
-                  WHERE NOT ok AND check_name <> 'nothing swallowed'";
+                  WHERE NOT ok AND check_name <> 'trigger errors'";
     let log = stack.db.cluster().log();
     let swallowed: Vec<&str> =
         log.lines().filter(|line| line.contains("canceling statement due to")).collect();

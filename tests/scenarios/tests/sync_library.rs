@@ -12,7 +12,7 @@ use simulator::Simulator;
 use uuid::Uuid;
 
 const PRELOADED: [&str; 1] = ["shared_preload_libraries = 'cometchat_ext'"];
-const NOTED: &str = "SELECT count(DISTINCT user_id) FROM cometchat.missed";
+const NOTED: &str = "SELECT count(DISTINCT user_id) FROM cometchat.trigger_misses";
 const FAILURES: &str =
     "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM cometchat.trigger_failures";
 

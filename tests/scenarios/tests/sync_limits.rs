@@ -125,7 +125,7 @@ fn a_hard_cap_holds_and_the_views_tell_the_truth() {
     eventually("what waits is not held in flight", || {
         stack.value(progress).as_deref() == Some("51 30 21 0 0 30 00:00:42")
     });
-    let stats = "SELECT concat_ws(' ', requests, failures, rate_limited, synced, parked,
+    let stats = "SELECT concat_ws(' ', requests, failures, rate_limited, synced, failed,
                  average_ms > 0, slowest_ms >= average_ms) FROM cometchat.stats";
     assert_eq!(stack.value(stats).as_deref(), Some("30 0 0 30 0 t t"));
     let unwell = "SELECT string_agg(check_name || ': ' || detail, ', ') FROM cometchat.health()
@@ -211,7 +211,7 @@ fn health_names_what_is_wrong_and_how_to_mend_it() {
     stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").times(1));
     sign_up(&stack, 1);
     let failed = "SELECT failed FROM cometchat.progress";
-    eventually("the user is parked", || stack.value(failed).as_deref() == Some("1"));
+    eventually("the user is failed", || stack.value(failed).as_deref() == Some("1"));
     stack.execute("SELECT cometchat.disable_auth_trigger(), cometchat.pause()");
     stack.execute("SELECT nextval('cometchat.trigger_failures')");
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
@@ -219,8 +219,7 @@ fn health_names_what_is_wrong_and_how_to_mend_it() {
 
     let unwell = "SELECT string_agg(check_name, ', ') FROM cometchat.health()
                   WHERE NOT ok AND hint <> ''";
-    let expected =
-        "key accepted, worker running, not paused, trigger attached, nothing swallowed, \
-                    no failed users";
+    let expected = "key accepted, worker running, sending, trigger attached, trigger errors, \
+                    failed users";
     assert_eq!(stack.value(unwell).as_deref(), Some(expected));
 }

@@ -128,7 +128,7 @@ fn a_database_that_lets_nobody_in_for_a_while_is_served_afterwards() {
     let worker = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                   WHERE backend_type = 'cometchat worker'";
     session.batch_execute(worker).expect(worker);
-    let gone = "SELECT cometchat.worker_facts() -> 'worker_pid' = 'null'";
+    let gone = "SELECT cometchat.worker_status() -> 'worker_pid' = 'null'";
     eventually("it is gone", || session.query_one(gone, &[]).expect(gone).get(0));
     let sign_up = "INSERT INTO auth.users (id) VALUES (gen_random_uuid())";
     session.batch_execute(sign_up).expect(sign_up);

@@ -115,7 +115,7 @@ fn where_no_worker_runs_backfill_finds_the_user() {
     assert_eq!(stack.value(FAILURES).as_deref(), Some("3"));
     locker.batch_execute("COMMIT").expect("unlock");
     let unwell = "SELECT count(*) FROM cometchat.health() WHERE NOT ok
-                  AND check_name = 'nothing swallowed' AND hint LIKE '%backfill%'";
+                  AND check_name = 'trigger errors' AND hint LIKE '%backfill%'";
     assert_eq!(stack.value(unwell).as_deref(), Some("1"));
     assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("2"));
     assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("0"));
@@ -157,7 +157,7 @@ fn a_sign_up_commits_with_the_grants_of_the_owner_gone() {
         "CREATE ROLE {powerless} NOLOGIN;
          ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO {powerless};
          GRANT USAGE ON SCHEMA cometchat TO {powerless};
-         GRANT EXECUTE ON FUNCTION cometchat.swallow(text, text, uuid, boolean) TO {powerless}"
+         GRANT EXECUTE ON FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) TO {powerless}"
     ));
     commits_with_a_warning(&stack);
 
@@ -188,7 +188,7 @@ fn a_sign_up_commits_and_is_noted_with_the_library_missing() {
 
     let warning = "a user could not be queued for CometChat";
     assert_eq!(*notices.lock().expect("no panic while it is held"), [warning; 2]);
-    let noted = "SELECT count(DISTINCT user_id) FROM cometchat.missed";
+    let noted = "SELECT count(DISTINCT user_id) FROM cometchat.trigger_misses";
     assert_eq!(stack.value(noted).as_deref(), Some("1"));
     client.execute("DELETE FROM auth.users WHERE id = $1", &[&id]).expect("a deletion");
 }

@@ -83,7 +83,7 @@ fn a_busy_database_hands_over_and_goes_on_later() {
     busy.chat.clear_faults();
     within(A_ROUND, "the busy one goes on", || busy.app().user_count() == 600);
     let left = "SELECT count(*) FROM cometchat.sync_state
-                WHERE claim IS NOT NULL OR wanted_revision > known_revision";
+                WHERE claim IS NOT NULL OR wanted_revision > synced_revision";
     eventually("nothing is left behind", || busy.value(left).as_deref() == Some("0"));
     assert_eq!(busy.chat.counters().requests, 600, "nobody was sent twice");
 }

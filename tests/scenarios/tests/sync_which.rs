@@ -150,10 +150,10 @@ fn an_apps_own_profiles_table_can_queue_its_users_and_is_never_hindered() {
     let failures = "SELECT last_value FROM cometchat.trigger_failures";
     assert_eq!(stack.value(failures).as_deref(), Some("1"));
     // Nobody can be found later who cannot be a user.
-    assert_eq!(stack.value("SELECT count(*) FROM cometchat.missed").as_deref(), Some("0"));
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.trigger_misses").as_deref(), Some("0"));
     stack.execute(
-        "ALTER EXTENSION cometchat_ext DROP FUNCTION cometchat.swallow(text, text, uuid, boolean);
-         DROP FUNCTION cometchat.swallow(text, text, uuid, boolean);
+        "ALTER EXTENSION cometchat_ext DROP FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean);
+         DROP FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean);
          INSERT INTO public.odd VALUES ('nobody'); DELETE FROM public.odd WHERE true",
     );
 }

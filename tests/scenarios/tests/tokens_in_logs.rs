@@ -171,9 +171,9 @@ impl Talkative {
             let failed = fails.iter().filter(|answer| !answer.success()).count();
             assert!(failed > 0, "{obstacle}: {fails:?}");
             let new = self.sign_up(&format!("New {n}"));
-            let parked =
+            let failed =
                 format!("SELECT count(*) FROM cometchat.failed_users WHERE user_id = '{new}'");
-            eventually("parked", || self.stack.value(&parked).as_deref() == Some("1"));
+            eventually("failed", || self.stack.value(&failed).as_deref() == Some("1"));
             self.note();
             self.stack.execute(undo);
         }

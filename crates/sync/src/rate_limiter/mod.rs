@@ -14,8 +14,8 @@ mod sent; // requests of the last minute
 mod silence; // after a 429
 mod window; // what is left of the announced window
 
-use cometchat::{Limits, RateClass};
 use clock::Clock;
+use cometchat::{Limits, RateClass};
 use sent::Sent;
 use silence::Silence;
 pub use silence::{RefusedBy, Throttled};
@@ -101,7 +101,13 @@ impl Limiter {
     ///
     /// # Errors
     /// The moment to ask again, in Unix milliseconds.
-    pub fn take(&mut self, class: RateClass, asker: Priority, cap: Cap, now: u64) -> Result<(), u64> {
+    pub fn take(
+        &mut self,
+        class: RateClass,
+        asker: Priority,
+        cap: Cap,
+        now: u64,
+    ) -> Result<(), u64> {
         self.follow_clock(now);
         self.silence.check(now)?;
         if let Cap::Hard(cap) = cap {

@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 
 use proptest::prelude::*;
 
-use super::{Priority, Cap, Limiter, RefusedBy};
+use super::{Cap, Limiter, Priority, RefusedBy};
 use cometchat::{Limits, RateClass};
 
 const START: u64 = 1_800_000_000_000;

@@ -158,7 +158,9 @@ mod tests {
         let mut limiter = Limiter::new();
         let mut sent = |cap: i32| {
             (0..1500)
-                .filter(|_| limiter.take(RateClass::Core, Priority::Worker, cap.into(), NOW).is_ok())
+                .filter(|_| {
+                    limiter.take(RateClass::Core, Priority::Worker, cap.into(), NOW).is_ok()
+                })
                 .count()
         };
         assert_eq!(sent(7), 7);

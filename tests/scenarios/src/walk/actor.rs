@@ -122,7 +122,7 @@ impl<'a> Actor<'a> {
 
     fn is_settled(&mut self, user: Uuid) -> bool {
         let sql = "SELECT FROM cometchat.sync_state
-                   WHERE user_id = $1 AND wanted_revision = known_revision AND claim IS NULL
+                   WHERE user_id = $1 AND wanted_revision = synced_revision AND claim IS NULL
                      AND next_attempt_at IS NULL";
         self.admin.query_opt(sql, &[&user]).expect(sql).is_some()
     }

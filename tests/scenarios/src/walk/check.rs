@@ -57,7 +57,7 @@ struct Here {
     email: Option<String>,
     token: Option<String>,
     mapped: bool,
-    explicit: bool,
+    requested: bool,
     failed: bool,
     state: String,
 }
@@ -67,10 +67,10 @@ fn here(admin: &mut Client, person: &Person) -> Here {
                       COALESCE(a.banned_until > now() OR a.deleted_at IS NOT NULL, false),
                       COALESCE(a.is_anonymous, false),
                       CASE WHEN s.name_argument IS NOT NULL
-                            AND s.name_basis IS NOT DISTINCT FROM a.raw_user_meta_data ->> 'full_name'
+                            AND s.name_argument_base IS NOT DISTINCT FROM a.raw_user_meta_data ->> 'full_name'
                            THEN s.name_argument ELSE a.raw_user_meta_data ->> 'full_name' END,
                       a.email::text, u.cometchat_auth_token, u.user_id IS NOT NULL,
-                      COALESCE(s.explicit, false), s.failed_at IS NOT NULL,
+                      COALESCE(s.requested, false), s.failed_at IS NOT NULL,
                       COALESCE(row_to_json(s)::text, 'no state')
                FROM (SELECT $1::uuid AS id) AS q
                LEFT JOIN auth.users AS a ON a.id = q.id
@@ -84,7 +84,7 @@ fn here(admin: &mut Client, person: &Person) -> Here {
         email: row.get(4),
         token: row.get(5),
         mapped: row.get(6),
-        explicit: row.get(7),
+        requested: row.get(7),
         failed: row.get(8),
         state: row.get(9),
     }
@@ -116,7 +116,7 @@ fn check_one(stack: &Stack, admin: &mut Client, person: &Person, index: usize) -
     if person.moderated {
         expect(!active, "whom others deactivated is active");
     } else if here.shut_out == Some(false) {
-        let wanted = !here.anonymous || here.explicit || here.mapped;
+        let wanted = !here.anonymous || here.requested || here.mapped;
         if wanted {
             expect(!here.failed, "active here, and given up");
             expect(active, "active here, and not there");
