@@ -67,7 +67,7 @@ fn bans_deletions_revocations_edits_and_logins_go_on_while_new_users_wait() {
     stack.chat.clear_faults();
     stack.all_arrive(&[late]);
     stack.all_arrive(&more);
-    eventually("it says so", || stack.logged("sending goes on").len() == 1);
+    eventually("it says so", || stack.logged("sending resumed").len() == 1);
     assert_eq!(reason(&stack), None);
 }
 

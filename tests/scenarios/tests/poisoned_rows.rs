@@ -49,7 +49,7 @@ fn overrides_that_cannot_be_read_are_their_users_failure_alone() {
         stack.all_arrive(&others);
         fails_alone(&stack, poisoned);
         assert_refused(&stack.session(poisoned).ensure(None, None, None));
-        assert_eq!(stack.logged("sending waits").len(), 0);
+        assert_eq!(stack.logged("cannot send").len(), 0);
 
         // What an operator says next replaces it.
         stack.enqueue(poisoned, &json!({"metadata": {"a": 1}}));
@@ -104,7 +104,7 @@ fn a_time_that_is_none_stops_nobody() {
             let bob = stack.sign_up("Bob Marley");
             stack.all_arrive(&[bob]);
         }
-        assert_eq!(stack.logged("sending waits").len(), 0);
+        assert_eq!(stack.logged("cannot send").len(), 0);
     }
 }
 
@@ -161,7 +161,7 @@ fn a_row_of_auth_users_that_cannot_be_read_is_that_users_failure_alone() {
         let message = "SELECT max(error_message) FROM cometchat.failed_users";
         let message = stack.value(message).unwrap_or_default();
         assert!(message.starts_with("auth.users: SQLSTATE "), "{message}");
-        assert_eq!(stack.logged("sending waits").len(), 0);
+        assert_eq!(stack.logged("cannot send").len(), 0);
 
         stack.execute(&format!("DELETE FROM auth.users WHERE id = '{poisoned}'"));
         assert_eq!(stack.value("SELECT cometchat.retry_failed()").as_deref(), Some("1"));
@@ -270,7 +270,7 @@ fn what_concerns_everybody_parks_nobody_and_is_said() {
             stack.execute(harm);
             stack.execute("SELECT cometchat.resume()");
             eventually("it is said", || {
-                stack.logged("sending waits").iter().any(|line| line.contains(said))
+                stack.logged("cannot send").iter().any(|line| line.contains(said))
             });
             assert_eq!(failed(&stack), None, "{harm}");
 

@@ -114,7 +114,7 @@ fn pauses_everybody(fault: Fault, code: &str) {
     stack.chat.clear_faults();
     all_arrive(&stack, &users);
     assert_eq!(stack.logged("sending is paused").len(), 1);
-    eventually("it says so", || stack.logged("sending goes on").len() == 1);
+    eventually("it says so", || stack.logged("sending resumed").len() == 1);
     let used = "SELECT max(attempts) FROM cometchat.sync_state";
     assert_eq!(stack.value(used).as_deref(), Some("0"));
 }

@@ -11,7 +11,7 @@ fn versions(stack: &Stack) -> i64 {
     stack.value(sql).and_then(|n| n.parse().ok()).expect("a number")
 }
 
-/// With `name` set to `value` sending waits, which is said once and writes nothing.
+/// With `name` set to `value` nothing is sent, which is said once and writes nothing.
 #[track_caller]
 fn waits_at_rest(name: &str, value: &str, why: &str) {
     let stack = Stack::syncing();
@@ -24,7 +24,7 @@ fn waits_at_rest(name: &str, value: &str, why: &str) {
 
     assert!(versions(&stack) - before <= 5, "{} row versions", versions(&stack) - before);
     // Once for each process of the worker, which a change of settings replaces.
-    assert!(stack.logged("sending waits").len() <= 2, "{:#?}", stack.logged("sending waits"));
+    assert!(stack.logged("cannot send").len() <= 2, "{:#?}", stack.logged("cannot send"));
     let claimed = "SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL";
     assert_eq!(stack.value(claimed).as_deref(), Some("0"));
 

@@ -153,5 +153,5 @@ fn a_rejected_key_is_probed_as_rarely_whoever_has_the_process() {
     assert!(probes <= 10, "{probes} requests with a key that CometChat rejects");
     assert_eq!(bad.logged("sending is paused").len(), 1, "it is said once");
     bad.chat.clear_faults();
-    within(A_ROUND, "sending goes on", || bad.app().user_count() == 40);
+    within(A_ROUND, "sending resumed", || bad.app().user_count() == 40);
 }
