@@ -6,10 +6,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::calls::{ensure_user, remote, response, tokens};
-use crate::pg::text::{Json, Text, WholeText};
+use crate::calls::{ensure_user, remote, response, tokens, worker_status};
+use crate::pg::arguments::{Json, Text, WholeText};
 use crate::pg::{latch, record, rights, session};
-use crate::shmem::{stats, wake};
+use crate::shmem::wake;
 use crate::store::{self, attach, auth_users, unseen};
 use crate::worker::foreground;
 use crate::{app, config};
@@ -76,7 +76,7 @@ fn cometchat_check_profile(profile: Option<WholeText>) {
 
 #[pg_extern(sql = false)]
 fn cometchat_worker_status() -> Json {
-    stats::facts()
+    worker_status::worker_status()
 }
 
 /// What a private function answers: a value, or the failure's phrase under `error`.

@@ -5,6 +5,7 @@ pub mod ensure_user; // the user exists in CometChat, and here is a token
 pub mod remote; // what CometChat itself says, for operators
 pub mod response; // the one shape that all three functions answer with
 pub mod tokens; // a new token, and the end of all tokens
+pub mod worker_status; // what shared memory knows, for operators
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -75,7 +76,7 @@ impl Call {
             if !store::is_in_flight(&row) || Instant::now() >= patience {
                 return Ok(row);
             }
-            latch::nap(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
+            latch::sleep(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
         }
     }
 

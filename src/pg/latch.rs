@@ -53,7 +53,7 @@ impl Wait for LatchWait {
 ///
 /// # Errors
 /// [`Interrupted`] when an interrupt raised an error; see [`rethrow_pending_error`].
-pub fn nap(time: Duration) -> Result<(), Interrupted> {
+pub fn sleep(time: Duration) -> Result<(), Interrupted> {
     serve_interrupts()?;
     latch_or(None, Some(time))?;
     serve_interrupts()

@@ -65,7 +65,7 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
         if left.is_zero() {
             break Outcome::TimedOut;
         }
-        if latch::nap(pause.min(left)).is_err() {
+        if latch::sleep(pause.min(left)).is_err() {
             return Outcome::Interrupted; // the transaction ends, and its locks with it
         }
         if try_lock(user, WORK) {

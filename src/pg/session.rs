@@ -19,6 +19,12 @@ pub fn current_role() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// The oid of the database that this process is connected to; 0 before that.
+pub fn database() -> u32 {
+    // SAFETY: a global that is set for good when the process connects.
+    unsafe { pg_sys::MyDatabaseId }.into()
+}
+
 /// A setting as the session sees it; `None` when it is unknown or empty.
 pub fn setting(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;

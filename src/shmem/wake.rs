@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::shmem;
+use super::memory;
 
 thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
@@ -23,7 +23,7 @@ thread_local! {
 /// A prepared transaction, or one that commits where the library is not preloaded, wakes nobody:
 /// the worker's probe once a minute, or `process_queue`, finds its rows.
 pub fn at_commit() {
-    if shmem::get().is_none() {
+    if memory::get().is_none() {
         return;
     }
     if !REGISTERED.get() {
@@ -41,8 +41,8 @@ pub fn at_commit() {
 
 /// The same, and a paused worker comes back. Whoever refused our requests is asked again.
 pub fn start_worker_at_commit() {
-    if shmem::get().is_none() {
-        shmem::slot().limiter.with(|limiter| limiter.try_again());
+    if memory::get().is_none() {
+        memory::slot().limiter.with(|limiter| limiter.try_again());
     }
     ROUSE.set(true);
     at_commit();
@@ -50,7 +50,7 @@ pub fn start_worker_at_commit() {
 
 /// Whether this database has a worker now.
 pub fn worker_is_up() -> bool {
-    shmem::get().is_some() && shmem::slot().pid.load(Ordering::Acquire) != 0
+    memory::get().is_some() && memory::slot().pid.load(Ordering::Acquire) != 0
 }
 
 /// After the commit record is written an error would be a crash: this only reads atomics and sets
@@ -63,7 +63,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
     match event {
         pg_sys::XactEvent::XACT_EVENT_COMMIT => {
             let (armed, created) = (ARMED.replace(false), CREATED.replace(false));
-            let slot = shmem::slot();
+            let slot = memory::slot();
             if armed {
                 slot.created_at.store(0, Ordering::Release);
             } else if created {
@@ -89,10 +89,10 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
 
 /// Wakes this database's worker now, or has the launcher start it.
 pub fn worker() {
-    if shmem::get().is_none() {
+    if memory::get().is_none() {
         return;
     }
-    let slot = shmem::slot();
+    let slot = memory::slot();
     // In this order: a worker that is just leaving, or resets its latch while it awaits a lock,
     // finds it, or the launcher does.
     if !slot.paused_by_operator.load(Ordering::SeqCst) {
@@ -108,7 +108,7 @@ pub fn worker() {
 
 /// Wakes the launcher.
 pub fn launcher() {
-    let Some(shared) = shmem::get() else { return };
+    let Some(shared) = memory::get() else { return };
     let launcher = shared.launcher.load(Ordering::Acquire);
     if !launcher.is_null() {
         set(launcher);

@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use sync::job::JobResult;
 
-use super::bgworker;
-use crate::pg::transaction;
+use crate::pg::{background, transaction};
 use crate::store::{self, complete};
 
 /// No outcome waits longer than this for company.
@@ -94,7 +93,7 @@ impl CompletionBuffer {
         if left > 0 {
             self.due = Some(Instant::now() + RETRY_DELAY);
         }
-        bgworker::report_statistics();
+        background::report_statistics();
         left < all
     }
 

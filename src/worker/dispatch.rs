@@ -72,7 +72,7 @@ impl Worker {
                     );
                 }
                 reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
-                self.put_back();
+                self.release_ready();
             }
             Event::CircuitClosed { reason } => {
                 log!("cometchat: sending resumed in database \"{}\" (was {reason})", self.database);

@@ -8,7 +8,7 @@ use sync::job::Job;
 use sync::policy::SAFETY_PROBE;
 
 use super::poll::{poll, PollResult};
-use super::room::log_once;
+use super::room::is_new_complaint;
 use super::run::Worker;
 use super::{bgworker, threads};
 use crate::http::WorkerEndpoint;
@@ -38,7 +38,9 @@ impl Worker {
             }
             Ok(PollResult::Paused) => return !self.leave_while_paused(),
             // It can only be copied while nobody is connected.
-            Ok(PollResult::Template) => return self.leave(|| bgworker::leave_for(SAFETY_PROBE)),
+            Ok(PollResult::Template) => {
+                return self.leave(|| bgworker::exit_and_restart_in(SAFETY_PROBE))
+            }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(PollResult::Restart) => return false,
             Ok(PollResult::Jobs { jobs, due, endpoint }) => self.on_jobs(jobs, due, &endpoint),
@@ -99,7 +101,7 @@ impl Worker {
         }
         match threads::client(&mut self.agent, endpoint) {
             Ok(client) => {
-                shmem::slot().complaint.store(0, Ordering::Relaxed);
+                shmem::slot().last_complaint.store(0, Ordering::Relaxed);
                 self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
             }
             Err(why) => {
@@ -110,7 +112,7 @@ impl Worker {
     }
 
     fn on_other_version(&mut self, version: &str) {
-        if log_once(version) {
+        if is_new_complaint(version) {
             warning!(
                 "cometchat_ext {version} is installed in database \"{}\", the library is {}; run \
                  ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
@@ -138,7 +140,7 @@ impl Worker {
 
     /// Logs why nothing is sent, once for each reason.
     fn log_cannot_send(&self, why: &str) {
-        if log_once(why) {
+        if is_new_complaint(why) {
             log!("cometchat: cannot send in database \"{}\": {why}", self.database);
         }
     }
