@@ -45,7 +45,6 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
         page: Some(page),
         with_tags: true,
         with_deactivated: true,
-        ..ListUsers::default()
     };
     let list = client.list_users(&query);
     latch::rethrow_pending_error();
