@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 pub struct Database {
     pub oid: u32,
     /// It may have a worker: it accepts connections, and is no template, which can only be copied
-    /// while nobody is connected to it.
+    /// while no process is connected to it.
     pub open: bool,
 }
 

@@ -19,13 +19,13 @@ pub const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 /// The role that owns `public.cometchat_users`, may write our other tables, and nothing else.
 const ROLE: &CStr = c"cometchat_ext";
 
-/// Whose rights.
+/// Whose rights a statement has.
 #[derive(Clone, Copy, Debug)]
 pub enum Rights {
-    /// Those of the role `cometchat_ext`. For statements on our own tables: somebody who was granted
+    /// Those of the role `cometchat_ext`. For statements on our own tables: a role that was granted
     /// TRIGGER on them gets no more.
     Ours,
-    /// The same, for statements that name `public.cometchat_users`. Whoever owns the database may
+    /// The same, for statements that name `public.cometchat_users`. The owner of the database may
     /// rename the schema public, and make another: the table must be the role's.
     OursOnMapping(Lock),
     /// The server's own, for statements on `pg_catalog` alone.
@@ -64,7 +64,7 @@ impl Rights {
                 _ => "public.cometchat_users".to_owned(),
             };
             let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
-            pgrx::ereport!(ERROR, code, format!("{what} is gone, or another is in its place"));
+            pgrx::ereport!(ERROR, code, format!("{what} does not exist or was replaced"));
         };
         run_as(role, f)
     }
@@ -96,7 +96,7 @@ pub fn run_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Whether this is inside somebody's security-restricted operation: an index's expression during a
+/// Whether this is inside a security-restricted operation: an index's expression during a
 /// superuser's ANALYZE, say. Then the role outside of all functions says nothing about who calls.
 pub fn are_restricted() -> bool {
     // SAFETY: reads a global.
@@ -138,7 +138,11 @@ pub fn become_ours(restricted: bool) {
         pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
         if context & pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32 == 0 {
             let code = pgrx::PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-            pgrx::ereport!(ERROR, code, "only a definer function of cometchat_ext's calls this");
+            pgrx::ereport!(
+                ERROR,
+                code,
+                "only SECURITY DEFINER functions of cometchat_ext may call this"
+            );
         }
         pg_sys::SetUserIdAndSecContext(role, context | more as i32);
     }

@@ -68,7 +68,7 @@ pub fn refuse_transaction_block() {
     if unsafe { pg_sys::IsTransactionBlock() } {
         pgrx::pg_sys::panic::ErrorReport::new(
             pgrx::PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
-            "process_queue() commits, and cannot run inside a transaction",
+            "process_queue() cannot run inside a transaction block",
             "",
         )
         .set_hint(

@@ -6,7 +6,7 @@
 
 mod memory; // the segment: its layout, and how a process reaches it
 mod recent; // the latest entries of all databases, a bounded number
-pub mod rolled_back; // users for whom a transaction that was rolled back has sent something
+pub mod rolled_back; // users for whom a rolled-back transaction sent a request
 mod slot; // what is shared about one database
 mod spin_lock; // a lock that threads may take
 pub mod stats; // counters

@@ -1,4 +1,4 @@
-//! Users for whom a transaction has sent something and was then rolled back.
+//! Users for whom a transaction sent a request and was then rolled back.
 //!
 //! CometChat does not roll back, and what was learned is lost: the worker is to note that what is stored
 //! about them is in doubt. They are listed in shared memory, since a transaction that is ending can

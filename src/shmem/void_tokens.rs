@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// How long a revocation waits for the worker to forget the token first. It takes a few milliseconds,
-/// unless somebody has the row locked; the token is void all the same then.
+/// unless the row is locked; the token is void all the same then.
 const WAIT_FOR_WORKER: Duration = Duration::from_millis(100);
 
 /// This token is about to be flushed for the current (sub)transaction: it is void from now on, and

@@ -12,16 +12,17 @@ use pgrx::{pg_guard, pg_sys};
 use super::memory;
 
 thread_local! {
+    // What the current transaction's commit is to do; cleared at its end.
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static ARMED: Cell<bool> = const { Cell::new(false) };
-    static ROUSE: Cell<bool> = const { Cell::new(false) };
+    static STARTS_WORKER: Cell<bool> = const { Cell::new(false) };
     static CREATED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The worker of this database is to look at its queue once this transaction has committed.
+/// The worker of this database is to poll its queue once this transaction has committed.
 ///
-/// A prepared transaction, or one that commits where the library is not preloaded, wakes nobody:
-/// the worker's probe once a minute, or `process_queue`, finds its rows.
+/// A prepared transaction, or one that commits where the library is not preloaded, wakes no
+/// worker: its probe once a minute, or `process_queue`, finds the rows.
 pub fn at_commit() {
     if memory::get().is_none() {
         return;
@@ -39,12 +40,12 @@ pub fn at_commit() {
     }
 }
 
-/// The same, and a paused worker comes back. Whoever refused our requests is asked again.
+/// The same, and a paused worker is started again. A rate limit that was announced is tried again.
 pub fn start_worker_at_commit() {
     if memory::get().is_none() {
         memory::slot().limiter.with(|limiter| limiter.try_again());
     }
-    ROUSE.set(true);
+    STARTS_WORKER.set(true);
     at_commit();
 }
 
@@ -72,7 +73,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
                 slot.creator.store(pid, Ordering::Release);
                 slot.created_at.store(now, Ordering::Release);
             }
-            if ROUSE.replace(false) {
+            if STARTS_WORKER.replace(false) {
                 slot.paused_by_operator.store(false, Ordering::Release);
                 slot.limiter.with(|limiter| limiter.try_again());
             }
@@ -80,7 +81,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
         }
         pg_sys::XactEvent::XACT_EVENT_ABORT | pg_sys::XactEvent::XACT_EVENT_PREPARE => {
             ARMED.set(false);
-            ROUSE.set(false);
+            STARTS_WORKER.set(false);
             CREATED.set(false);
         }
         _ => {}
@@ -116,7 +117,7 @@ pub fn launcher() {
 }
 
 /// A process's latch lives in shared memory as long as the server; setting one whose owner has
-/// just gone wakes, at worst, somebody else once for nothing.
+/// just gone wakes, at worst, another process once for nothing.
 pub fn set(latch: *mut pg_sys::Latch) {
     // SAFETY: as said.
     unsafe { pg_sys::SetLatch(latch) };

@@ -16,7 +16,7 @@ use crate::pg::transaction::{self, Failed};
 use crate::shmem;
 use crate::store::{self, claim};
 
-/// What has to end first, before the worker may leave, is looked at again after this.
+/// How often a worker that is to end checks whether its requests are done.
 const LEAVE_RECHECK: Duration = Duration::from_millis(50);
 
 impl Worker {
@@ -37,7 +37,7 @@ impl Worker {
                 self.pacing.due_in(Instant::now(), LEAVE_RECHECK);
             }
             Ok(PollResult::Paused) => return !self.leave_while_paused(),
-            // It can only be copied while nobody is connected.
+            // It can only be copied while no process is connected to it.
             Ok(PollResult::Template) => {
                 return self.leave(|| bgworker::exit_and_restart_in(SAFETY_PROBE))
             }
@@ -73,8 +73,8 @@ impl Worker {
         }
     }
 
-    /// It gives its connection back while it is paused; resume() has another one started. `true`: it
-    /// is to end.
+    /// A paused worker gives its connection back; resume() has another one started. `true`: it is to
+    /// end.
     fn leave_while_paused(&self) -> bool {
         let paused = &shmem::slot().paused_by_operator;
         paused.store(true, Ordering::Release);
@@ -130,7 +130,7 @@ impl Worker {
             debug1!("cometchat: claiming failed: {} {}", failed.sqlstate, failed.message);
             self.pacing.lock_failed(now)
         } else {
-            // Vault, say, or a table of ours that somebody broke: for an operator to mend.
+            // Vault, say, or a table of ours that was damaged: an operator has to mend it.
             self.pacing.failed(now)
         };
         if log {

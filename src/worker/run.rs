@@ -24,14 +24,14 @@ use crate::pg::{background, transaction};
 use crate::shmem::{self, turn};
 use crate::store::{self, claim};
 
-/// What the worker of a database remembers.
+/// The state of a database's worker. It belongs to the main thread of the process, and ends with it.
 pub struct Worker {
-    /// Marks this worker's claims: a number that no earlier one had.
+    /// Marks this worker's claims: a number that no earlier worker had.
     pub(super) claim: i64,
     pub(super) pacing: Pacing,
     /// Why new users wait, if that was logged.
     pub(super) plan_full: Option<String>,
-    /// Claimed, not handed to a thread yet.
+    /// Users that are claimed and not handed to a thread yet.
     pub(super) ready: VecDeque<(WorkerClient, Job)>,
     pub(super) completions: CompletionBuffer,
     /// Its name, for the log: there may be several workers.
@@ -95,7 +95,8 @@ impl Worker {
         }
     }
 
-    /// An operator has changed something: whoever refused our requests is asked again, by one of them.
+    /// An operator has changed a setting: what refused our requests may accept them now, and one request
+    /// finds out.
     fn start_over(&mut self) {
         self.pacing.start_over(Instant::now());
         if http::throttled(shmem::slot()).is_some() {

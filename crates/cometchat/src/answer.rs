@@ -22,7 +22,7 @@ pub(crate) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
-    /// The key that was sent. SECURITY: whoever answers may repeat it.
+    /// The key that was sent. SECURITY: an answer may repeat it.
     pub key: Arc<ApiKey>,
 }
 

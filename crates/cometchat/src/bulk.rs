@@ -120,7 +120,7 @@ impl Client {
         let request = Request::new(operation, method, "/users".into());
         self.exchange(request.json(&json!({ field: uids }))?, |answer| {
             let mut outcome = read(&answer.done()?);
-            // SECURITY: nobody else's uid, whatever the answer names.
+            // SECURITY: no uid that was not asked for, whatever the answer names.
             let asked = |named: &String| uids.iter().any(|uid| uid.eq_ignore_ascii_case(named));
             for list in [&mut outcome.done, &mut outcome.already, &mut outcome.not_found] {
                 list.retain(asked);

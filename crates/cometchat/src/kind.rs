@@ -4,7 +4,7 @@
 //! between observations (a taken uid was seen as 400 and as 409), so the code decides
 //! first and the status only when the code is unknown or says nothing.
 
-/// What an error means for the user at hand and for everybody else.
+/// What an error means for the user at hand and for all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -42,7 +42,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// No request of any user has a chance until an operator, or time, changes something.
-    /// A rate limit also concerns everybody, but has its own clock (`Retry-After`).
+    /// A rate limit also concerns all users, but has its own clock (`Retry-After`).
     pub fn pauses_everybody(self) -> bool {
         use ErrorKind::*;
         matches!(self, KeyRejected | PlanLimit | WrongEndpoint | NotCometChat)

@@ -91,7 +91,7 @@ impl Client {
     /// with all its messages ("Delete user": "irreversible").
     ///
     /// # Errors
-    /// [`crate::ErrorKind::UidNotFound`] when there is nobody to delete.
+    /// [`crate::ErrorKind::UidNotFound`] when there is no such user.
     pub fn delete_user(&self, uid: &str, permanent: bool) -> Result<Deleted, Error> {
         let request = Request::new(Operation::DeleteUser, Method::Delete, user_path(uid)?);
         self.exchange(request.json(&json!({ "permanent": permanent }))?, |answer| {

@@ -12,7 +12,7 @@ pub enum BadBaseUrl {
     /// Neither `https://` nor `http://`.
     #[error("the base URL must begin with https://")]
     Scheme,
-    /// `http://` to another machine would show the key to everybody on the way.
+    /// `http://` to another machine would show the key to every machine on the way.
     #[error("the base URL may use http only for a loopback address")]
     PlainHttp,
     /// A user name or password in front of the host.
@@ -88,7 +88,7 @@ pub fn check_base_url(url: &str) -> Result<String, BadBaseUrl> {
 pub fn valid_proxy(url: &str) -> Option<String> {
     let authority = url.strip_prefix("http://")?;
     let authority = authority.strip_suffix('/').unwrap_or(authority);
-    // SECURITY: no user name and password, since the setting is shown to everybody.
+    // SECURITY: no user name and password, since every role may see the setting.
     host_of(authority)?;
     Some(format!("http://{authority}"))
 }

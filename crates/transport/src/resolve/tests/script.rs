@@ -42,7 +42,7 @@ impl Script {
         wait_until(|| self.asked() > 0);
     }
 
-    /// Waits until the look-up under way has its answer, which nobody has taken yet.
+    /// Waits until the look-up under way has its answer, which no caller has taken yet.
     pub(super) fn wait_until_answered(&self) {
         let lookup = self.resolver.state().running.clone().expect("one is under way");
         wait_until(|| lookup.result.get().is_some());
