@@ -6,10 +6,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::calls::{ensure_user, remote, response, tokens};
-use crate::pg::text::{Json, Text, WholeText};
+use crate::calls::{ensure_user, remote, response, tokens, worker_status};
+use crate::pg::arguments::{Json, Text, WholeText};
 use crate::pg::{latch, record, rights, session};
-use crate::shmem::{stats, wake};
+use crate::shmem::wake;
 use crate::store::{self, attach, auth_users, unseen};
 use crate::worker::foreground;
 use crate::{app, config};
@@ -29,11 +29,10 @@ fn cometchat_ensure_user(
     display_name: Option<Text>,
     email: Option<Text>,
 ) -> Json {
-    let plain = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
     response::into_json(ensure_user::ensure_user(
         user_id.map(from_pgrx),
-        plain(&display_name).as_deref(),
-        plain(&email).as_deref(),
+        display_name.as_ref().map(|Text(text)| text.as_str()),
+        email.as_ref().map(|Text(text)| text.as_str()),
     ))
 }
 
@@ -76,10 +75,10 @@ fn cometchat_check_profile(profile: Option<WholeText>) {
 
 #[pg_extern(sql = false)]
 fn cometchat_worker_status() -> Json {
-    stats::facts()
+    worker_status::worker_status()
 }
 
-/// What a private function answers: a value, or the failure's phrase under `error`.
+/// The answer of a private function: a value, or the failure's phrase under `error`.
 fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
     latch::rethrow_pending_error();
     Json(match result {
@@ -92,8 +91,8 @@ fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_claim_batch(most: i32) -> Json {
-    report(foreground::claim(usize::try_from(most).unwrap_or(0)))
+fn cometchat_claim_batch(limit: i32) -> Json {
+    report(foreground::claim(usize::try_from(limit).unwrap_or(0)))
 }
 
 #[pg_extern(sql = false)]
@@ -116,13 +115,13 @@ fn cometchat_remote_users(page: i32, per_page: i32) -> Json {
     report(remote::users(page.unsigned_abs(), per_page.unsigned_abs()))
 }
 
-/// Reads nobody, as everybody is read.
+/// Reads no user, in the way that every user is read: raises the error that it would raise.
 #[pg_extern(sql = false)]
 fn cometchat_read_auth_users() {
     store::load(unseen::beginning());
 }
 
-/// One page of users, compared with `auth.users`; with `repair`, who differs is queued.
+/// One page of users, compared with `auth.users`; with `repair`, those that differ are queued.
 #[pg_extern(sql = false)]
 fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
     report(app::app_id().map(|app_id| {
@@ -190,13 +189,13 @@ fn cometchat_list_auth_users(
     )
 }
 
-/// Whether what changed about a user, seen by a trigger on `auth.users`, concerns us.
+/// Whether an UPDATE of `auth.users`, seen by our trigger, changed a column that we read.
 #[pg_extern(sql = false)]
 fn cometchat_auth_user_differs(old: AnyElement, new: AnyElement) -> bool {
     record::differ(old, new, &auth_users::COLUMNS)
 }
 
-/// The role outside all functions; null where that says nothing about who calls.
+/// The role outside all functions; null where that role need not be the caller.
 #[pg_extern(sql = false)]
 fn cometchat_caller() -> Option<pg_sys::Oid> {
     (!rights::are_restricted()).then(session::outer_role)

@@ -30,23 +30,13 @@ else
   say "shellcheck: skipped, it is not installed"
 fi
 
-say "rules of the house"
-while read -r lines file; do
-  [ "$file" = total ] || [ "$lines" -le 400 ] || complain "$file has $lines lines, more than 400"
-done < <(git ls-files -co --exclude-standard 'src/*.rs' 'src/**/*.rs' | sort -u | xargs wc -l)
-
-# unwrap and expect only in tests, or with a comment on the line that says why it cannot fail.
-# A file's tests are its last part, from #[cfg(test)] on.
-while read -r file; do
-  awk -v file="$file" '
-    /^[[:space:]]*#\[cfg\((any\()?test/ && !/feature/ { tests = 1 }
-    !tests && /\.(unwrap|expect|unwrap_err|expect_err)\(/ && !/\/\// { print file ":" FNR ": " $0; found = 1 }
-    END { exit found }' "$file" || complain "$file: unwrap or expect without a reason"
-done < <(git ls-files -co --exclude-standard 'src/*.rs' 'src/**/*.rs' | sort -u | grep -v '/tests/\|/tests.rs')
+say "layers, circles, lengths"
+tools/import_graph.sh --check-itself || complain "import_graph.sh"
+tools/import_graph.sh || complain "the layout: see the header of tools/import_graph.sh"
 
 # Paths of one machine have no place here.
 if git grep -nIE '(/home|/root|/Users)/[a-z]+/' -- . ':!tools/lint.sh' ':!tools/lib.sh'; then
-  complain "an absolute path of somebody's machine"
+  complain "an absolute path of one machine"
 fi
 
 [ "$failed" = 0 ] && say "lint: all is well"

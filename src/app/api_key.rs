@@ -19,7 +19,7 @@ thread_local! {
     static FILE: FileCache<(), Arc<ApiKey>> = const { FileCache::new() };
 }
 
-/// Longer files are no key files.
+/// Bytes; a longer file is no key file.
 const MAX_FILE: u64 = 4096;
 
 /// The key as it is now, so that a rotated one is picked up by the next request.
@@ -28,7 +28,7 @@ const MAX_FILE: u64 = 4096;
 /// [`CallError::NotConfigured`] naming the source that is missing or malformed.
 pub fn api_key() -> Result<Arc<ApiKey>, CallError> {
     match app::key_source() {
-        KeySource::File(path) => FILE.with(|kept| kept.get(&path, &(), || from_file(&path))),
+        KeySource::File(path) => FILE.with(|cache| cache.get(&path, &(), || from_file(&path))),
         KeySource::Setting(key) => {
             let key = key.into_string().map_err(|_| app::malformed("api_key"))?;
             checked(key, "api_key")
@@ -59,7 +59,7 @@ fn checked(raw: String, name: &str) -> Result<Arc<ApiKey>, CallError> {
     ApiKey::new(raw).map(Arc::new).map_err(|_| app::malformed(name))
 }
 
-/// The rules of `ssl_key_file`: ours and closed to everybody else, or root's and readable by at
+/// The rules of `ssl_key_file`: ours and closed to all others, or root's and readable by at
 /// most our group.
 fn faulty_ownership(meta: &Metadata) -> Option<&'static str> {
     let us = nix::unistd::geteuid().as_raw();

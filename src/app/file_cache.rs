@@ -1,4 +1,4 @@
-//! Reads the files that settings name, without ever waiting for one, and again only when they change.
+//! Reads the files that settings name: never blocks on one, and reads it again only when it changed.
 
 use std::cell::RefCell;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -22,14 +22,14 @@ pub fn open(path: &str) -> io::Result<Option<(File, Metadata)>> {
     Ok(meta.is_file().then_some((file, meta)))
 }
 
-/// The text of an open file of at most `most` bytes.
+/// The text of an open file of at most `max` bytes.
 ///
 /// # Errors
 /// Those of `read`; longer files, and those that are not UTF-8, are [`io::ErrorKind::InvalidData`].
-pub fn text(file: File, most: u64) -> io::Result<String> {
+pub fn text(file: File, max: u64) -> io::Result<String> {
     let mut text = String::new();
-    let read = file.take(most + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read <= most) {
+    let read = file.take(max + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= max) {
         Ok(text)
     } else {
         Err(io::ErrorKind::InvalidData.into())
@@ -42,7 +42,7 @@ pub struct FileCache<K, T>(RefCell<Option<Entry<K, T>>>);
 struct Entry<K, T> {
     path: String,
     with: K,
-    stamp: Fingerprint,
+    fingerprint: Fingerprint,
     value: T,
 }
 
@@ -74,7 +74,8 @@ impl<K: Clone + PartialEq, T: Clone> FileCache<K, T> {
     ) -> Result<T, E> {
         let known = self.0.take().filter(|known| known.path == path && known.with == *with);
         let unchanged = |known: &Entry<K, T>| {
-            fs::metadata(path).is_ok_and(|meta| Fingerprint::of(&meta) == known.stamp)
+            fs::metadata(path)
+                .is_ok_and(|meta| Fingerprint::from_metadata(&meta) == known.fingerprint)
         };
         if let Some(known) = known.filter(unchanged) {
             let value = known.value.clone();
@@ -83,15 +84,16 @@ impl<K: Clone + PartialEq, T: Clone> FileCache<K, T> {
         }
         let (value, meta) = read()?;
         if changed(&meta).is_some_and(|changed| changed + MTIME_GRANULARITY <= now) {
-            let (path, with, stamp) = (path.to_owned(), with.clone(), Fingerprint::of(&meta));
-            self.0.replace(Some(Entry { path, with, stamp, value: value.clone() }));
+            let (path, with) = (path.to_owned(), with.clone());
+            let fingerprint = Fingerprint::from_metadata(&meta);
+            self.0.replace(Some(Entry { path, with, fingerprint, value: value.clone() }));
         }
         Ok(value)
     }
 }
 
 /// What differs between a file and the same file after any change, of its owner or mode too: the
-/// checks of a file with the same stamp would come out the same.
+/// checks of a file with the same fingerprint would come out the same.
 #[derive(PartialEq, Eq)]
 struct Fingerprint {
     changed: (i64, i64),
@@ -103,7 +105,7 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(meta: &Metadata) -> Self {
+    fn from_metadata(meta: &Metadata) -> Self {
         Fingerprint {
             changed: (meta.ctime(), meta.ctime_nsec()),
             modified: (meta.mtime(), meta.mtime_nsec()),
@@ -133,7 +135,7 @@ mod tests {
     fn a_file_is_read_again_when_it_changed_or_might_have() -> io::Result<()> {
         let path = format!("{}/kept-{}", std::env::temp_dir().display(), std::process::id());
         let path = path.as_str();
-        let kept = FileCache::<u8, String>::new();
+        let cache = FileCache::<u8, String>::new();
         let reads = std::cell::Cell::new(0);
         let get = |with: u8, later: Duration| {
             let read = || -> io::Result<_> {
@@ -143,7 +145,7 @@ mod tests {
             };
             // By the file's own time: on a machine that stalls, the clock's would come too late.
             let now = fs::metadata(path).ok().as_ref().and_then(changed).unwrap_or(UNIX_EPOCH);
-            let read = kept.get_at(now + later, path, &with, read);
+            let read = cache.get_at(now + later, path, &with, read);
             (read.unwrap_or_default(), reads.replace(0))
         };
         let (at_once, later) = (Duration::ZERO, Duration::from_secs(60));

@@ -1,8 +1,8 @@
-//! Who calls, and for whom they may ask. Decided before anything is looked up.
+//! Who calls, and which user the call is about. Decided before any table is read.
 //!
 //! SECURITY: trust never depends on a setting, a search_path or `current_user`: it is the role in
-//! force outside all functions, and what that role was granted. Everybody else is the `sub` of the
-//! session's claims and may only ask for themselves.
+//! force outside all functions, and what that role was granted. Every other caller is the `sub` of the
+//! session's claims and may ask for that user only.
 
 use uuid::Uuid;
 
@@ -13,19 +13,19 @@ use sync::error::CallError;
 /// A caller who was found entitled to ask for `user`.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// Whom the call is about.
+    /// The user that the call is about.
     pub user: Uuid,
     /// Superuser, owner of the extension, or may execute `cometchat.enqueue`.
     pub trusted: bool,
 }
 
-/// Settles for whom the caller asks.
+/// Decides which user the call is about.
 ///
 /// # Errors
-/// [`CallError::Unauthorized`]; [`CallError::InvalidInput`] for a trusted caller who names nobody.
+/// [`CallError::Unauthorized`]; [`CallError::InvalidInput`] for a trusted caller who names no user.
 pub fn identify(named: Option<Uuid>) -> Result<Caller, CallError> {
-    // SECURITY: somebody's index expression in a superuser's ANALYZE, say. The outer role is then that
-    // superuser, who never asked for anything.
+    // SECURITY: another role's index expression in a superuser's ANALYZE, say. The outer role is then
+    // that superuser, who has not called us.
     if rights::are_restricted() {
         return Err(CallError::Unauthorized);
     }
@@ -50,19 +50,19 @@ pub fn identify(named: Option<Uuid>) -> Result<Caller, CallError> {
 /// The `sub` of the session's claims, in PostgREST's old or new style.
 ///
 /// Broken JSON, no `sub`, or one that is no uuid count as no session. So do two styles that name
-/// different people: one of them was put there by somebody else.
+/// different users: one of them was not set by PostgREST. (The row security policy in
+/// sql/policies.sql reads the claims as well; there the old style wins.)
 fn subject() -> Option<Uuid> {
     let old_style = session::setting("request.jwt.claim.sub");
     let new_style = session::setting("request.jwt.claims")
         .and_then(|claims| serde_json::from_str::<serde_json::Value>(&claims).ok())
         .and_then(|claims| claims.get("sub")?.as_str().map(str::to_owned));
-    let parse = |sub: &str| parse_uuid(sub);
     match (old_style, new_style) {
         (Some(old), Some(new)) => {
-            let (old, new) = (parse(&old)?, parse(&new)?);
+            let (old, new) = (parse_uuid(&old)?, parse_uuid(&new)?);
             (old == new).then_some(old)
         }
-        (Some(sub), None) | (None, Some(sub)) => parse(&sub),
+        (Some(sub), None) | (None, Some(sub)) => parse_uuid(&sub),
         (None, None) => None,
     }
 }

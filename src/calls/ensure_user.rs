@@ -1,8 +1,9 @@
 //! The main use case: the user exists in CometChat with the wanted profile, and here is a token.
 //!
-//! Look, and answer at once if what is stored is current. Else take the user's lock, look again,
-//! do the remote work, and write once at the end.
+//! Answers at once if what is stored is current. Else takes the user's lock, reads the row again, does
+//! the remote work, and writes once at the end.
 
+use cometchat::Client;
 use sync::error::CallError;
 use sync::model::UserRow;
 use sync::profile::{self, CallArguments, DesiredProfile};
@@ -43,15 +44,24 @@ pub fn ensure_user(
     if let Err(failure) = call.check_not_ending(&row) {
         return not_sent(&call, &row, &wanted, failure);
     }
-    let client = match call.client() {
-        Ok(client) => client,
-        Err(failure) => return not_sent(&call, &row, &wanted, failure),
-    };
+    match call.client() {
+        Ok(client) => sync(&call, &client, &row, &wanted),
+        Err(failure) => not_sent(&call, &row, &wanted, failure),
+    }
+}
+
+/// Does the remote work, and writes what it brought.
+fn sync(
+    call: &Call,
+    client: &Client,
+    row: &UserRow,
+    wanted: &DesiredProfile,
+) -> Result<Success, Rejected> {
     let mut work = UserSync {
-        client: &client,
+        client,
         profile: &wanted.profile,
         token_by_hand: row.token_by_hand(),
-        may_reactivate: caller.trusted,
+        may_reactivate: call.caller.trusted,
         for_login: true,
         learned: row.learned_in(&call.app_id),
         doubt: row.doubt_in(&call.app_id),
@@ -62,16 +72,16 @@ pub fn ensure_user(
         work.learned.synced_revision = row.wanted_revision();
     }
     let UserSync { learned, not_updated, .. } = work;
-    call.finish(&row, &learned, &wanted)?;
+    call.finish(row, &learned, wanted)?;
     match (result, not_updated) {
         (Ok(()), None) => Ok(Success { uid: learned.uid, token: learned.token, queued: false }),
         (Ok(()), Some(e)) => {
-            let queued = call.queue(&CallError::from(e), &wanted);
+            let queued = call.queue(&CallError::from(e), wanted);
             Ok(Success { uid: learned.uid, token: learned.token, queued })
         }
         (Err(trouble), _) => {
             let failure = CallError::from(trouble);
-            let queued = failure.is_transient() && call.queue(&failure, &wanted);
+            let queued = failure.is_transient() && call.queue(&failure, wanted);
             Err(Rejected { failure, queued })
         }
     }
@@ -81,7 +91,7 @@ pub fn ensure_user(
 fn stored_answer(call: &Call, row: &UserRow, wanted: &DesiredProfile) -> Option<Success> {
     let token = row.token_in(&call.app_id)?;
     let known = row.known_in(&call.app_id)?;
-    // What cannot be read keeps nobody out who is there.
+    // A profile that cannot be read now does not keep a user out who is in CometChat.
     let current = known.has(&wanted.profile) || wanted.unreadable.is_some();
     (current || session::read_only()).then(|| Success {
         uid: row.uid.clone(),
@@ -90,7 +100,7 @@ fn stored_answer(call: &Call, row: &UserRow, wanted: &DesiredProfile) -> Option<
     })
 }
 
-/// Nothing may be sent now. Whoever has a token is not kept out for that: the change waits.
+/// Nothing may be sent now. A user who has a token is not kept out for that: the change waits.
 fn not_sent(
     call: &Call,
     row: &UserRow,

@@ -1,10 +1,11 @@
 //! The use cases, side by side, and what they share: [`Call`].
 
-pub mod caller; // who calls, and for whom they may ask
+pub mod caller; // who calls, and which user the call is about
 pub mod ensure_user; // the user exists in CometChat, and here is a token
 pub mod remote; // what CometChat itself says, for operators
 pub mod response; // the one shape that all three functions answer with
 pub mod tokens; // a new token, and the end of all tokens
+pub mod worker_status; // what shared memory knows, for operators
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +19,7 @@ use sync::policy;
 use sync::profile::DesiredProfile;
 use sync::user_rate_limit::Budget;
 
-use crate::pg::lock::{self, Outcome};
+use crate::pg::lock::{self, Kept, Outcome};
 use crate::pg::{deadline, latch, session, subxact};
 use crate::shmem::{self, rolled_back, wake};
 use crate::{app, config, http, store};
@@ -27,26 +28,26 @@ use caller::Caller;
 /// How long a call waits for the worker's answer about the same user.
 const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
 
-/// One call: for whom, in which app, until when.
+/// One call: about which user, in which app, until when.
 pub struct Call {
     pub caller: Caller,
     pub app_id: String,
     deadline: Instant,
-    /// The user's lock is released with the call.
+    /// The user's lock is released with the call, not with the transaction.
     releases: Cell<bool>,
 }
 
 impl Call {
     /// Starts the clock. The app must be known: state and tokens belong to one.
     pub fn begin(caller: Caller) -> Result<Self, CallError> {
-        latch::begin();
-        let deadline = deadline::of_this_call(config::request_timeout());
+        latch::discard_pending_error();
+        let deadline = deadline::for_call(config::request_timeout());
         Ok(Call { caller, app_id: app::app_id()?, deadline, releases: Cell::new(false) })
     }
 
     /// A call that will send nothing, because there is no app.
     pub fn without_app(caller: Caller) -> Self {
-        let deadline = deadline::of_this_call(config::request_timeout());
+        let deadline = deadline::for_call(config::request_timeout());
         Call { caller, app_id: String::new(), deadline, releases: Cell::new(false) }
     }
 
@@ -56,8 +57,8 @@ impl Call {
         subxact::run(self.left(), move || store::load(user)).map_err(from_read)
     }
 
-    /// Refuses while somebody else may be ending the user's sessions, by a request that is under way
-    /// still: it would kill a token that is minted now.
+    /// Refuses while a request of another process that ends the user's sessions may be in flight: it
+    /// would kill a token that is minted now.
     pub fn check_not_ending(&self, row: &UserRow) -> Result<(), CallError> {
         let ending = row.known.as_ref().is_some_and(|k| k.revoke_pending || k.deactivated);
         if ending && store::is_in_flight(row) {
@@ -66,20 +67,21 @@ impl Call {
         Ok(())
     }
 
-    /// Reads the user once whoever has the user in flight is done, the worker as a rule: it may be
-    /// about to store the very token that we would ask for, or to deactivate whom we would ask for.
+    /// Reads the user once no other process has the user in flight, but waits for that no longer than
+    /// [`WAIT_FOR_WORKER`]: the worker may be about to store the very token that we would ask for, or to
+    /// deactivate the user.
     pub fn load_when_not_in_flight(&self) -> Result<UserRow, CallError> {
-        let patience = Instant::now() + self.left().min(WAIT_FOR_WORKER);
+        let wait_until = Instant::now() + self.left().min(WAIT_FOR_WORKER);
         loop {
             let row = self.load()?;
-            if !store::is_in_flight(&row) || Instant::now() >= patience {
+            if !store::is_in_flight(&row) || Instant::now() >= wait_until {
                 return Ok(row);
             }
-            latch::nap(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
+            latch::sleep(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
         }
     }
 
-    /// Refuses users that do not exist, and those who were shut out here.
+    /// Refuses users who do not exist, and those who are suspended.
     pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
         match row.presence {
             UserStatus::Active => Ok(()),
@@ -96,8 +98,8 @@ impl Call {
         }
         match lock::user(self.caller.user, self.deadline) {
             Outcome::Acquired => {
-                self.releases.set(lock::is_one_too_many());
-                self.wait_for_crowds()
+                self.releases.set(lock::keep_until_end() == Kept::No);
+                self.wait_for_large_transactions()
             }
             Outcome::QueueFull => Err(CallError::TooManyRequests),
             Outcome::TimedOut => Err(CallError::Timeout),
@@ -105,18 +107,19 @@ impl Call {
         }
     }
 
-    /// Waits for a transaction that has worked on the user, among many, and is not over.
-    fn wait_for_crowds(&self) -> Result<(), CallError> {
-        if !lock::crowds() {
+    /// Waits for a large transaction that has worked on the user and is not over; it has released the
+    /// user's lock.
+    fn wait_for_large_transactions(&self) -> Result<(), CallError> {
+        if !lock::has_large_transactions() {
             return Ok(());
         }
         let user = self.caller.user;
-        match subxact::undone(self.left(), move || store::wait_for(user)) {
+        match subxact::run_and_roll_back(self.left(), move || store::wait_for(user)) {
             Err(
                 PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
                 | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
             ) => Err(CallError::Timeout),
-            // Somebody's trigger, say: it will say so again when there is something to be written.
+            // An error of another role's trigger, say: the write at the end will raise it again.
             _ => Ok(()),
         }
     }
@@ -127,14 +130,14 @@ impl Call {
         let Caller { user, trusted } = self.caller;
         let limit = config::user_rate_limit();
         let permit = move |operation| {
-            let may = trusted
+            let allowed = trusted
                 || shmem::user_budgets(|budgets| {
                     budgets.take(user, Budget::from(operation), limit)
                 });
-            if may {
+            if allowed {
                 rolled_back::about_to_send(user);
             }
-            may
+            allowed
         };
         http::client(&self.app_id, self.deadline, permit)
     }
@@ -149,7 +152,7 @@ impl Call {
         latch::rethrow_pending_error();
         let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
         if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {
-            return Ok(()); // nothing is known that was not
+            return Ok(()); // nothing new
         }
         self.write(|| {
             if store::save(self.caller.user, &self.app_id, row, learned, wanted) {
@@ -176,7 +179,7 @@ impl Call {
             .map_err(|code| CallError::Database(subxact::sqlstate(code)))
     }
 
-    /// Leaves the user to the worker. `false`: not even that could be done.
+    /// Leaves the user to the worker. `false`: that failed too.
     pub fn queue(&self, failure: &CallError, wanted: &DesiredProfile) -> bool {
         self.queue_with(failure, wanted, false)
     }
@@ -205,12 +208,12 @@ impl Drop for Call {
     fn drop(&mut self) {
         // An error that is under way ends the transaction, or the part of it that took the lock.
         if self.releases.get() && !std::thread::panicking() {
-            lock::release_work(self.caller.user);
+            lock::release_user(self.caller.user);
         }
     }
 }
 
-/// A read can only fail for having waited too long; everything else is raised as what it is.
+/// What is wrong when a read fails; as a rule it waited too long for a lock.
 fn from_read(code: PgSqlErrorCode) -> CallError {
     match code {
         PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => CallError::Timeout,

@@ -1,4 +1,4 @@
-//! What CometChat itself says: is the key good, and whom does it have.
+//! What CometChat itself says, for operators: whether the key is good, and which users it has.
 
 use std::time::Instant;
 
@@ -28,8 +28,7 @@ pub fn configuration() -> Result<Value, CallError> {
     Ok(json!({ "app_id": endpoint.app_id, "base_url": endpoint.base_url, "key_source": source }))
 }
 
-/// One page of CometChat's own list, deactivated users included, each with the fields in which it
-/// differs from what we believe that CometChat has.
+/// One page of CometChat's own list, deactivated users included, each with the fields that drifted.
 ///
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
@@ -37,7 +36,7 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     if rights::are_restricted() {
         return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
     }
-    let deadline = deadline::of_this_call(config::request_timeout());
+    let deadline = deadline::for_call(config::request_timeout());
     let app_id = app::app_id()?;
     let client = http::client(&app_id, deadline, |_| true)?;
     let query = ListUsers {
@@ -45,7 +44,6 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
         page: Some(page),
         with_tags: true,
         with_deactivated: true,
-        ..ListUsers::default()
     };
     let list = client.list_users(&query);
     latch::rethrow_pending_error();
@@ -54,16 +52,16 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     let left =
         deadline.saturating_duration_since(Instant::now()).max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
     let read = subxact::run(left, move || {
-        let ours = store::owners(uids);
-        let rows = store::load_many(&ours.values().copied().collect::<Vec<_>>());
-        (ours, rows)
+        let owners = store::owners(uids);
+        let rows = store::load_many(&owners.values().copied().collect::<Vec<_>>());
+        (owners, rows)
     });
-    let (ours, rows) = read.map_err(|code| CallError::Database(subxact::sqlstate(code)))?;
+    let (owners, rows) = read.map_err(|code| CallError::Database(subxact::sqlstate(code)))?;
     let answer: Vec<Value> = list
         .users
         .iter()
         .map(|user| {
-            let row = ours.get(&user.uid).and_then(|owner| rows.get(owner));
+            let row = owners.get(&user.uid).and_then(|owner| rows.get(owner));
             let differs = row.map(|row| drift(row, user, &app_id).join(", ")).unwrap_or_default();
             json!({ "uid": user.uid, "deactivated": user.is_deactivated(), "differs": differs })
         })
@@ -71,14 +69,14 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     Ok(json!({ "users": answer, "more": list.has_more() }))
 }
 
-/// The fields that somebody else changed: those of a profile that CometChat has been sent as it is
-/// wanted now.
-fn drift(row: &UserRow, there: &User, app_id: &str) -> Vec<&'static str> {
+/// The fields that were changed in CometChat by others: those that differ though the profile was sent
+/// as it is wanted now.
+fn drift(row: &UserRow, remote: &User, app_id: &str) -> Vec<&'static str> {
     let wanted = profile::wanted(row, CallArguments::default()).profile;
     let Some(known) = row.known_in(app_id).filter(|known| known.has(&wanted)) else {
         return Vec::new(); // not yet sent, which is not drift
     };
-    let patch = wanted.patch_for(there, known.sent.as_ref());
+    let patch = wanted.patch_for(remote, known.sent.as_ref());
     let fields = [
         ("name", patch.name.is_some()),
         ("avatar", patch.avatar.is_some()),
@@ -86,7 +84,7 @@ fn drift(row: &UserRow, there: &User, app_id: &str) -> Vec<&'static str> {
         ("role", patch.role.is_some()),
         ("tags", patch.tags.is_some()),
         // No document promises that a list shows metadata.
-        ("metadata", patch.metadata.is_some() && there.metadata.is_some()),
+        ("metadata", patch.metadata.is_some() && remote.metadata.is_some()),
     ];
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }

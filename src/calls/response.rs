@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::pg::arguments::Json;
 use crate::pg::latch;
-use crate::pg::text::Json;
 use sync::error::CallError;
 
 /// camelCase because JavaScript reads it; absent fields are left out.

@@ -14,7 +14,7 @@ use sync::profile::{self, CallArguments, Profile};
 use sync::user_sync::{SyncError, UserSync};
 
 /// Carries out `cometchat_refresh_token`: mints a token whatever is stored. Never queued: a
-/// token that is made later is of no use to somebody who waits for one now.
+/// token that is made later is of no use to a caller who waits for one now.
 pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     let call = Call::begin(caller::identify(user_id)?)?;
     call.check_user(&call.load()?)?;
@@ -47,7 +47,8 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         return Err(CallError::InvalidInput("unknown user").into());
     }
     call.lock()?;
-    let row = call.load_when_not_in_flight()?; // whoever is being banned is known there until that is done
+    // CometChat knows a user who is being banned until that request is done.
+    let row = call.load_when_not_in_flight()?;
     if let Err(failure) = call.check_not_ending(&row) {
         // Its request covers every token that there is; a second one would end while it lasts, and
         // open the door to a token that it then kills.
@@ -74,7 +75,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     settle(&call, &row, learned, result, true)
 }
 
-/// The part of the way to agreement that is about tokens only.
+/// Runs one step of the sync that is about tokens only.
 fn with_tokens(
     client: &Client,
     learned: RemoteState,
@@ -114,7 +115,7 @@ fn settle(
             Ok(Success { uid: learned.uid, token: learned.token, queued: false })
         }
         Err(CallError::Interrupted) => Err(CallError::Interrupted.into()),
-        // Deactivated by us, whom CometChat does not tell from unknown. No token works, which is
+        // Deactivated by us; CometChat answers as for an unknown uid. No token works, which is
         // what a revocation is to bring about. It stays pending all the same: reactivation brings
         // back what was minted after our flush, by a call that was under way then.
         Err(CallError::UserNotFound) if learned.deactivated => {

@@ -49,155 +49,155 @@ impl From<OnDeleteSetting> for OnDelete {
     }
 }
 
+/// Name, short and long description, variable.
+type Setting<T> = (&'static CStr, &'static CStr, &'static CStr, &'static GucSetting<T>);
+
+/// Takes a superuser, or `GRANT SET`.
+static SUPERUSER_TEXTS: [Setting<Option<CString>>; 7] = [
+    (
+        c"cometchat.app_id",
+        c"Id of the CometChat app.",
+        c"From the CometChat dashboard. Where it is empty, the Vault secret cometchat_app_id serves.",
+        &APP_ID,
+    ),
+    (
+        c"cometchat.region",
+        c"Region of the CometChat app: us, eu or in.",
+        c"Where it is empty, the Vault secret cometchat_region serves.",
+        &REGION,
+    ),
+    (
+        c"cometchat.api_key_file",
+        c"File with the REST API key of the CometChat app.",
+        c"Owned by the database user (mode 0600) or by root (0640), like ssl_key_file. Read again when it changes. Where it is empty, the Vault secret cometchat_api_key serves.",
+        &API_KEY_FILE,
+    ),
+    (
+        c"cometchat.api_base_url",
+        c"Base URL of CometChat's REST API.",
+        c"Empty: https://{app_id}.api-{region}.cometchat.io/v3. Must be https, or http on loopback.",
+        &API_BASE_URL,
+    ),
+    (
+        c"cometchat.ca_file",
+        c"PEM file with the certificate authorities to trust.",
+        c"It replaces the bundled roots.",
+        &CA_FILE,
+    ),
+    (
+        c"cometchat.proxy",
+        c"http CONNECT proxy, http://host:port, without a user name or password.",
+        c"Carries https only: an http base URL is on loopback and is reached directly. The environment's proxy variables are not read.",
+        &PROXY,
+    ),
+    (
+        c"cometchat.display_name_fields",
+        c"Keys of raw_user_meta_data that are tried for the display name, in this order.",
+        c"Separated by commas. a.b is the key b inside a, a+b both joined. The default also finds first and last names, displayName, fullName and those in custom_claims.",
+        &DISPLAY_NAME_FIELDS,
+    ),
+];
+
+/// Milliseconds, from 1 to 60,000; every user may set them.
+static TIMEOUTS: [Setting<i32>; 2] = [
+    (
+        c"cometchat.request_timeout",
+        c"Time that one SQL call may take, waiting for locks included.",
+        c"Never later than 250 ms before the statement's own deadline.",
+        &REQUEST_TIMEOUT,
+    ),
+    (
+        c"cometchat.connect_timeout",
+        c"Time that connecting to CometChat may take, TLS included.",
+        c"",
+        &CONNECT_TIMEOUT,
+    ),
+];
+
+/// With the smallest and the largest value; a superuser's.
+static NUMBERS: [(Setting<i32>, i32, i32); 4] = [
+    ((c"cometchat.user_rate_limit",
+        c"Requests per minute that one untrusted user may cause.",
+        c"-1 sets no limit. Counted for all sessions together where the library is preloaded, else for each session by itself.",
+        &USER_RATE_LIMIT),
+        -1,
+        10_000,
+    ),
+    ((c"cometchat.rate_limit",
+        c"Requests per minute to CometChat.",
+        c"0 starts at 500 and follows the limit that the API announces, a positive number is a hard cap, -1 sets none.",
+        &RATE_LIMIT),
+        -1,
+        1_000_000,
+    ),
+    ((c"cometchat.concurrency",
+        c"Requests that the worker has in flight at the same time.",
+        c"",
+        &CONCURRENCY),
+        1,
+        256,
+    ),
+    ((c"cometchat.max_attempts",
+        c"Failed attempts after which a user is listed in cometchat.failed_users.",
+        c"",
+        &MAX_ATTEMPTS),
+        1,
+        1_000,
+    ),
+];
+
+/// On or off; a superuser's.
+static SWITCHES: [Setting<bool>; 2] = [
+    (
+        c"cometchat.sync_unconfirmed",
+        c"Sync users by themselves whose e-mail or phone is not confirmed yet.",
+        c"An explicit cometchat_ensure_user always acts.",
+        &SYNC_UNCONFIRMED,
+    ),
+    (
+        c"cometchat.sync_anonymous",
+        c"Sync anonymous users by themselves.",
+        c"An explicit cometchat_ensure_user always acts.",
+        &SYNC_ANONYMOUS,
+    ),
+];
+
 /// Declares the settings and reserves their prefix.
 ///
 /// SECURITY: what decides where the key goes, or what it is, takes a superuser (or `GRANT SET`);
 /// the key itself takes the configuration file.
 pub fn init() {
-    let superuser_text = |name, short, long, setting| {
-        GucRegistry::define_string_guc(
-            name,
-            short,
-            long,
-            setting,
-            GucContext::Suset,
-            GucFlags::default(),
-        );
-    };
-    superuser_text(
-        c"cometchat.app_id",
-        c"Id of the CometChat app.",
-        c"From the CometChat dashboard. Where it is empty, the Vault secret cometchat_app_id serves.",
-        &APP_ID,
-    );
-    superuser_text(
-        c"cometchat.region",
-        c"Region of the CometChat app: us, eu or in.",
-        c"Where it is empty, the Vault secret cometchat_region serves.",
-        &REGION,
-    );
-    superuser_text(
-        c"cometchat.api_key_file",
-        c"File with the REST API key of the CometChat app.",
-        c"Owned by the database user (mode 0600) or by root (0640), like ssl_key_file. Read again when it changes. Where it is empty, the Vault secret cometchat_api_key serves.",
-        &API_KEY_FILE,
-    );
-    superuser_text(
-        c"cometchat.api_base_url",
-        c"Base URL of CometChat's REST API.",
-        c"Empty: https://{app_id}.api-{region}.cometchat.io/v3. Must be https, or http on loopback.",
-        &API_BASE_URL,
-    );
-    superuser_text(
-        c"cometchat.ca_file",
-        c"PEM file with the certificate authorities to trust.",
-        c"It replaces the bundled roots.",
-        &CA_FILE,
-    );
-    superuser_text(
-        c"cometchat.proxy",
-        c"http CONNECT proxy, http://host:port, without a user name or password.",
-        c"Carries https only: an http base URL is on loopback and is reached directly. The environment's proxy variables are not read.",
-        &PROXY,
-    );
-    superuser_text(
-        c"cometchat.display_name_fields",
-        c"Keys of raw_user_meta_data that are tried for the display name, in this order.",
-        c"Separated by commas. a.b is the key b inside a, a+b both joined. The default also finds first and last names, displayName, fullName and those in custom_claims.",
-        &DISPLAY_NAME_FIELDS,
-    );
-    let milliseconds = |name, short, long, setting| {
+    let no_flags = GucFlags::default();
+    for (name, short, long, setting) in &SUPERUSER_TEXTS {
+        GucRegistry::define_string_guc(name, short, long, setting, GucContext::Suset, no_flags);
+    }
+    for (name, short, long, setting) in &TIMEOUTS {
+        let (context, flags) = (GucContext::Userset, GucFlags::UNIT_MS);
+        GucRegistry::define_int_guc(name, short, long, setting, 1, 60_000, context, flags);
+    }
+    for ((name, short, long, setting), min, max) in &NUMBERS {
         GucRegistry::define_int_guc(
             name,
             short,
             long,
             setting,
-            1,
-            60_000,
-            GucContext::Userset,
-            GucFlags::UNIT_MS,
-        );
-    };
-    milliseconds(
-        c"cometchat.request_timeout",
-        c"Time that one SQL call may take, waiting for locks included.",
-        c"Never later than 250 ms before the statement's own deadline.",
-        &REQUEST_TIMEOUT,
-    );
-    milliseconds(
-        c"cometchat.connect_timeout",
-        c"Time that connecting to CometChat may take, TLS included.",
-        c"",
-        &CONNECT_TIMEOUT,
-    );
-    let number = |name, short, long, setting, least, most| {
-        GucRegistry::define_int_guc(
-            name,
-            short,
-            long,
-            setting,
-            least,
-            most,
+            *min,
+            *max,
             GucContext::Suset,
-            GucFlags::default(),
+            no_flags,
         );
-    };
-    number(
-        c"cometchat.user_rate_limit",
-        c"Requests per minute that one untrusted user may cause.",
-        c"-1 sets no limit. Counted for all sessions together where the library is preloaded, else for each session by itself.",
-        &USER_RATE_LIMIT,
-        -1,
-        10_000,
-    );
-    number(
-        c"cometchat.rate_limit",
-        c"Requests per minute to CometChat.",
-        c"0 starts at 500 and follows the limit that the API announces, a positive number is a hard cap, -1 sets none.",
-        &RATE_LIMIT,
-        -1,
-        1_000_000,
-    );
-    number(
-        c"cometchat.concurrency",
-        c"Requests that the worker has in flight at the same time.",
-        c"",
-        &CONCURRENCY,
-        1,
-        256,
-    );
-    number(
-        c"cometchat.max_attempts",
-        c"Failed attempts after which a user is listed in cometchat.failed_users.",
-        c"",
-        &MAX_ATTEMPTS,
-        1,
-        1_000,
-    );
+    }
     GucRegistry::define_enum_guc(
         c"cometchat.on_delete",
         c"What becomes of the CometChat user of a deleted user: deactivate, delete or keep.",
         c"delete is permanent and removes the messages too.",
         &ON_DELETE,
         GucContext::Suset,
-        GucFlags::default(),
+        no_flags,
     );
-    let switch = |name, short, setting| {
-        GucRegistry::define_bool_guc(
-            name,
-            short,
-            c"An explicit cometchat_ensure_user always acts.",
-            setting,
-            GucContext::Suset,
-            GucFlags::default(),
-        );
-    };
-    switch(
-        c"cometchat.sync_unconfirmed",
-        c"Sync users by themselves whose e-mail or phone is not confirmed yet.",
-        &SYNC_UNCONFIRMED,
-    );
-    switch(c"cometchat.sync_anonymous", c"Sync anonymous users by themselves.", &SYNC_ANONYMOUS);
+    for (name, short, long, setting) in &SWITCHES {
+        GucRegistry::define_bool_guc(name, short, long, setting, GucContext::Suset, no_flags);
+    }
     // SAFETY: the show hook below is guarded, calls nothing of Postgres's that could raise, and
     // returns literals.
     unsafe {
@@ -216,7 +216,7 @@ pub fn init() {
     }
 }
 
-/// SECURITY: the key is shown to nobody, superusers included.
+/// SECURITY: no role sees the key, superusers included.
 #[pg_guard]
 unsafe extern "C-unwind" fn show_api_key() -> *const std::ffi::c_char {
     if API_KEY.get().is_some_and(|key| !key.is_empty()) { c"set" } else { c"" }.as_ptr()

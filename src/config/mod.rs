@@ -103,7 +103,7 @@ pub fn sync_policy() -> SyncPolicy {
 pub struct DisplayNameFields {
     /// The metadata's keys for the display name, in order.
     pub keys: Vec<String>,
-    /// Nobody has changed the setting.
+    /// The setting has its default value.
     pub is_the_default: bool,
 }
 

@@ -20,14 +20,16 @@ use crate::{config, shmem};
 const MAX_IDLE: usize = 2;
 
 thread_local! {
+    // Of the backend's main thread, until its options change.
     static AGENT: RefCell<Option<(Arc<AgentOptions>, ureq::Agent)>> =
         const { RefCell::new(None) };
 }
 
-/// A client for a caller who waits; its requests all end by `deadline`, and each asks `may_send`.
+/// A client for a caller who waits; its requests all end by `deadline`, and each is sent only if
+/// `may_send` allows it.
 ///
 /// # Errors
-/// [`CallError::NotConfigured`], or why sending is paused for everybody; nothing has been sent then.
+/// [`CallError::NotConfigured`], or why the circuit breaker is open; nothing has been sent then.
 pub fn client(
     app_id: &str,
     deadline: Instant,

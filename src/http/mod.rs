@@ -22,7 +22,7 @@ pub use worker::{worker_endpoint, WorkerClient, WorkerEndpoint};
 const MAX_CA_FILE: u64 = 4 << 20;
 
 thread_local! {
-    /// Options with the authorities of `ca_file`, by those without.
+    /// The process's: options with the authorities of `ca_file`, by the same options without.
     static CA_FILE: FileCache<AgentOptions, Arc<AgentOptions>> = const { FileCache::new() };
 }
 
@@ -44,7 +44,7 @@ fn options(endpoint: &Endpoint, keep_idle: usize) -> Result<Arc<AgentOptions>, C
         let (pem, meta) = ca_bundle(path).ok_or_else(unreadable)?;
         Ok((Arc::new(AgentOptions { ca_pem: Some(pem), ..options.clone() }), meta))
     };
-    CA_FILE.with(|kept| kept.get(path, &options, read))
+    CA_FILE.with(|cache| cache.get(path, &options, read))
 }
 
 fn ca_bundle(path: &str) -> Option<(String, Metadata)> {

@@ -10,7 +10,7 @@ use sync::rate_limiter::{Cap, Priority, RefusedBy, Throttled};
 use crate::config;
 use crate::shmem::Slot;
 
-/// How long the worker need not try, by what CometChat allows.
+/// How long CometChat's rate limit leaves the worker nothing to send.
 pub fn throttled_for(slot: &Slot) -> Duration {
     let now = unix_ms();
     let cap = Cap::from(config::rate_limit());
@@ -34,7 +34,7 @@ pub(super) fn has_room(slot: &Slot, operation: Operation) -> bool {
     operation != Operation::CreateUser || !slot.quota.with(|quota| quota.refuses(unix_ms()))
 }
 
-/// The last question before something is sent.
+/// The last check before a request is sent: takes a place in the plan.
 pub(super) fn last_check(slot: &Slot, operation: Operation) -> Permit {
     if operation == Operation::CreateUser && !slot.quota.with(|quota| quota.take(unix_ms())) {
         return Permit::NoRoom;
@@ -42,14 +42,15 @@ pub(super) fn last_check(slot: &Slot, operation: Operation) -> Permit {
     Permit::Go
 }
 
-/// Tells limiter, quota and counters what an answer said.
+/// Updates limiter, quota and counters with an answer.
 pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
     let now = unix_ms();
     slot.stats.request(exchange);
     if exchange.operation == Operation::CreateUser {
         match exchange.failure {
             None => slot.quota.with(|quota| quota.created()),
-            // A session's finding holds nobody else up: only who looks in its name tells.
+            // What one session was told must not stop others: the quota is used up once the worker is
+            // told so, and confirmed by sessions after that.
             Some(e) if e.kind() == ErrorKind::PlanLimit => slot.quota.with(|quota| {
                 if priority == Priority::Worker || quota.is_used_up() {
                     quota.refused(now);
@@ -73,7 +74,7 @@ pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
     });
 }
 
-/// Why nothing is sent now, if somebody refused.
+/// Why nothing is sent now, if CometChat or a gateway refused requests.
 pub fn throttled(slot: &Slot) -> Option<Throttled> {
     let now = unix_ms();
     slot.limiter.with(|limiter| limiter.throttled(now))

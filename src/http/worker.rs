@@ -1,6 +1,5 @@
 //! The client of the worker's threads.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,11 +16,6 @@ use crate::{config, shmem};
 /// A thread of the worker waits this long for CometChat's limit; for longer its user goes back
 /// into the queue.
 const MAX_PERMIT_WAIT: Duration = Duration::from_secs(2);
-
-thread_local! {
-    /// Whether this thread has sent anything for its job.
-    static REQUEST_SENT: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Where and how the worker sends; read inside a transaction.
 pub struct WorkerEndpoint {
@@ -80,11 +74,7 @@ impl WorkerEndpoint {
         let client =
             Client::new(agent, &self.endpoint.base_url, &self.endpoint.app_id, self.key.clone())
                 .with_gate(Arc::new(gate))
-                .with_reuse_probe(Arc::new(transport::no_new_connection))
-                .with_observer(Arc::new(move |exchange| {
-                    REQUEST_SENT.set(true);
-                    permit::record(slot, exchange, Priority::Worker);
-                }));
+                .with_reuse_probe(Arc::new(transport::no_new_connection));
         WorkerClient { client, timeout: self.timeout }
     }
 }
@@ -97,14 +87,14 @@ pub struct WorkerClient {
 }
 
 impl WorkerClient {
-    /// For one job, from now on: its requests and the waits for CometChat's limit between them.
-    pub fn start(&self) -> Client {
-        REQUEST_SENT.set(false);
-        self.client.with_deadline(Instant::now() + self.timeout + MAX_PERMIT_WAIT)
-    }
-
-    /// Whether anything was sent since this thread's last `start`.
-    pub fn request_sent() -> bool {
-        REQUEST_SENT.get()
+    /// A client for one job, from now on: its requests and the waits for CometChat's limit between
+    /// them. It sets `request_sent` with the first request.
+    pub fn start(&self, request_sent: Arc<AtomicBool>) -> Client {
+        let slot = shmem::slot();
+        let deadline = Instant::now() + self.timeout + MAX_PERMIT_WAIT;
+        self.client.with_deadline(deadline).with_observer(Arc::new(move |exchange| {
+            request_sent.store(true, Ordering::Relaxed);
+            permit::record(slot, exchange, Priority::Worker);
+        }))
     }
 }

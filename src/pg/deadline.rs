@@ -30,7 +30,7 @@ unsafe extern "C-unwind" {
 /// The earliest of: `budget` from now; the statement's and the transaction's running timers; the
 /// statement's start plus `statement_timeout` as seen here (a function's own
 /// `SET statement_timeout` does not re-arm the timer). All but the first minus 250 ms.
-pub fn of_this_call(budget: Duration) -> Instant {
+pub fn for_call(budget: Duration) -> Instant {
     let now = Instant::now();
     match statement_left() {
         Some(left) => now + budget.min(left.saturating_sub(MARGIN)),
@@ -46,12 +46,12 @@ fn statement_left() -> Option<Duration> {
         });
         (pg_sys::GetCurrentTimestamp(), configured)
     };
-    let ends = TIMERS.iter().filter_map(|id| finish_of(*id)).chain(configured).min()?;
+    let ends = TIMERS.iter().filter_map(|id| finish_time(*id)).chain(configured).min()?;
     Some(Duration::from_micros(u64::try_from(ends - now).unwrap_or(0)))
 }
 
-/// When a timer goes off, if it runs.
-fn finish_of(timer: u32) -> Option<pg_sys::TimestampTz> {
+/// When a timer fires, if it runs.
+fn finish_time(timer: u32) -> Option<pg_sys::TimestampTz> {
     // SAFETY: they read the process's own table of timers; the numbers are within its bounds.
     unsafe { get_timeout_active(timer).then(|| get_timeout_finish_time(timer)) }
 }

@@ -1,7 +1,7 @@
 //! Waiting the way a backend must: on its latch, serving interrupts.
 //!
 //! While a request waits, cancel, terminate, the death of the postmaster, procsignal barriers and
-//! reloads are served as in any of Postgres's own waits. An ERROR that one of them raises is held
+//! reloads are served as in any of Postgres's own waits. An ERROR that one of them raises is kept
 //! until ureq has unwound, and raised then ([`rethrow_pending_error`]): no socket is leaked and no lock
 //! of the connection pool is poisoned.
 
@@ -14,7 +14,8 @@ use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
 use transport::{Interest, Interrupted, Wait};
 
 thread_local! {
-    static HELD: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
+    // Of the main thread: from the wait in which it was raised until it is raised again.
+    static PENDING_ERROR: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
 }
 
 /// The waiter of a backend's main thread.
@@ -53,77 +54,76 @@ impl Wait for LatchWait {
 ///
 /// # Errors
 /// [`Interrupted`] when an interrupt raised an error; see [`rethrow_pending_error`].
-pub fn nap(time: Duration) -> Result<(), Interrupted> {
+pub fn sleep(time: Duration) -> Result<(), Interrupted> {
     serve_interrupts()?;
     latch_or(None, Some(time))?;
     serve_interrupts()
 }
 
-/// Forgets what an earlier call may have left behind that ended by a panic: it is not about the call
-/// that begins now.
-pub fn begin() {
-    HELD.take();
+/// Forgets the error of an earlier call that ended by a panic: it is not about the call that begins now.
+pub fn discard_pending_error() {
+    PENDING_ERROR.take();
 }
 
 /// Raises what an interrupt raised while a request was waiting. Call it with ureq off the stack.
 pub fn rethrow_pending_error() {
-    if let Some(error) = HELD.take() {
+    if let Some(error) = PENDING_ERROR.take() {
         error.rethrow();
     }
 }
 
 fn serve_interrupts() -> Result<(), Interrupted> {
-    if HELD.with_borrow(Option::is_some) {
+    if PENDING_ERROR.with_borrow(Option::is_some) {
         return Err(Interrupted); // the layers above us retry while they unwind
     }
     if !pg_sys::submodules::elog::interrupt_pending() {
         return Ok(());
     }
-    hold_errors_of(|| {
+    keep_error(|| {
         pgrx::check_for_interrupts!();
     })
 }
 
-/// One wait; clears the latch if it was set. Returns the events that came.
+/// One wait; clears the latch if it was set. Returns the events.
 fn latch_or(
     socket: Option<(BorrowedFd<'_>, u32)>,
     time: Option<Duration>,
 ) -> Result<u32, Interrupted> {
-    let mut events = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;
+    let mut wanted = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;
     // Rounded up to Postgres's milliseconds: waking a fraction early would spin.
     let timeout = time.map_or(-1, |t| t.as_millis().min(60_000) as i64 + 1);
     if time.is_some() {
-        events |= pg_sys::WL_TIMEOUT;
+        wanted |= pg_sys::WL_TIMEOUT;
     }
     let (fd, interest) = socket.map_or((-1, 0), |(fd, interest)| (fd.as_raw_fd(), interest));
-    let mut came = 0;
-    hold_errors_of(|| {
+    let mut events = 0;
+    keep_error(|| {
         // SAFETY: on the backend's main thread, whose latch MyLatch is; the descriptor is borrowed
         // for the time of the call.
         unsafe {
-            came = pg_sys::WaitLatchOrSocket(
+            events = pg_sys::WaitLatchOrSocket(
                 pg_sys::MyLatch,
-                (events | interest) as i32,
+                (wanted | interest) as i32,
                 fd,
                 timeout as _,
                 wait_event(),
             ) as u32;
-            if came & pg_sys::WL_LATCH_SET != 0 {
+            if events & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
             }
         }
     })?;
-    Ok(came)
+    Ok(events)
 }
 
 /// Runs `f`; an ERROR that it raises is kept for [`rethrow_pending_error`].
-fn hold_errors_of(f: impl FnOnce()) -> Result<(), Interrupted> {
+fn keep_error(f: impl FnOnce()) -> Result<(), Interrupted> {
     PgTryBuilder::new(AssertUnwindSafe(|| {
         f();
         Ok(())
     }))
     .catch_others(|error| {
-        HELD.set(Some(error));
+        PENDING_ERROR.set(Some(error));
         Err(Interrupted)
     })
     .execute()

@@ -1,13 +1,13 @@
-//! One call at a time for one user: four may be there, one works, three wait.
+//! One call at a time for one user: one works, up to three wait.
 //!
 //! Heavyweight locks of the transaction, so that the next caller finds what this one committed.
 //! They carry a tag of our own in the advisory space and cannot meet an application's advisory
 //! locks (whose fourth field is 1 or 2).
 //!
 //! Their number is bounded: the server has room for a few thousand, for all its sessions. A
-//! transaction that asks for more users keeps one lock that says so ([`crowds`]), and releases each
-//! further user's with its call. What it has written of such a user is locked as a row; whoever comes
-//! next waits for that.
+//! large transaction keeps one lock that says so ([`has_large_transactions`]), and releases each
+//! further user's with its call. What it has written of such a user is locked as a row; the next
+//! caller waits for that.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -21,25 +21,26 @@ use super::latch;
 /// Callers that may wait for one user while another works.
 const MAX_WAITERS: u16 = 3;
 
-/// The fourth field of our lock tags: the work itself, and the places in the queue after it.
-const WORK: u16 = 0x4343;
+/// The fourth field of our lock tags: the user's lock; then the places in the queue for it.
+const LOCK_TAG: u16 = 0x4343;
 
-/// "I have worked on more users than I keep locks for": for the whole database.
-const CROWD: u16 = WORK + MAX_WAITERS + 1;
+/// The lock of a large transaction, on the whole database: it has worked on more users than it keeps
+/// locks for.
+const LARGE_TRANSACTION_TAG: u16 = LOCK_TAG + MAX_WAITERS + 1;
 
 /// Users whose locks a transaction keeps until its end.
-const KEPT: u32 = 32;
+const MAX_HELD: u32 = 32;
 
 thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     /// Users that this transaction has locked and not released.
-    static HELD: Cell<u32> = const { Cell::new(0) };
+    static HELD_COUNT: Cell<u32> = const { Cell::new(0) };
 }
 
 /// How a wait for the user's lock ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is ours until the transaction ends, or [`release_work`].
+    /// It is ours until the transaction ends, or [`release_user`].
     Acquired,
     /// All places are taken.
     QueueFull,
@@ -51,10 +52,11 @@ pub enum Outcome {
 
 /// Takes the lock on `user`, waiting until `deadline` if another call has it.
 pub fn user(user: Uuid, deadline: Instant) -> Outcome {
-    if try_lock(user, WORK) {
+    if try_lock(user, LOCK_TAG) {
         return Outcome::Acquired;
     }
-    let Some(place) = (WORK + 1..=WORK + MAX_WAITERS).find(|place| try_lock(user, *place)) else {
+    let Some(place) = (LOCK_TAG + 1..=LOCK_TAG + MAX_WAITERS).find(|place| try_lock(user, *place))
+    else {
         return Outcome::QueueFull;
     };
     // Polled rather than queued for: a wait in the lock manager could not end at our deadline
@@ -65,10 +67,10 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
         if left.is_zero() {
             break Outcome::TimedOut;
         }
-        if latch::nap(pause.min(left)).is_err() {
+        if latch::sleep(pause.min(left)).is_err() {
             return Outcome::Interrupted; // the transaction ends, and its locks with it
         }
-        if try_lock(user, WORK) {
+        if try_lock(user, LOCK_TAG) {
             break Outcome::Acquired;
         }
         pause = (pause * 2).min(Duration::from_millis(8));
@@ -80,36 +82,48 @@ pub fn user(user: Uuid, deadline: Instant) -> Outcome {
 /// Takes the lock on `user` for the rest of this transaction if no call has it, and the transaction
 /// may keep one more.
 pub fn is_free(user: Uuid) -> bool {
-    HELD.get() < KEPT && try_lock(user, WORK) && {
+    HELD_COUNT.get() < MAX_HELD && try_lock(user, LOCK_TAG) && {
         count_one();
         true
     }
 }
 
-/// A call has taken its user's lock. `true`: the transaction has enough of them, and this one is to
-/// be released with the call.
-pub fn is_one_too_many() -> bool {
-    if HELD.get() < KEPT {
+/// Whether the transaction keeps a user's lock until its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kept {
+    Yes,
+    /// It has enough of them: [`release_user`] is to be called with the end of the call.
+    No,
+}
+
+/// A call has taken its user's lock, and asks whether the transaction may keep it.
+pub fn keep_until_end() -> Kept {
+    if HELD_COUNT.get() < MAX_HELD {
         count_one();
-        return false;
+        return Kept::Yes;
     }
-    // It conflicts with the look in `crowds` alone, which is over in no time.
+    // It conflicts only with the check in `has_large_transactions`, which is over at once.
     // SAFETY: a fully initialised tag; an error of waiting is raised through.
     unsafe {
         let mode = pg_sys::RowExclusiveLock as i32;
-        pg_sys::LockAcquire(&tag(Uuid::from_bytes([0; 16]), CROWD), mode, false, false);
+        pg_sys::LockAcquire(
+            &tag(Uuid::from_bytes([0; 16]), LARGE_TRANSACTION_TAG),
+            mode,
+            false,
+            false,
+        );
     }
-    true
+    Kept::No
 }
 
-/// The call is over whose lock [`is_one_too_many`].
-pub fn release_work(user: Uuid) {
-    release(user, WORK);
+/// The call is over whose lock is not [`Kept`].
+pub fn release_user(user: Uuid) {
+    release(user, LOCK_TAG);
 }
 
 /// Whether a transaction of another session keeps fewer locks than it has worked on users.
-pub fn crowds() -> bool {
-    let tag = tag(Uuid::from_bytes([0; 16]), CROWD);
+pub fn has_large_transactions() -> bool {
+    let tag = tag(Uuid::from_bytes([0; 16]), LARGE_TRANSACTION_TAG);
     let mode = pg_sys::ShareLock as i32;
     // SAFETY: a fully initialised tag; this neither blocks nor raises, and is released at once.
     unsafe {
@@ -128,14 +142,14 @@ fn count_one() {
         unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
         REGISTERED.set(true);
     }
-    HELD.set(HELD.get() + 1);
+    HELD_COUNT.set(HELD_COUNT.get() + 1);
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     if matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
-        HELD.set(0);
+        HELD_COUNT.set(0);
     }
 }
 

@@ -1,15 +1,20 @@
-//! Everything unsafe, each piece small and alone: what Postgres offers only through its C API.
+//! What Postgres offers only through its C API, each piece small and alone. Mechanism: it imports
+//! nothing else of this library.
 
-pub mod deadline;
-pub mod latch;
-pub mod lock;
-pub mod planning;
-pub mod process;
-pub mod record;
-pub mod rights;
-pub mod session;
-pub mod spi;
-pub mod subxact;
-pub mod text;
-pub mod transaction;
-mod values;
+pub mod arguments; // types of our SQL functions' arguments and results
+pub mod background; // what a background process does as Postgres's own do
+pub mod databases; // the databases of the cluster
+pub mod deadline; // when a call has to be done
+pub mod latch; // waiting on the latch, serving interrupts
+pub mod lock; // one call at a time for one user
+pub mod planning; // the planner's settings for our statements
+pub mod process; // what each process that loads the library does once
+pub mod record; // two versions of a row compared
+mod relation; // a relation by its name, locked
+pub mod rights; // the rights that a statement runs with
+pub mod session; // facts about the session
+pub mod spi; // statements: arguments in, rows out
+pub mod subxact; // statements whose failure is a value
+pub mod text; // bytes to text, and back
+pub mod transaction; // a background worker's transactions
+mod values; // values in statements and rows

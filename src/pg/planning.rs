@@ -1,7 +1,7 @@
 //! How Postgres plans our statements: about a few users, found by index, and never compiled.
 //!
 //! Plans are kept. One that was made while a table was still small would read the whole of it until
-//! somebody analyzes the table, so a page that is read in sequence is made to look dear. Compiling
+//! the table is analyzed, so a page that is read in sequence is made to look dear. Compiling
 //! (`jit`, on by default) costs a hundred times what our statements do.
 
 use std::ffi::CStr;

@@ -7,6 +7,6 @@
 /// of files in the DETAIL that a client gets to see.
 pub fn init() {
     // SAFETY: called from _PG_init on the process's only thread (the look-up thread comes later,
-    // and only for a request), so nobody reads the environment at the same time.
+    // and only for a request), so no other thread reads the environment at the same time.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
 }

@@ -1,8 +1,8 @@
 //! Two versions of a row, as a trigger has them: whether columns of these names differ.
 //!
-//! By name and by value, whatever the columns' types are: a trigger whose definition names a column
-//! stands in the way of whoever wants to change it. Nothing of a type's own is called, so there is no
-//! `json = json` that does not exist, and no code of others.
+//! By name and by value, whatever the columns' types are: a column that a trigger's definition names
+//! cannot be changed without dropping the trigger. No operator of a type is called: `json` has no `=`,
+//! and a type's operator may be another role's code.
 
 use std::ffi::CStr;
 
@@ -35,7 +35,7 @@ struct Row {
 /// Whether a column of one of these names has another value in `new` than in `old`, two rows of one
 /// table.
 pub fn differ(old: AnyElement, new: AnyElement, names: &[&str]) -> bool {
-    let (Some(old), Some(new)) = (Row::of(old), Row::of(new)) else { return true };
+    let (Some(old), Some(new)) = (Row::from_datum(old), Row::from_datum(new)) else { return true };
     if old.values.len() != new.values.len() {
         return true;
     }
@@ -62,7 +62,7 @@ pub fn differ(old: AnyElement, new: AnyElement, names: &[&str]) -> bool {
 
 impl Row {
     /// `None` for what is no row.
-    fn of(value: AnyElement) -> Option<Row> {
+    fn from_datum(value: AnyElement) -> Option<Row> {
         // SAFETY: a row, as has been looked at. What plpgsql has in a record is expanded: its tuple is
         // read where it is, since a flat copy would fetch every value that is stored out of line. The
         // description lives as long as the record, or has a reference that is given back.

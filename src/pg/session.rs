@@ -19,6 +19,12 @@ pub fn current_role() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// The oid of the database that this process is connected to; 0 before that.
+pub fn database() -> u32 {
+    // SAFETY: a global that is set for good when the process connects.
+    unsafe { pg_sys::MyDatabaseId }.into()
+}
+
 /// A setting as the session sees it; `None` when it is unknown or empty.
 pub fn setting(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
@@ -62,7 +68,7 @@ pub fn refuse_transaction_block() {
     if unsafe { pg_sys::IsTransactionBlock() } {
         pgrx::pg_sys::panic::ErrorReport::new(
             pgrx::PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
-            "process_queue() commits, and cannot run inside a transaction",
+            "process_queue() cannot run inside a transaction block",
             "",
         )
         .set_hint(

@@ -12,7 +12,7 @@ use super::session;
 /// is left before the statement's own deadline.
 pub const FINAL_WRITE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How a subtransaction ends that `f` did not fail.
+/// How a subtransaction ends in which `f` succeeded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Keep,
@@ -32,9 +32,12 @@ pub fn run<T>(
     catch(Some(lock_timeout), End::Keep, |code| !must_be_raised(code), f)
 }
 
-/// The same to wait for others only: what `f` writes is rolled back, and that somebody else has
-/// written it is a failure of `f` like any other, as is a deadlock, which this ends.
-pub fn undone(lock_timeout: Duration, f: impl FnOnce() + UnwindSafe) -> Result<(), PgSqlErrorCode> {
+/// The same to wait for others only: what `f` writes is rolled back. A row that another transaction
+/// has written is a failure of `f` like any other, as is a deadlock, which this ends.
+pub fn run_and_roll_back(
+    lock_timeout: Duration,
+    f: impl FnOnce() + UnwindSafe,
+) -> Result<(), PgSqlErrorCode> {
     let is_value = |code| !must_be_raised(code) || class_of(code) == "40";
     catch(Some(lock_timeout), End::Undo, is_value, f)
 }
@@ -101,7 +104,7 @@ fn must_be_raised(code: PgSqlErrorCode) -> bool {
 }
 
 /// Whether an error may come from one row's value alone: class 22 (bad data), P0, 38 and 39 (raised by
-/// the code of whoever made the column's type), 54 (too deep, too long), and a damaged page.
+/// the code of the column's type), 54 (too deep, too long), and a damaged page.
 fn is_about_a_value(code: PgSqlErrorCode) -> bool {
     matches!(class_of(code).as_str(), "22" | "38" | "39" | "54" | "P0")
         || code == PgSqlErrorCode::ERRCODE_DATA_CORRUPTED

@@ -5,13 +5,9 @@
 //! own functions here, and nothing else in this library makes text of Postgres's bytes.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
-use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::datum::Datum;
-use pgrx::nullable::Nullable;
-use pgrx::{impl_sql_translatable, pg_sys};
-use serde_json::Value;
+use pgrx::pg_sys;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
@@ -22,9 +18,6 @@ const GROWTH: usize = 4;
 
 /// How much is converted at a time.
 const PIECE: usize = 4096;
-
-/// Longer arguments are cut: no name or address is that long.
-const LONGEST_ARGUMENT: usize = 16 * 1024;
 
 /// Text of the database's encoding as Rust has it. What cannot be converted becomes U+FFFD, a byte
 /// at a time. Must run inside a transaction.
@@ -90,19 +83,21 @@ pub unsafe fn from_c_string(text: *const std::ffi::c_char) -> Option<String> {
 /// A valid datum of such a type, not null.
 pub unsafe fn from_datum(datum: pg_sys::Datum) -> String {
     // SAFETY: as the caller says.
-    unsafe { at_most(usize::MAX, datum) }
+    unsafe { prefix_from_datum(usize::MAX, datum) }
 }
 
+/// At most the first `max` bytes of it.
+///
 /// # Safety
 /// As of [`from_datum`].
-unsafe fn at_most(longest: usize, datum: pg_sys::Datum) -> String {
+pub(super) unsafe fn prefix_from_datum(max: usize, datum: pg_sys::Datum) -> String {
     // SAFETY: a varlena of Postgres's; the length is the one in its own header, and the bytes are
     // copied before what was detoasted is freed.
     unsafe {
         let stored = datum.cast_mut_ptr::<pg_sys::varlena>();
         let plain = pg_sys::pg_detoast_datum_packed(stored);
         let bytes = pgrx::varlena_to_byte_slice(plain);
-        let text = from_server(&bytes[..bytes.len().min(longest)]);
+        let text = from_server(&bytes[..bytes.len().min(max)]);
         if plain != stored {
             pg_sys::pfree(plain.cast());
         }
@@ -118,104 +113,6 @@ pub fn into_datum(text: &str) -> pg_sys::Datum {
     // SAFETY: the bytes live until the call is over, which copies them.
     unsafe { pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), length).into() }
 }
-
-/// An argument of type `text`, converted.
-#[derive(Clone, Debug)]
-pub struct Text(pub String);
-
-// SAFETY: the declared type is text, and `from_datum` is given only values that are not null.
-unsafe impl<'fcx> ArgAbi<'fcx> for Text {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: as the caller promises.
-        match unsafe { Self::unbox_nullable_arg(arg) } {
-            Nullable::Valid(text) => text,
-            Nullable::Null => Text(String::new()),
-        }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: Postgres passes text where text was declared.
-        match unsafe { arg.unbox_arg_using_from_datum::<RawText>() } {
-            Some(RawText(text)) => Nullable::Valid(Text(text)),
-            None => Nullable::Null,
-        }
-    }
-}
-
-struct RawText(String);
-
-impl pgrx::FromDatum for RawText {
-    unsafe fn from_polymorphic_datum(
-        datum: pg_sys::Datum,
-        is_null: bool,
-        _: pg_sys::Oid,
-    ) -> Option<Self> {
-        // SAFETY: as for `from_datum`, which is not called for null.
-        (!is_null).then(|| RawText(unsafe { at_most(LONGEST_ARGUMENT, datum) }))
-    }
-}
-
-impl_sql_translatable!(Text, "text");
-
-/// An argument of type `text` of which the end matters: never cut.
-#[derive(Clone, Debug)]
-pub struct WholeText(pub String);
-
-// SAFETY: as for [`Text`].
-unsafe impl<'fcx> ArgAbi<'fcx> for WholeText {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: as the caller promises.
-        match unsafe { Self::unbox_nullable_arg(arg) } {
-            Nullable::Valid(text) => text,
-            Nullable::Null => WholeText(String::new()),
-        }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: Postgres passes text where text was declared.
-        match unsafe { arg.unbox_arg_using_from_datum::<RawWholeText>() } {
-            Some(RawWholeText(text)) => Nullable::Valid(WholeText(text)),
-            None => Nullable::Null,
-        }
-    }
-}
-
-struct RawWholeText(String);
-
-impl pgrx::FromDatum for RawWholeText {
-    unsafe fn from_polymorphic_datum(
-        datum: pg_sys::Datum,
-        is_null: bool,
-        _: pg_sys::Oid,
-    ) -> Option<Self> {
-        // SAFETY: as for `from_datum`, which is not called for null.
-        (!is_null).then(|| RawWholeText(unsafe { from_datum(datum) }))
-    }
-}
-
-impl_sql_translatable!(WholeText, "text");
-
-/// An answer of type `jsonb`, converted.
-#[derive(Debug)]
-pub struct Json(pub Value);
-
-// SAFETY: declared as jsonb, which is what `jsonb_in` returns.
-unsafe impl BoxRet for Json {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        let text = self.0.to_string(); // JSON has no NUL in it, and to_server leaves none
-        let text = CString::new(to_server(&text).into_owned()).unwrap_or_default();
-        // SAFETY: a NUL-terminated text, which jsonb_in reads and does not keep.
-        unsafe {
-            let text = Some(pg_sys::Datum::from(text.as_ptr()));
-            match pgrx::direct_function_call::<pg_sys::Datum>(pg_sys::jsonb_in, &[text]) {
-                Some(datum) => fcinfo.return_raw_datum(datum),
-                None => fcinfo.return_null(),
-            }
-        }
-    }
-}
-
-impl_sql_translatable!(Json, "jsonb");
 
 fn encoding() -> i32 {
     // SAFETY: reads a global that is set for good when the process connects.

@@ -3,13 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cometchat::Exchange;
-use sync::rate_limiter::{Cap, RefusedBy};
-
-use crate::config;
-use crate::http;
-use crate::pg::text::Json;
-use crate::shmem::{self, Shared};
-use sync::error::{CallError, ErrorCode, PauseReason};
 
 /// What is counted for one database.
 pub struct Stats {
@@ -81,49 +74,4 @@ impl Stats {
 /// Adds to a counter.
 pub fn add(counter: &AtomicU64, n: u64) {
     counter.fetch_add(n, Ordering::Relaxed);
-}
-
-/// What shared memory knows about this database, for the operators' views.
-pub fn facts() -> Json {
-    let slot = shmem::slot();
-    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let stats = &slot.stats;
-    let requests = get(&stats.requests);
-    let milliseconds = |microseconds: u64| microseconds as f64 / 1000.0;
-    let cap = Cap::from(config::rate_limit());
-    let pid = slot.pid.load(Ordering::Acquire);
-    let paused = PauseReason::from_number(slot.breaker_reason.load(Ordering::Acquire));
-    let no_room = slot.quota.with(|quota| quota.is_used_up());
-    let paused = paused.map(|reason| CallError::from(reason).code());
-    let paused = paused.or(no_room.then_some(ErrorCode::PlanLimit));
-    let throttled = http::throttled(slot);
-    Json(serde_json::json!({
-        "preloaded": shmem::preloaded(),
-        "library_version": env!("CARGO_PKG_VERSION"),
-        "launched": shmem::get().is_some_and(Shared::has_launcher),
-        "has_place": shmem::has_place(),
-        "waiting_seconds": slot.turn.waiting_for().map(|time| time.as_secs()),
-        "databases_waiting": shmem::get().map(|shared| shared.waiting.load(Ordering::Acquire)),
-        "read_only": slot.read_only.load(Ordering::Relaxed),
-        "resting": slot.turn.look_due_in().is_some(),
-        "worker_pid": (pid != 0).then_some(pid),
-        "paused_code": paused.map(ErrorCode::as_str),
-        "new_users_wait": no_room,
-        "throttled_until": throttled.map(|t| t.until as f64 / 1000.0),
-        "throttled_by": throttled.map(|t| match t.by {
-            RefusedBy::CometChat => "CometChat",
-            RefusedBy::Gateway => "a proxy or gateway",
-        }),
-        "throttled_for": throttled.and_then(|t| t.asked).map(|asked| asked / 1000),
-        "rate_per_minute": slot.limiter.with(|limiter| limiter.limit(cap)),
-        "requests": requests,
-        "failures": get(&stats.failures),
-        "rate_limited": get(&stats.rate_limited),
-        "synced": get(&stats.synced),
-        "retried": get(&stats.retried),
-        "failed": get(&stats.failed),
-        "average_ms": (requests > 0)
-            .then(|| milliseconds(get(&stats.request_microseconds)) / requests as f64),
-        "slowest_ms": milliseconds(get(&stats.slowest_microseconds)),
-    }))
 }

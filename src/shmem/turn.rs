@@ -1,7 +1,7 @@
-//! Whose turn it is: there may be more databases than background processes.
+//! Which database has a background process, when there are fewer processes than databases.
 //!
 //! A worker says since when it is idle or at work; the launcher says when it is to make room for a
-//! database that waits. Times are Postgres's own, which all processes share.
+//! database that waits. Times are Postgres's microseconds, which all processes share.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,28 +9,30 @@ use std::time::Duration;
 use pgrx::pg_sys;
 
 /// A worker that has been idle for so long makes room first.
-const IDLE: Duration = Duration::from_millis(500);
+const MIN_IDLE: Duration = Duration::from_millis(500);
 
-/// A worker that is busy hands over after this, if others wait.
-const SLICE: Duration = Duration::from_secs(5);
+/// A busy worker makes room after this, if other databases wait.
+const TIME_SLICE: Duration = Duration::from_secs(5);
 
-/// A database without a process is looked at after this at the latest. What lies further ahead was
+/// A worker that made room is started again after this at the latest. A moment further ahead was
 /// written before the clock was set back.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
 
 /// What a database's worker and the launcher know of each other.
 pub struct Turn {
-    /// Since when the worker has had nothing to do; 0 while it has.
+    /// Since when the worker has had nothing to do; 0 while it works. Written by the worker.
     idle_since: AtomicI64,
-    /// Since when it has been at work.
+    /// Since when it has been at work. Written by the worker.
     began_at: AtomicI64,
-    /// It is to hand its process over.
+    /// It is to make room. Written by the launcher, cleared by the next worker.
     make_room: AtomicBool,
-    /// When a database without a worker is to be looked at; 0 for never.
-    look_at: AtomicI64,
-    /// Since when the database has waited for a process; 0 while it does not.
+    /// When the launcher is to start the next worker; 0 for not before there is work. Written by a
+    /// worker that ends.
+    restart_at: AtomicI64,
+    /// Since when the database has waited for a process; 0 while it does not. Written by the launcher.
     waiting_since: AtomicI64,
-    /// The process that was started last has become the database's worker.
+    /// The process that was started last has become the database's worker. Written by the worker,
+    /// cleared by the launcher.
     served: AtomicBool,
 }
 
@@ -40,7 +42,7 @@ impl Turn {
             idle_since: AtomicI64::new(0),
             began_at: AtomicI64::new(0),
             make_room: AtomicBool::new(false),
-            look_at: AtomicI64::new(0),
+            restart_at: AtomicI64::new(0),
             waiting_since: AtomicI64::new(0),
             served: AtomicBool::new(false),
         }
@@ -48,8 +50,8 @@ impl Turn {
 
     /// Forgets everything, for another database.
     pub fn clear(&self) {
-        let Turn { idle_since, began_at, make_room, look_at, waiting_since, served } = self;
-        for moment in [idle_since, began_at, look_at, waiting_since] {
+        let Turn { idle_since, began_at, make_room, restart_at, waiting_since, served } = self;
+        for moment in [idle_since, began_at, restart_at, waiting_since] {
             moment.store(0, Ordering::Release);
         }
         make_room.store(false, Ordering::Release);
@@ -70,52 +72,52 @@ impl Turn {
             self.idle_since.store(now(), Ordering::Release);
         } else if !idle && since != 0 {
             // Short pauses do not make the turn of a busy database longer.
-            if elapsed(since) >= IDLE {
+            if elapsed(since) >= MIN_IDLE {
                 self.began_at.store(now(), Ordering::Release);
             }
             self.idle_since.store(0, Ordering::Release);
         }
     }
 
-    /// Whether the worker is to hand its process over.
+    /// Whether the worker is to make room.
     pub fn must_make_room(&self) -> bool {
         self.make_room.load(Ordering::Acquire)
     }
 
-    /// The worker is to hand its process over.
+    /// The worker is to make room.
     pub fn ask_for_room(&self) {
         self.make_room.store(true, Ordering::Release);
     }
 
-    /// Whom to ask for room: those that are idle before those whose slice is over, and whoever has
-    /// been so for longest first. `None`: nobody needs to yet.
+    /// The order in which workers are asked to make room: idle ones before those whose time slice is
+    /// over, and the longest idle or busy first. `None`: not yet.
     pub fn rank(&self) -> Option<(bool, i64)> {
         let (idle, began) =
             (self.idle_since.load(Ordering::Acquire), self.began_at.load(Ordering::Acquire));
-        if idle != 0 && elapsed(idle) >= IDLE {
+        if idle != 0 && elapsed(idle) >= MIN_IDLE {
             Some((false, idle))
-        } else if elapsed(began) >= SLICE {
+        } else if elapsed(began) >= TIME_SLICE {
             Some((true, began))
         } else {
             None
         }
     }
 
-    /// Without a worker, the database is to be looked at after `time`.
-    pub fn look_in(&self, time: Duration) {
-        self.look_at.store(moment_in(time.min(LONGEST)), Ordering::Release);
+    /// The launcher is to start the next worker after `time`.
+    pub fn restart_in(&self, time: Duration) {
+        self.restart_at.store(moment_in(time.min(MAX_RESTART_DELAY)), Ordering::Release);
     }
 
-    /// How long until the database is to be looked at; `None` when it need not be.
-    pub fn look_due_in(&self) -> Option<Duration> {
-        let at = self.look_at.load(Ordering::Acquire);
+    /// How long until the next worker is to be started; `None` when it need not be.
+    pub fn restart_due_in(&self) -> Option<Duration> {
+        let at = self.restart_at.load(Ordering::Acquire);
         let left = until(at);
-        (at != 0).then_some(if left > LONGEST { Duration::ZERO } else { left })
+        (at != 0).then_some(if left > MAX_RESTART_DELAY { Duration::ZERO } else { left })
     }
 
-    /// Nobody need look any more.
-    pub fn look_no_more(&self) {
-        self.look_at.store(0, Ordering::Release);
+    /// No worker need be started before there is work.
+    pub fn cancel_restart(&self) {
+        self.restart_at.store(0, Ordering::Release);
     }
 
     /// The database waits for a process, or does not any more.

@@ -14,66 +14,17 @@ use transport::Interrupted;
 use uuid::Uuid;
 
 use super::undoable::Undoable;
-use super::wake;
+use super::{memory, wake};
 use crate::pg::{latch, session};
-use crate::shmem;
 
-/// A token of a user, by its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Void {
-    pub user: Uuid,
-    pub token: u64,
-}
-
-/// Void tokens that are remembered at the same time; the oldest makes room.
-const MOST: usize = 256;
-
-/// What is void, in shared memory or in a session's own.
-pub struct VoidTokens {
-    entries: [Option<(u32, Void)>; MOST],
-    next: usize,
-}
-
-impl VoidTokens {
-    pub const fn new() -> Self {
-        VoidTokens { entries: [None; MOST], next: 0 }
-    }
-
-    fn add(&mut self, database: u32, void: Void) {
-        let entry = Some((database, void));
-        if self.entries.contains(&entry) {
-            return;
-        }
-        let free = self.entries.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.next);
-        self.next = (at + 1) % MOST;
-        self.entries[at] = entry;
-    }
-
-    /// How many, of all databases.
-    pub fn count(&self) -> usize {
-        self.entries.iter().flatten().count()
-    }
-
-    fn of(&self, database: u32) -> impl Iterator<Item = Void> + '_ {
-        self.entries.iter().flatten().filter(move |(of, _)| *of == database).map(|(_, void)| *void)
-    }
-
-    fn remove(&mut self, database: u32, done: &[Void]) {
-        for entry in &mut self.entries {
-            if entry.is_some_and(|(of, void)| of == database && done.contains(&void)) {
-                *entry = None;
-            }
-        }
-    }
-}
+pub use super::memory::Void;
 
 thread_local! {
     static FLUSHED: Undoable<Void> = const { Undoable::new() };
 }
 
 /// How long a revocation waits for the worker to forget the token first. It takes a few milliseconds,
-/// unless somebody has the row locked; the token is void all the same then.
+/// unless the row is locked; the token is void all the same then.
 const WAIT_FOR_WORKER: Duration = Duration::from_millis(100);
 
 /// This token is about to be flushed for the current (sub)transaction: it is void from now on, and
@@ -90,15 +41,14 @@ pub fn forget_first(user: Uuid, token: &str) -> Result<(), Interrupted> {
     wake::worker();
     let until = Instant::now() + WAIT_FOR_WORKER;
     while is_void(user, token) && Instant::now() < until {
-        latch::nap(Duration::from_millis(1))?;
+        latch::sleep(Duration::from_millis(1))?;
     }
     Ok(())
 }
 
 fn note(user: Uuid, token: &str) {
     let void = Void { user, token: hash(token) };
-    let database = database();
-    shmem::with_void_tokens(|known| known.add(database, void));
+    memory::void_tokens().add(session::database(), void);
     FLUSHED.with(|flushed| {
         flushed.register(at_end, at_subtransaction_end);
         flushed.push(void);
@@ -114,27 +64,17 @@ pub fn stays_void(user: Uuid) {
 
 /// Whether a stored token of `user` is void.
 pub fn is_void(user: Uuid, token: &str) -> bool {
-    if !shmem::any_void_tokens() {
-        return false;
-    }
-    let void = Void { user, token: hash(token) };
-    let database = database();
-    shmem::with_void_tokens(|known| known.of(database).any(|known| known == void))
+    memory::void_tokens().contains(session::database(), Void { user, token: hash(token) })
 }
 
 /// The void tokens of this database that have not been forgotten yet.
 pub fn void_tokens() -> Vec<Void> {
-    if !shmem::any_void_tokens() {
-        return Vec::new();
-    }
-    let database = database();
-    shmem::with_void_tokens(|known| known.of(database).collect())
+    memory::void_tokens().of_database(session::database())
 }
 
 /// These have been forgotten for good.
 pub fn forgotten(done: &[Void]) {
-    let database = database();
-    shmem::with_void_tokens(|known| known.remove(database, done));
+    memory::void_tokens().remove(session::database(), done);
 }
 
 /// Tells tokens apart; says nothing about them.
@@ -142,11 +82,6 @@ pub fn hash(token: &str) -> u64 {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(token);
     digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
-}
-
-fn database() -> u32 {
-    // SAFETY: a global that is set for good when the process connects.
-    unsafe { pg_sys::MyDatabaseId }.into()
 }
 
 /// What a rollback brings back stays void, and the worker is to forget it.
@@ -190,40 +125,5 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
         SUBXACT_EVENT_COMMIT_SUB => FLUSHED.with(|flushed| flushed.hand_on(ended, parent)),
         SUBXACT_EVENT_ABORT_SUB => rolled_back(&FLUSHED.with(|flushed| flushed.take_of(ended))),
         _ => {}
-    }
-}
-
-#[cfg(any(test, feature = "pg_test"))]
-#[pgrx::pg_schema]
-mod tests {
-    use super::*;
-    use pgrx::prelude::*;
-
-    fn void(n: u8) -> Void {
-        Void { user: Uuid::from_bytes([n; 16]), token: n.into() }
-    }
-
-    #[pg_test]
-    fn void_tokens_are_kept_for_each_database_until_they_are_forgotten() {
-        let mut known = VoidTokens::new();
-        known.add(1, void(1));
-        known.add(1, void(1));
-        known.add(2, void(2));
-        assert_eq!(known.of(1).collect::<Vec<_>>(), [void(1)]);
-        known.remove(1, &[void(1), void(2)]);
-        assert_eq!(known.of(1).count(), 0);
-        assert_eq!(known.of(2).collect::<Vec<_>>(), [void(2)], "another database's");
-    }
-
-    #[pg_test]
-    fn where_there_is_no_room_the_oldest_go() {
-        let mut known = VoidTokens::new();
-        for n in 0..=255 {
-            known.add(1, void(n));
-        }
-        known.add(1, Void { user: void(0).user, token: 1000 });
-        assert_eq!(known.of(1).count(), MOST);
-        assert!(known.of(1).any(|void| void.token == 1000));
-        assert!(!known.of(1).any(|known| known == void(0)));
     }
 }

@@ -9,21 +9,22 @@ use std::sync::atomic::Ordering;
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::shmem;
+use super::memory;
 
 thread_local! {
+    // What the current transaction's commit is to do; cleared at its end.
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static ARMED: Cell<bool> = const { Cell::new(false) };
-    static ROUSE: Cell<bool> = const { Cell::new(false) };
+    static STARTS_WORKER: Cell<bool> = const { Cell::new(false) };
     static CREATED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The worker of this database is to look at its queue once this transaction has committed.
+/// The worker of this database is to poll its queue once this transaction has committed.
 ///
-/// A prepared transaction, or one that commits where the library is not preloaded, wakes nobody:
-/// the worker's probe once a minute, or `process_queue`, finds its rows.
+/// A prepared transaction, or one that commits where the library is not preloaded, wakes no
+/// worker: its probe once a minute, or `process_queue`, finds the rows.
 pub fn at_commit() {
-    if shmem::get().is_none() {
+    if memory::get().is_none() {
         return;
     }
     if !REGISTERED.get() {
@@ -39,18 +40,18 @@ pub fn at_commit() {
     }
 }
 
-/// The same, and a paused worker comes back. Whoever refused our requests is asked again.
+/// The same, and a paused worker is started again. A rate limit that was announced is tried again.
 pub fn start_worker_at_commit() {
-    if shmem::get().is_none() {
-        shmem::slot().limiter.with(|limiter| limiter.try_again());
+    if memory::get().is_none() {
+        memory::slot().limiter.with(|limiter| limiter.try_again());
     }
-    ROUSE.set(true);
+    STARTS_WORKER.set(true);
     at_commit();
 }
 
 /// Whether this database has a worker now.
 pub fn worker_is_up() -> bool {
-    shmem::get().is_some() && shmem::slot().pid.load(Ordering::Acquire) != 0
+    memory::get().is_some() && memory::slot().pid.load(Ordering::Acquire) != 0
 }
 
 /// After the commit record is written an error would be a crash: this only reads atomics and sets
@@ -63,7 +64,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
     match event {
         pg_sys::XactEvent::XACT_EVENT_COMMIT => {
             let (armed, created) = (ARMED.replace(false), CREATED.replace(false));
-            let slot = shmem::slot();
+            let slot = memory::slot();
             if armed {
                 slot.created_at.store(0, Ordering::Release);
             } else if created {
@@ -72,7 +73,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
                 slot.creator.store(pid, Ordering::Release);
                 slot.created_at.store(now, Ordering::Release);
             }
-            if ROUSE.replace(false) {
+            if STARTS_WORKER.replace(false) {
                 slot.paused_by_operator.store(false, Ordering::Release);
                 slot.limiter.with(|limiter| limiter.try_again());
             }
@@ -80,7 +81,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
         }
         pg_sys::XactEvent::XACT_EVENT_ABORT | pg_sys::XactEvent::XACT_EVENT_PREPARE => {
             ARMED.set(false);
-            ROUSE.set(false);
+            STARTS_WORKER.set(false);
             CREATED.set(false);
         }
         _ => {}
@@ -89,10 +90,10 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
 
 /// Wakes this database's worker now, or has the launcher start it.
 pub fn worker() {
-    if shmem::get().is_none() {
+    if memory::get().is_none() {
         return;
     }
-    let slot = shmem::slot();
+    let slot = memory::slot();
     // In this order: a worker that is just leaving, or resets its latch while it awaits a lock,
     // finds it, or the launcher does.
     if !slot.paused_by_operator.load(Ordering::SeqCst) {
@@ -108,7 +109,7 @@ pub fn worker() {
 
 /// Wakes the launcher.
 pub fn launcher() {
-    let Some(shared) = shmem::get() else { return };
+    let Some(shared) = memory::get() else { return };
     let launcher = shared.launcher.load(Ordering::Acquire);
     if !launcher.is_null() {
         set(launcher);
@@ -116,7 +117,7 @@ pub fn launcher() {
 }
 
 /// A process's latch lives in shared memory as long as the server; setting one whose owner has
-/// just gone wakes, at worst, somebody else once for nothing.
+/// just gone wakes, at worst, another process once for nothing.
 pub fn set(latch: *mut pg_sys::Latch) {
     // SAFETY: as said.
     unsafe { pg_sys::SetLatch(latch) };

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 
-use super::bgworker;
 use super::run::Worker;
-use crate::pg::transaction;
+use super::{bgworker, threads};
+use crate::pg::{background, transaction};
 use crate::store;
 
 /// While others wait for a process, one that cannot begin gives up after so many tries.
@@ -15,9 +15,9 @@ const TRIES: u32 = 5;
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
-    bgworker::accept_signals();
+    background::accept_signals();
     // The argument is the database's oid, as `start_worker` gave it.
-    bgworker::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
+    background::connect(Some(pg_sys::Oid::from(arg.value() as u32)));
     let (mut told, mut tries) = (false, 0);
     loop {
         bgworker::clear_pending_wakeup();
@@ -29,14 +29,14 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
         });
         match ready {
             Ok(Some((database, settings))) => {
-                if bgworker::register_worker() {
+                if bgworker::register_worker(threads::stop) {
                     Worker::new(database, settings).run();
                 }
                 return;
             }
             Ok(None) if bgworker::has_pending_wakeup() => {} // created this moment
             Ok(None) => {
-                bgworker::look_no_more();
+                bgworker::cancel_restart();
                 return;
             }
             // A catalog is locked, say: that passes. Anything else is for an operator to mend.
@@ -50,7 +50,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
                 if tries >= TRIES && bgworker::others_wait() {
                     return; // it is started again
                 }
-                bgworker::wait(None, Duration::from_secs(1));
+                background::wait(None, Duration::from_secs(1));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Outcomes on their way into the database: written together, and kept until they are.
+//! The completion buffer: results that are not written yet, written in batches.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -8,24 +8,23 @@ use uuid::Uuid;
 
 use sync::job::JobResult;
 
-use super::bgworker;
-use crate::pg::transaction;
+use crate::pg::{background, transaction};
 use crate::store::{self, complete};
 
-/// No outcome waits longer than this for company.
+/// No result waits longer than this for others to be written with.
 const MAX_BATCH_DELAY: Duration = Duration::from_millis(1);
 
 /// After a write that failed for a reason that will pass, a lock say.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// How many locked users are kept, as a multiple of those that may be in flight.
-const LOCKED: usize = 4;
+const MAX_LOCKED_FACTOR: usize = 4;
 
-/// What is done and not written yet.
+/// Results that are not written yet. The worker's, until its process ends.
 #[derive(Default)]
 pub struct CompletionBuffer {
     results: Vec<JobResult>,
-    /// Tried, but somebody else holds the user's lock: written along with the next results.
+    /// Tried, but another transaction holds the user's lock: written along with the next results.
     locked: Vec<JobResult>,
     /// When what is there is to be written.
     due: Option<Instant>,
@@ -34,7 +33,7 @@ pub struct CompletionBuffer {
 impl CompletionBuffer {
     pub fn push(&mut self, done: JobResult) {
         let soon = Instant::now() + MAX_BATCH_DELAY;
-        // Who is locked does not hold up a new result; a write that fails as a whole does.
+        // A locked user does not delay a new result; a write that fails as a whole does.
         self.due = match self.due {
             Some(due) if !self.results.is_empty() => Some(due),
             due => Some(due.map_or(soon, |due| due.min(soon))),
@@ -42,27 +41,26 @@ impl CompletionBuffer {
         self.results.push(done);
     }
 
-    /// Whether more may be sent, with `in_flight` requests under way already. What was sent and is
-    /// not written yet counts as in flight, so that a crash repeats no more than `most` users; but
-    /// not whoever is locked, unless they are many: somebody's long transaction must not stop the
-    /// others.
-    pub fn has_room(&self, in_flight: usize, most: usize) -> bool {
-        in_flight + self.results.len() < most && self.locked.len() < most * LOCKED
+    /// Whether more may be sent, with `in_flight` requests already. A result that is not written yet
+    /// counts as in flight, so that a crash repeats no more than `max` users; but not those of locked
+    /// users, unless they are many: one long transaction must not stop all other users.
+    pub fn has_room(&self, in_flight: usize, max: usize) -> bool {
+        in_flight + self.results.len() < max && self.locked.len() < max * MAX_LOCKED_FACTOR
     }
 
-    /// Whether the worker may end. Not even then is whoever is locked waited for, which may take for
-    /// ever: the next worker sends them again.
+    /// Whether the worker may end. It does not wait for locked users, which may take for ever: the next
+    /// worker sends them again.
     pub fn is_flushed(&self) -> bool {
         self.results.is_empty()
     }
 
-    /// When it is to be written; `None` while it is empty.
+    /// When the next write is due; `None` while the buffer is empty.
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Writes if it is time, or there is `enough`, or nothing more is `coming`. `true`: something
-    /// was written.
+    /// Writes if a write is due, or there are `enough` results, or no more are `coming`. `true`:
+    /// something was written.
     pub fn write_if_due(&mut self, claim: i64, enough: usize, coming: usize) -> bool {
         let now = Instant::now();
         let first_try = self.due.is_some_and(|due| due <= now + MAX_BATCH_DELAY);
@@ -83,7 +81,7 @@ impl CompletionBuffer {
                 log(&failed);
                 self.results = results;
             }
-            // What an app's own trigger raises, say: most likely about one of them.
+            // An error of the app's own trigger, say: most likely about one of the users.
             Err(_) => {
                 for done in results {
                     self.write_alone(done, claim);
@@ -94,11 +92,11 @@ impl CompletionBuffer {
         if left > 0 {
             self.due = Some(Instant::now() + RETRY_DELAY);
         }
-        bgworker::report_statistics();
+        background::report_statistics();
         left < all
     }
 
-    /// One of a batch stood in the way of the others.
+    /// One result of a batch made the whole write fail.
     fn write_alone(&mut self, done: JobResult, claim: i64) {
         let (user, revision) = (done.job.user, done.job.revision);
         match write(std::slice::from_ref(&done), claim) {
@@ -120,7 +118,7 @@ fn log(failed: &transaction::Failed) {
     debug1!("cometchat: writing outcomes failed: {} {}", failed.sqlstate, failed.message);
 }
 
-/// Returns those whom somebody else has locked.
+/// Returns the users that another transaction has locked.
 fn write(results: &[JobResult], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
     let write = || complete::all_but_the_locked(results, claim, store::random);
     transaction::run(AssertUnwindSafe(write))

@@ -1,4 +1,4 @@
-//! Hands claimed users to the threads, and takes back what became of them.
+//! Hands claimed users to the threads, and takes the results back.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -33,14 +33,14 @@ impl Worker {
         self.pacing.rest(Instant::now(), MIN_CLAIM_INTERVAL);
         let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
         if transaction::run(move || claim::release_claims(users, claim)).is_err() {
-            // Nobody else frees a living worker's claims: it goes on trying.
+            // No other process releases a running worker's claims: the completion buffer tries again.
             for job in jobs {
                 self.completions.push(job.released());
             }
         }
     }
 
-    /// Takes what the threads are done with.
+    /// Takes the threads' results.
     pub(super) fn take_results(&mut self) {
         for mut done in threads::take() {
             let plan_wait = shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
@@ -60,7 +60,7 @@ impl Worker {
         }
     }
 
-    /// Tells sessions and the log what an outcome means for everybody.
+    /// Tells sessions and the log what a result means for all users.
     fn on_event(&mut self, event: Event) {
         let reason_for_sessions = &shmem::slot().breaker_reason;
         match event {
@@ -72,7 +72,7 @@ impl Worker {
                     );
                 }
                 reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
-                self.put_back();
+                self.release_ready();
             }
             Event::CircuitClosed { reason } => {
                 log!("cometchat: sending resumed in database \"{}\" (was {reason})", self.database);

@@ -15,14 +15,14 @@ use crate::store::{self, claim, complete};
 use crate::{app, http};
 use sync::error::CallError;
 
-/// What this session has claimed, and what became of it.
+/// What this session has claimed, and the results. It lasts from one call to the next.
 #[derive(Default)]
 struct Batch {
     claim: i64,
     app_id: String,
     jobs: VecDeque<Job>,
     done: Vec<JobResult>,
-    /// Why no more was sent; `None` after a cancel.
+    /// Why the sending ended; `None` after a cancel.
     ended: Option<String>,
 }
 
@@ -30,22 +30,22 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
-static RUN: Statement = Statement::new(
+static RECORD_PROGRESS: Statement = Statement::new(
     "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
 );
 
 /// Remembers how far this run has come, for `health()`.
-fn note(result: &str) {
-    RUN.write(&[result.into()]);
+fn record_progress(result: &str) {
+    RECORD_PROGRESS.write(&[result.into()]);
 }
 
 const DONE: &str = "done";
 
-/// Claims up to `most` users; says how many. None while an operator has paused the sending.
+/// Claims up to `limit` users; returns how many. None while an operator has paused the sending.
 ///
 /// # Errors
 /// [`CallError::NotConfigured`]; [`CallError::ReadOnly`].
-pub fn claim(most: usize) -> Result<usize, CallError> {
+pub fn claim(limit: usize) -> Result<usize, CallError> {
     if rights::are_restricted() {
         return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
     }
@@ -54,17 +54,17 @@ pub fn claim(most: usize) -> Result<usize, CallError> {
     }
     session::refuse_transaction_block();
     finish(); // what an earlier call of this session may have left behind
-    let claimed = claim_due(most);
+    let claimed = claim_due(limit);
     match &claimed {
-        Ok(0) if store::paused() => note("paused"),
-        Ok(0) => note(DONE),
-        Ok(_) => note("sending"),
-        Err(failure) => note(&failure.to_string()),
+        Ok(0) if store::paused() => record_progress("paused"),
+        Ok(0) => record_progress(DONE),
+        Ok(_) => record_progress("sending"),
+        Err(failure) => record_progress(&failure.to_string()),
     }
     claimed
 }
 
-fn claim_due(most: usize) -> Result<usize, CallError> {
+fn claim_due(limit: usize) -> Result<usize, CallError> {
     if store::paused() {
         return Ok(0);
     }
@@ -72,7 +72,7 @@ fn claim_due(most: usize) -> Result<usize, CallError> {
     http::worker_endpoint(&app_id)?;
     let claim = store::session_claim();
     claim::reclaim_stale(claim::next_due(claim), claim);
-    let jobs: VecDeque<Job> = claim::claim(most, claim, &app_id).into();
+    let jobs: VecDeque<Job> = claim::claim(limit, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new(), ended: None });
     Ok(count)
@@ -82,7 +82,7 @@ fn claim_due(most: usize) -> Result<usize, CallError> {
 /// useless. However it ends, a cancel included, [`finish`] writes what was done until then.
 ///
 /// # Errors
-/// [`CallError::NotConfigured`], or why sending is paused for everybody.
+/// [`CallError::NotConfigured`], or why the circuit breaker is open.
 pub fn send() -> Result<bool, CallError> {
     let sent = send_all();
     let ended = match &sent {
@@ -104,8 +104,8 @@ fn last_code(last: Option<&JobResult>) -> String {
 
 fn send_all() -> Result<bool, CallError> {
     let app_id = BATCH.with_borrow(|batch| batch.app_id.clone());
-    // Whoever was refused as if it concerned everybody, and the next one has not been asked for.
-    let mut suspect: Option<usize> = None;
+    // A user whose request failed as if all users were concerned; the next user's decides.
+    let mut first_refused: Option<usize> = None;
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
         let client = match http::client(&app_id, deadline, |_| true) {
@@ -116,44 +116,44 @@ fn send_all() -> Result<bool, CallError> {
             }
         };
         let done = job.run(&client);
-        let verdict = match &done.outcome {
+        let decision = match &done.outcome {
             Outcome::Failed { decision, .. } => Some(*decision),
             Outcome::Synced | Outcome::Removed => None,
         };
-        let go_on = BATCH.with_borrow_mut(|batch| {
+        let proceed = BATCH.with_borrow_mut(|batch| {
             batch.done.push(done);
-            match (verdict, suspect) {
+            match (decision, first_refused) {
                 (None | Some(RetryDecision::Fail), refused) => {
-                    // CometChat answers: it concerned that one alone.
+                    // CometChat answers: only that user was concerned.
                     if let Some(refused) = refused.and_then(|at| batch.done.get_mut(at)) {
                         refused.count_as_attempt();
                     }
-                    suspect = None;
+                    first_refused = None;
                     true
                 }
                 (Some(RetryDecision::Retry), None) | (Some(RetryDecision::PlanFull), _) => true,
                 (Some(RetryDecision::OpenCircuit | RetryDecision::Outage), None) => {
-                    suspect = Some(batch.done.len() - 1);
+                    first_refused = Some(batch.done.len() - 1);
                     true
                 }
                 _ => false,
             }
         });
         latch::rethrow_pending_error();
-        if !go_on {
+        if !proceed {
             return Ok(false);
         }
     }
-    Ok(suspect.is_none()) // else the same one would come next
+    Ok(first_refused.is_none()) // else the next batch would begin with the same user
 }
 
-/// Writes what became of them; those that were not tried are due as before.
+/// Writes the results; users who were not tried are due as before.
 pub fn finish() {
     BATCH.with_borrow_mut(|batch| {
         batch.done.extend(batch.jobs.drain(..).map(Job::released));
         if !batch.done.is_empty() {
             complete::all(&batch.done, batch.claim, store::random);
-            note(batch.ended.as_deref().unwrap_or("canceled"));
+            record_progress(batch.ended.as_deref().unwrap_or("canceled"));
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }
     });

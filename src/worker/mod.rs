@@ -2,19 +2,19 @@
 //!
 //! By state, not by event: a row in `cometchat.sync_state` says what CometChat should have and what
 //! it has. A worker claims the rows that differ ([`crate::store::claim`]), has threads bring them to
-//! agreement (`sync::job`) with no transaction open, and writes the outcomes
+//! agreement (`sync::job`) with no transaction open, and writes the results
 //! ([`crate::store::complete`]).
 
 pub mod begin; // whether there is anything to serve in the database that a worker was sent to
-pub mod bgworker; // what Postgres wants of a background process
-pub mod completions; // outcomes on their way into the database
-mod dispatch; // hands users to the threads, and takes back what became of them
+pub mod bgworker; // how our background processes are started, known and ended
+pub mod completions; // results that are not written yet
+mod dispatch; // hands users to the threads, and takes the results back
 pub mod foreground; // the same work in a session: process_queue()
 pub mod launcher; // starts a worker for each database that has the extension
 mod on_poll; // what the worker does about each result of a poll
-pub mod poll; // one look at the queue
+pub mod poll; // one poll of the queue
 pub mod pool; // threads that send
 mod room; // making room for other databases' workers
 pub mod run; // the worker's loop
-pub mod sweep; // looks for changes that no trigger saw
+pub mod sweep; // compares with auth.users, for changes that no trigger saw
 pub mod threads; // this process's threads, and the agent that they share

@@ -8,7 +8,7 @@ use sync::job::Job;
 use sync::policy::SAFETY_PROBE;
 
 use super::poll::{poll, PollResult};
-use super::room::log_once;
+use super::room::is_new_complaint;
 use super::run::Worker;
 use super::{bgworker, threads};
 use crate::http::WorkerEndpoint;
@@ -16,7 +16,7 @@ use crate::pg::transaction::{self, Failed};
 use crate::shmem;
 use crate::store::{self, claim};
 
-/// What has to end first, before the worker may leave, is looked at again after this.
+/// How often a worker that is to end checks whether its requests are done.
 const LEAVE_RECHECK: Duration = Duration::from_millis(50);
 
 impl Worker {
@@ -37,8 +37,10 @@ impl Worker {
                 self.pacing.due_in(Instant::now(), LEAVE_RECHECK);
             }
             Ok(PollResult::Paused) => return !self.leave_while_paused(),
-            // It can only be copied while nobody is connected.
-            Ok(PollResult::Template) => return self.leave(|| bgworker::leave_for(SAFETY_PROBE)),
+            // It can only be copied while no process is connected to it.
+            Ok(PollResult::Template) => {
+                return self.leave(|| bgworker::exit_and_restart_in(SAFETY_PROBE))
+            }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(PollResult::Restart) => return false,
             Ok(PollResult::Jobs { jobs, due, endpoint }) => self.on_jobs(jobs, due, &endpoint),
@@ -71,8 +73,8 @@ impl Worker {
         }
     }
 
-    /// It gives its connection back while it is paused; resume() has another one started. `true`: it
-    /// is to end.
+    /// A paused worker gives its connection back; resume() has another one started. `true`: it is to
+    /// end.
     fn leave_while_paused(&self) -> bool {
         let paused = &shmem::slot().paused_by_operator;
         paused.store(true, Ordering::Release);
@@ -99,7 +101,7 @@ impl Worker {
         }
         match threads::client(&mut self.agent, endpoint) {
             Ok(client) => {
-                shmem::slot().complaint.store(0, Ordering::Relaxed);
+                shmem::slot().last_complaint.store(0, Ordering::Relaxed);
                 self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
             }
             Err(why) => {
@@ -110,7 +112,7 @@ impl Worker {
     }
 
     fn on_other_version(&mut self, version: &str) {
-        if log_once(version) {
+        if is_new_complaint(version) {
             warning!(
                 "cometchat_ext {version} is installed in database \"{}\", the library is {}; run \
                  ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
@@ -128,7 +130,7 @@ impl Worker {
             debug1!("cometchat: claiming failed: {} {}", failed.sqlstate, failed.message);
             self.pacing.lock_failed(now)
         } else {
-            // Vault, say, or a table of ours that somebody broke: for an operator to mend.
+            // Vault, say, or a table of ours that was damaged: an operator has to mend it.
             self.pacing.failed(now)
         };
         if log {
@@ -138,7 +140,7 @@ impl Worker {
 
     /// Logs why nothing is sent, once for each reason.
     fn log_cannot_send(&self, why: &str) {
-        if log_once(why) {
+        if is_new_complaint(why) {
             log!("cometchat: cannot send in database \"{}\": {why}", self.database);
         }
     }

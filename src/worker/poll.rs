@@ -27,7 +27,7 @@ pub enum PollResult {
     Template,
     /// The database's own settings have changed; they are read when a process connects.
     Restart,
-    /// The extension was created a moment ago, and nobody has had work yet.
+    /// The extension was created a moment ago, and there was no work yet: a dump may be coming in.
     RestoreInProgress,
     /// The extension has another version than the library.
     OtherVersion(String),
@@ -39,24 +39,24 @@ pub enum PollResult {
 
 const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
 
-/// What a lock stood in the way of is tried again after this many milliseconds.
+/// What failed because of a lock is tried again after this many milliseconds.
 const RETRY_DELAY_MS: i64 = 500;
 
-/// Claims up to `room` users in the name of `claim`. `settings`: the database's settings that this
-/// process has, if it knows. `usable`: what an agent can be made of.
+/// Claims up to `capacity` users in the name of `claim`. `settings`: the database's settings that this
+/// process has, if they are known. `usable`: options that an agent was made with already.
 ///
 /// # Errors
 /// A lock was not to be had in time, say; nothing is lost.
 pub fn poll(
-    room: usize,
+    capacity: usize,
     claim: i64,
     settings: Option<&str>,
     usable: Option<&AgentOptions>,
 ) -> Result<PollResult, Failed> {
-    let mut work = transaction::run(AssertUnwindSafe(move || {
+    let mut result = transaction::run(AssertUnwindSafe(move || {
         let Some(version) = store::extension_version() else { return PollResult::Gone };
         transaction::commit_without_waiting();
-        // First: whoever ends this wait may have changed what is read next.
+        // First: the transaction that ends this wait may have changed what is read next.
         if !restore_is_over() {
             return PollResult::RestoreInProgress;
         }
@@ -80,19 +80,19 @@ pub fn poll(
             return PollResult::OtherVersion(version);
         }
         match configured(usable) {
-            Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
+            Ok((endpoint, app_id)) => claim_due(capacity, claim, &app_id, endpoint),
             Err(failure) => PollResult::NotConfigured(failure.to_string()),
         }
     }));
-    if let Ok(PollResult::Jobs { jobs, due, .. }) = &mut work {
-        // People come first.
+    if let Ok(PollResult::Jobs { jobs, due, .. }) = &mut result {
+        // Users who are due come first.
         let again = if jobs.is_empty() { sweep::step() } else { None };
         *due = due.iter().copied().chain(again).min();
     }
-    work
+    result
 }
 
-/// Where to send, if every setting for it can be used: nobody is claimed before that is known.
+/// Where to send, if every setting for it can be used: no user is claimed before that is known.
 fn configured(usable: Option<&AgentOptions>) -> Result<(WorkerEndpoint, String), CallError> {
     let app_id = app::app_id()?;
     let endpoint = http::worker_endpoint(&app_id)?;
@@ -103,8 +103,8 @@ fn configured(usable: Option<&AgentOptions>) -> Result<(WorkerEndpoint, String),
 }
 
 /// A dump that comes in brings our state before the mapping; what we would write in between would
-/// stand in its way. So a new extension is left alone until somebody has work, or nobody seems to
-/// be at it any more.
+/// stand in its way. So a new extension is left alone until there is work, or the process that
+/// created it has ended.
 fn restore_is_over() -> bool {
     let slot = shmem::slot();
     let created_at = slot.created_at.load(Ordering::Acquire);
@@ -118,8 +118,8 @@ fn restore_is_over() -> bool {
     true
 }
 
-fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
-    // Looked at first: an idle worker must not take a transaction id, which would write to the log
+fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
+    // Read before anything is written: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
     let mut due = claim::next_due(claim);
     if due.missed || due.stale {
@@ -131,19 +131,19 @@ fn claim_due(room: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) ->
     }
     let due = due.in_ms;
     let jobs = match due {
-        Some(..=0) => claim::claim(room, claim, app_id),
+        Some(..=0) => claim::claim(capacity, claim, app_id),
         _ => Vec::new(),
     };
     let due = match jobs.len() {
-        // Who is due is locked by somebody else.
+        // The users who are due are locked by other sessions.
         0 => due.map(|ms| if ms <= 0 { RETRY_DELAY_MS } else { ms }),
-        some if some < room => claim::next_due(claim).in_ms,
+        claimed if claimed < capacity => claim::next_due(claim).in_ms,
         _ => Some(0),
     };
     PollResult::Jobs { jobs, due, endpoint: Box::new(endpoint) }
 }
 
-/// What transactions have sent that were then rolled back may have had its effect.
+/// Notes that the remote state of users is in doubt for whom a rolled-back transaction sent a request.
 pub fn mark_rolled_back() {
     let users = rolled_back::take();
     if !users.is_empty() && transaction::run(|| store::doubt(&users)).is_err() {
@@ -151,7 +151,7 @@ pub fn mark_rolled_back() {
     }
 }
 
-/// What a rollback brought back though CometChat has flushed it goes for good.
+/// Forgets stored tokens that a rollback brought back though CometChat has flushed them.
 pub fn forget_void_tokens() {
     let void = void_tokens::void_tokens();
     if !void.is_empty() {

@@ -4,8 +4,9 @@
 //! main thread, which waits on it beside its latch. Signals are blocked in the threads; they are
 //! joined before the process exits.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,14 +22,23 @@ use sync::job::{Job, JobResult, Outcome};
 use sync::policy::RetryDecision;
 
 /// Threads that send.
+///
+/// Owned by the main thread, which alone hands jobs over and takes results back.
 pub struct Pool {
+    /// The way in; `None` once the pool is being dropped, which ends the threads.
     jobs: Option<Sender<(WorkerClient, Job)>>,
+    /// The way out.
     done: Receiver<JobResult>,
+    /// Written by a thread after each result, read empty by the main thread.
     wakeup_fd: Arc<EventFd>,
+    /// Readable for good once the pool is being dropped; the threads' requests wait on it.
     stop: Arc<OwnedFd>,
+    /// The same for a thread that waits for its turn to send.
     stopping: Arc<AtomicBool>,
+    /// Joined when the pool is dropped.
     threads: Vec<JoinHandle<()>>,
-    in_flight: Arc<AtomicUsize>,
+    /// Jobs handed over and not taken back. Only the main thread uses it.
+    in_flight: Cell<usize>,
 }
 
 impl Pool {
@@ -40,7 +50,6 @@ impl Pool {
         let (jobs, queue) = mpsc::channel::<(WorkerClient, Job)>();
         let (sender, done) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        let in_flight = Arc::new(AtomicUsize::new(0));
         let mut pool = Pool {
             jobs: Some(jobs),
             done,
@@ -48,7 +57,7 @@ impl Pool {
             stop: Arc::new(stop),
             stopping: Arc::new(AtomicBool::new(false)),
             threads: Vec::with_capacity(size),
-            in_flight,
+            in_flight: Cell::new(0),
         };
         // A new thread inherits this mask: Postgres's handlers must run on its main thread only.
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
@@ -89,7 +98,7 @@ impl Pool {
     /// Hands over a job.
     pub fn send(&self, client: WorkerClient, job: Job) {
         if let Some(jobs) = &self.jobs {
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.in_flight.set(self.in_flight.get() + 1);
             // Cannot fail: the threads hold the receiver until `jobs` is dropped.
             let _ = jobs.send((client, job));
         }
@@ -97,15 +106,15 @@ impl Pool {
 
     /// Takes what is done by now.
     pub fn take(&self) -> Vec<JobResult> {
-        let _ = self.wakeup_fd.read(); // empties the wakeup_fd; it may have been empty
+        let _ = self.wakeup_fd.read(); // fails when it is empty
         let taken: Vec<JobResult> = self.done.try_iter().collect();
-        self.in_flight.fetch_sub(taken.len(), Ordering::Relaxed);
+        self.in_flight.set(self.in_flight.get().saturating_sub(taken.len()));
         taken
     }
 
     /// Jobs that were handed over and not taken back yet.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.get()
     }
 
     /// How many threads there are.
@@ -134,26 +143,32 @@ fn work(
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((client, job)) = next else { return };
-        // A panic would be a bug of ours; the user is tried again, and the thread goes on.
-        let (mut fallback, started) = (job.clone(), Instant::now());
-        fallback.learned.effect = Effect::UnderWay;
-        let run = std::panic::AssertUnwindSafe(move || job.run(&client.start()));
-        let mut outcome = std::panic::catch_unwind(run).unwrap_or_else(|_| JobResult {
-            job: fallback,
-            outcome: Outcome::Failed {
-                decision: RetryDecision::Retry,
-                pause: None,
-                code: INTERNAL.to_owned(),
-                reason: INTERNAL.to_owned(),
-                message: None,
-            },
-            started,
-            request_sent: false,
-        });
-        outcome.request_sent = WorkerClient::request_sent();
-        if done.send(outcome).is_err() {
+        if done.send(run(&client, job)).is_err() {
             return;
         }
-        let _ = wakeup_fd.write(1); // fails only when already ringing very loudly
+        let _ = wakeup_fd.write(1); // fails only when its counter is full, which wakes as well
     }
+}
+
+/// Runs one job. A panic would be a bug of ours: the user is tried again, and the thread goes on.
+fn run(client: &WorkerClient, job: Job) -> JobResult {
+    let (mut fallback, started) = (job.clone(), Instant::now());
+    fallback.learned.effect = Effect::UnderWay;
+    let request_sent = Arc::new(AtomicBool::new(false));
+    let client = client.start(request_sent.clone());
+    let run = std::panic::AssertUnwindSafe(move || job.run(&client));
+    let mut result = std::panic::catch_unwind(run).unwrap_or_else(|_| JobResult {
+        job: fallback,
+        outcome: Outcome::Failed {
+            decision: RetryDecision::Retry,
+            pause: None,
+            code: INTERNAL.to_owned(),
+            reason: INTERNAL.to_owned(),
+            message: None,
+        },
+        started,
+        request_sent: false,
+    });
+    result.request_sent = request_sent.load(Ordering::Relaxed);
+    result
 }

@@ -1,65 +1,55 @@
-//! How a worker makes room for another database's, and what it leaves to its successor.
+//! How a worker makes room for another database's worker, and what it leaves to its successor.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use sync::circuit_breaker::CircuitBreaker;
-
 use super::run::Worker;
 use super::{bgworker, threads};
-use crate::shmem::{self, turn, KeptBreaker};
-
-/// The circuit breaker as the last worker left it.
-pub fn last_breaker(now: Instant) -> CircuitBreaker {
-    let slot = shmem::slot();
-    let Some(kept) = slot.breaker.with(Option::take) else { return CircuitBreaker::default() };
-    slot.breaker_reason.store(kept.reason, Ordering::Release);
-    CircuitBreaker::restore(&kept.snapshot, now, turn::until(kept.until))
-}
+use crate::shmem::{self, turn, SavedBreaker};
 
 impl Worker {
-    /// Whether nothing is under way and nothing waits to be written.
+    /// Whether nothing is in flight and nothing waits to be written.
     pub(super) fn is_done(&self) -> bool {
         self.ready.is_empty() && threads::in_flight() == 0 && self.completions.is_flushed()
     }
 
-    /// Hands the process over if others wait for one: what is under way comes first, and the rest is
-    /// for the database's next turn. `true`: it may end now.
-    pub(super) fn makes_room(&mut self) -> bool {
+    /// Ends if other databases wait for a process: requests in flight come first, and the rest is for
+    /// the database's next turn. `true`: it may end now.
+    pub(super) fn make_room(&mut self) -> bool {
         let slot = shmem::slot();
         if !self.leaving && slot.turn.must_make_room() {
             self.leaving = true;
-            self.put_back();
+            self.release_ready();
         }
         if !self.leaving || !self.is_done() {
             return false;
         }
         let now = Instant::now();
         let reason = slot.breaker_reason.load(Ordering::Acquire);
-        let kept = self.pacing.breaker.snapshot(now).map(|(snapshot, open_for)| KeptBreaker {
+        let saved = self.pacing.breaker.snapshot(now).map(|(snapshot, open_for)| SavedBreaker {
             snapshot,
             until: turn::moment_in(open_for),
             reason,
         });
-        slot.breaker.with(|breaker| *breaker = kept);
+        slot.breaker.with(|breaker| *breaker = saved);
         let due = if bgworker::has_pending_wakeup() { now } else { self.next_claim(now) };
-        bgworker::leave_for(due.saturating_duration_since(now));
+        bgworker::exit_and_restart_in(due.saturating_duration_since(now));
         true
     }
 
-    /// Gives back, unharmed, those that were claimed ahead.
-    pub(super) fn put_back(&mut self) {
+    /// Releases the claims of users who were not handed to a thread yet.
+    pub(super) fn release_ready(&mut self) {
         for (_, job) in self.ready.drain(..) {
             self.completions.push(job.released());
         }
     }
 }
 
-/// Whether no worker of this database has said this last.
-pub fn log_once(why: &str) -> bool {
+/// Whether `why` is to be logged: not if it is what a worker of this database logged last.
+pub fn is_new_complaint(why: &str) -> bool {
     let mut hasher = DefaultHasher::new();
     why.hash(&mut hasher);
     let hash = hasher.finish().max(1);
-    shmem::slot().complaint.swap(hash, Ordering::Relaxed) != hash
+    shmem::slot().last_complaint.swap(hash, Ordering::Relaxed) != hash
 }

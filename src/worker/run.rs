@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use sync::circuit_breaker::CircuitBreaker;
 use sync::job::Job;
 use sync::pacing::Pacing;
 use sync::policy::SAFETY_PROBE;
@@ -15,30 +17,38 @@ use sync::policy::SAFETY_PROBE;
 use super::bgworker;
 use super::completions::CompletionBuffer;
 use super::poll::{forget_void_tokens, mark_rolled_back};
-use super::room::last_breaker;
 use super::threads::{self, SharedAgent};
+use crate::config;
 use crate::http::{self, WorkerClient};
-use crate::pg::transaction;
+use crate::pg::{background, transaction};
+use crate::shmem::{self, turn};
 use crate::store::{self, claim};
-use crate::{config, shmem};
 
-/// What the worker of a database remembers.
+/// The state of a database's worker. It belongs to the main thread of the process, and ends with it.
 pub struct Worker {
-    /// Marks this worker's claims: a number that no earlier one had.
+    /// Marks this worker's claims: a number that no earlier worker had.
     pub(super) claim: i64,
     pub(super) pacing: Pacing,
     /// Why new users wait, if that was logged.
     pub(super) plan_full: Option<String>,
-    /// Claimed, not handed to a thread yet.
+    /// Users that are claimed and not handed to a thread yet.
     pub(super) ready: VecDeque<(WorkerClient, Job)>,
     pub(super) completions: CompletionBuffer,
     /// Its name, for the log: there may be several workers.
     pub(super) database: String,
-    /// Others wait for its process: nothing more is claimed.
+    /// It makes room for another database: nothing more is claimed.
     pub(super) leaving: bool,
     /// The database's own settings that are in force here, if that is known.
     pub(super) settings: Option<String>,
     pub(super) agent: SharedAgent,
+}
+
+/// The circuit breaker as the last worker left it.
+fn last_breaker(now: Instant) -> CircuitBreaker {
+    let slot = shmem::slot();
+    let Some(saved) = slot.breaker.with(Option::take) else { return CircuitBreaker::default() };
+    slot.breaker_reason.store(saved.reason, Ordering::Release);
+    CircuitBreaker::restore(&saved.snapshot, now, turn::until(saved.until))
 }
 
 impl Worker {
@@ -60,7 +70,7 @@ impl Worker {
     /// Works until the database needs no worker, or others need its process.
     pub fn run(&mut self) {
         loop {
-            if bgworker::reload_if_asked() {
+            if background::reload_if_asked() {
                 self.start_over(); // a key may have been mended
             }
             forget_void_tokens();
@@ -72,7 +82,7 @@ impl Worker {
                 // Changed while in flight, or soon to be tried again.
                 self.pacing.due_now(Instant::now());
             }
-            if self.makes_room() {
+            if self.make_room() {
                 return;
             }
             self.dispatch(); // what was claimed before comes before a new claim
@@ -85,7 +95,8 @@ impl Worker {
         }
     }
 
-    /// An operator has changed something: whoever refused our requests is asked again, by one of them.
+    /// An operator has changed a setting: what refused our requests may accept them now, and one request
+    /// finds out.
     fn start_over(&mut self) {
         self.pacing.start_over(Instant::now());
         if http::throttled(shmem::slot()).is_some() {
@@ -129,11 +140,11 @@ impl Worker {
         if let Some(due) = self.completions.due() {
             until = until.min(due);
         }
-        bgworker::show_activity(if threads::in_flight() > 0 { c"sending" } else { c"" });
+        background::show_activity(if threads::in_flight() > 0 { c"sending" } else { c"" });
         let timeout = until.saturating_duration_since(now).min(SAFETY_PROBE);
         let wakeup = threads::wakeup_fd();
         let wakeup = wakeup.as_deref().map(AsFd::as_fd);
-        if bgworker::wait(wakeup, timeout + Duration::from_micros(999)) {
+        if background::wait(wakeup, timeout + Duration::from_micros(999)) {
             self.pacing.due_now(Instant::now());
         }
     }

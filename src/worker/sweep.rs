@@ -1,6 +1,5 @@
-//! The worker compares the whole state with `auth.users`, page by page: after the server has started, once
-//! a day, and when the few users that it looks at each minute show that something happened that no
-//! trigger saw.
+//! Compares the whole state with `auth.users`, page by page: after the server has started, once a day,
+//! and when a sample that is compared each minute shows a change that no trigger saw.
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
@@ -19,20 +18,20 @@ use crate::store::unseen::{self, Difference, What};
 
 /// Users compared at a time, and the pause between two pages in milliseconds: about a fifth of one
 /// processor's time.
-const PAGE: usize = 500;
-const PAUSE: i64 = 50;
+const PAGE_SIZE: usize = 500;
+const PAUSE_MS: i64 = 50;
 
-/// How often a few are looked at, and how many.
-const EVERY: Duration = Duration::from_secs(60);
-const FEW: usize = 250;
+/// How often a sample is compared, and how many users are in it.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+const SAMPLE_SIZE: usize = 250;
 
-/// Where some were left for an operator, it compares all again only after so long.
-const LONG: Duration = Duration::from_secs(3600);
+/// After deletions were left to an operator, all users are compared again only after this.
+const OPERATOR_RECHECK: Duration = Duration::from_secs(3600);
 
-/// Of those who are gone: the worker tells CometChat by itself of no more than this, nor of more than
-/// one in ten. A table that is being restored is empty, or half there.
-const MOST_GONE: usize = 1_000;
-const ALWAYS: usize = 10;
+/// Deletions that the worker carries out by itself: up to this many, if they are at most one user in
+/// ten; and always up to the second number. A table that is being restored is empty, or incomplete.
+const MAX_DELETIONS: usize = 1_000;
+const MAX_UNCONDITIONAL_DELETIONS: usize = 10;
 
 #[derive(Default)]
 struct Sweep {
@@ -41,20 +40,21 @@ struct Sweep {
     seen: usize,
     queued: usize,
     gone: usize,
-    /// Of those who are gone, as many as may be told.
-    farewells: Vec<Difference>,
-    /// When it is to look again; `None` before the first time.
+    /// The first of those that are gone, as many as may be deleted.
+    deletions: Vec<Difference>,
+    /// When the next sample is due; `None` before the first.
     next: Option<Instant>,
-    /// Not compared with all before this.
+    /// All users are not compared before this.
     not_before: Option<Instant>,
-    told: Option<String>,
+    /// The SQLSTATE that was logged last.
+    logged: Option<String>,
 }
 
 thread_local! {
     static SWEEP: RefCell<Sweep> = RefCell::default();
 }
 
-/// Does a piece of work, if it is time. In how many milliseconds there is more.
+/// Compares a page, if one is due. Returns in how many milliseconds the next is due.
 pub fn step() -> Option<i64> {
     SWEEP.with_borrow_mut(Sweep::step)
 }
@@ -73,8 +73,8 @@ static COMPARED: Statement = Statement::new(
 impl Sweep {
     fn step(&mut self) -> Option<i64> {
         let now = Instant::now();
-        let was_at_it = self.at.is_some();
-        if !was_at_it && self.next.is_some_and(|next| next > now) {
+        let was_running = self.at.is_some();
+        if !was_running && self.next.is_some_and(|next| next > now) {
             return None;
         }
         let result = transaction::run(AssertUnwindSafe(|| {
@@ -86,47 +86,50 @@ impl Sweep {
             }
         }));
         if let Err(failed) = result {
-            // Somebody's lock, or auth.users cannot be read; health() says so too.
-            *self = Sweep { told: self.told.take(), ..Sweep::default() };
-            if !failed.will_pass() && self.told.as_ref() != Some(&failed.sqlstate) {
+            // A lock, or auth.users cannot be read; health() says so too.
+            *self = Sweep { logged: self.logged.take(), ..Sweep::default() };
+            if !failed.will_pass() && self.logged.as_ref() != Some(&failed.sqlstate) {
                 log!(
                     "cometchat: auth.users cannot be compared: {} {}",
                     failed.sqlstate,
                     failed.message
                 );
-                self.told = Some(failed.sqlstate);
+                self.logged = Some(failed.sqlstate);
             }
         }
-        self.next = Some(now + EVERY);
-        // Also after the last page: who was queued is due.
-        (was_at_it || self.at.is_some()).then_some(PAUSE)
+        self.next = Some(now + SAMPLE_INTERVAL);
+        // Also after the last page: the users who were queued are due.
+        (was_running || self.at.is_some()).then_some(PAUSE_MS)
     }
 
-    /// All are compared once a day, and after a start of the server; else a few.
+    /// Begins to compare all users once a day, after a start of the server, or if a sample differs.
     fn begin(&mut self, now: Instant, app_id: &str) {
-        let something = || {
-            let few = unseen::page(Uuid::from_bytes(random_bytes()), FEW, app_id);
-            let rest = FEW - few.seen.min(FEW);
-            !few.found.is_empty()
+        let sample_differs = || {
+            let sample = unseen::page(Uuid::from_bytes(random_bytes()), SAMPLE_SIZE, app_id);
+            let rest = SAMPLE_SIZE - sample.seen.min(SAMPLE_SIZE);
+            !sample.found.is_empty()
                 || (rest > 0 && !unseen::page(unseen::beginning(), rest, app_id).found.is_empty())
         };
         let allowed = self.not_before.is_none_or(|not_before| not_before <= now);
-        if allowed && (is_due() || something()) {
-            *self =
-                Sweep { at: Some(unseen::beginning()), told: self.told.take(), ..Sweep::default() };
+        if allowed && (is_due() || sample_differs()) {
+            *self = Sweep {
+                at: Some(unseen::beginning()),
+                logged: self.logged.take(),
+                ..Sweep::default()
+            };
         }
     }
 
     fn page(&mut self, at: Uuid, app_id: &str) {
-        let page = unseen::page(at, PAGE, app_id);
+        let page = unseen::page(at, PAGE_SIZE, app_id);
         let (gone, others): (Vec<Difference>, Vec<Difference>) =
             page.found.into_iter().partition(|difference| difference.what == What::Gone);
         unseen::queue(&others);
         self.seen += page.seen;
         self.queued += others.len();
         self.gone += gone.len();
-        let room = MOST_GONE.saturating_sub(self.farewells.len());
-        self.farewells.extend(gone.into_iter().take(room));
+        let room = MAX_DELETIONS.saturating_sub(self.deletions.len());
+        self.deletions.extend(gone.into_iter().take(room));
         self.at = page.next;
         if self.at.is_none() {
             self.end(app_id);
@@ -134,14 +137,15 @@ impl Sweep {
     }
 
     fn end(&mut self, app_id: &str) {
-        let few = self.gone <= ALWAYS || (self.gone <= MOST_GONE && self.gone * 10 <= self.seen);
-        if few {
-            let gone = unseen::again(&std::mem::take(&mut self.farewells), app_id);
+        let deletes = self.gone <= MAX_UNCONDITIONAL_DELETIONS
+            || (self.gone <= MAX_DELETIONS && self.gone * 10 <= self.seen);
+        if deletes {
+            let gone = unseen::again(&std::mem::take(&mut self.deletions), app_id);
             unseen::queue(&gone);
             self.queued += gone.len();
             self.gone = 0;
         } else {
-            self.not_before = Some(Instant::now() + LONG);
+            self.not_before = Some(Instant::now() + OPERATOR_RECHECK);
             log!(
                 "cometchat: {} of {} users are not in auth.users any more, and no trigger saw it; \
                  SELECT * FROM cometchat.reconcile(true) tells CometChat",
@@ -156,7 +160,7 @@ impl Sweep {
                 self.queued
             );
         }
-        self.farewells = Vec::new();
+        self.deletions = Vec::new();
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError};
 use crate::key::ApiKey;
-use crate::kind::says_later;
+use crate::kind::is_retryable_status;
 use crate::message::{clean_code, clean_message_without};
 use crate::tree;
 use crate::value::{self, text_at};
@@ -22,7 +22,7 @@ pub(crate) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
-    /// The key that was sent. SECURITY: whoever answers may repeat it.
+    /// The key that was sent. SECURITY: an answer may repeat it.
     pub key: Arc<ApiKey>,
 }
 
@@ -47,21 +47,34 @@ impl Answer {
 
     /// `data` even under an error status: an import may fail as a whole and still report,
     /// row by row, what it did.
-    pub fn data_whatever_the_status(&self) -> Result<Value, Error> {
+    pub fn data_any_status(&self) -> Result<Value, Error> {
         match self.object()?.remove("data") {
             Some(Value::Object(rows)) if !rows.is_empty() => Ok(Value::Object(rows)),
             _ => self.data(),
         }
     }
 
+    /// `data` of an answer that has nothing else to tell than that something is done.
+    ///
+    /// # Errors
+    /// Those of [`Answer::data`], and a `success` that is false.
+    pub fn done(&self) -> Result<Map<String, Value>, Error> {
+        let map =
+            value::map(self.data()?).ok_or_else(|| self.unexpected_body("no outcome in it"))?;
+        if value::flag_at(&map, "success") == Some(false) {
+            return Err(self.api_error(Value::Null));
+        }
+        Ok(map)
+    }
+
     /// An answer of the right envelope, but with something else in it than asked for.
-    pub fn wrong_shape(&self, what: &'static str) -> Error {
+    pub fn unexpected_body(&self, what: &'static str) -> Error {
         Error::NotCometChat { status: self.status, what }
     }
 
     fn object(&self) -> Result<Map<String, Value>, Error> {
         if (300..400).contains(&self.status) {
-            return Err(self.wrong_shape("redirect"));
+            return Err(self.unexpected_body("redirect"));
         }
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Err(self.no_envelope("empty"));
@@ -76,7 +89,7 @@ impl Answer {
 
     /// Without an envelope only the statuses that mean "later" are CometChat's word.
     fn no_envelope(&self, what: &'static str) -> Error {
-        if says_later(self.status) {
+        if is_retryable_status(self.status) {
             self.api_error(Value::Null)
         } else {
             Error::NotCometChat { status: self.status, what }

@@ -119,8 +119,8 @@ impl Client {
         }
         let request = Request::new(operation, method, "/users".into());
         self.exchange(request.json(&json!({ field: uids }))?, |answer| {
-            let mut outcome = read(&crate::users::expect_done(answer)?);
-            // SECURITY: nobody else's uid, whatever the answer names.
+            let mut outcome = read(&answer.done()?);
+            // SECURITY: no uid that was not asked for, whatever the answer names.
             let asked = |named: &String| uids.iter().any(|uid| uid.eq_ignore_ascii_case(named));
             for list in [&mut outcome.done, &mut outcome.already, &mut outcome.not_found] {
                 list.retain(asked);
@@ -158,9 +158,9 @@ impl Client {
 }
 
 fn rows(answer: &Answer, users: &[NewUser]) -> Result<Vec<ImportRow>, Error> {
-    let mut reported = match answer.data_whatever_the_status()? {
+    let mut reported = match answer.data_any_status()? {
         Value::Object(map) => map,
-        _ => return Err(answer.wrong_shape("no rows in it")),
+        _ => return Err(answer.unexpected_body("no rows in it")),
     };
     // CometChat lower-cases uids, so the answer's keys may differ from ours in case.
     let keys: Vec<String> = reported.keys().cloned().collect();

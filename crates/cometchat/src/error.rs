@@ -82,7 +82,7 @@ pub enum Effect {
     None,
     /// All of it, or nothing; it is over.
     Unknown,
-    /// The same, and it may be under way still: nobody has said that it is over.
+    /// The same, and it may be under way still: no answer said that it is over.
     UnderWay,
 }
 
@@ -166,7 +166,7 @@ impl Error {
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Refused => ErrorKind::Refused,
             Error::Api { status, code, .. } => kind::classify(*status, code.as_deref()),
-            // Whoever says these, a gateway in front of the API say, they mean everybody; a bare
+            // These concern all users, also when a gateway in front of the API says them; a bare
             // 404 is what a wrong host or path answers.
             Error::NotCometChat { status: status @ 401..=404, .. } => kind::classify(*status, None),
             Error::NotCometChat { .. } | Error::TooLarge { .. } => ErrorKind::NotCometChat,

@@ -4,7 +4,7 @@
 //! between observations (a taken uid was seen as 400 and as 409), so the code decides
 //! first and the status only when the code is unknown or says nothing.
 
-/// What an error means for the user at hand and for everybody else.
+/// What an error means for the user at hand and for all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -41,44 +41,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The same request may succeed later by itself.
-    pub fn is_transient(self) -> bool {
-        use ErrorKind::*;
-        matches!(self, RateLimited | Server | Timeout | Network | Interrupted)
-    }
-
     /// No request of any user has a chance until an operator, or time, changes something.
-    /// A rate limit also concerns everybody, but has its own clock (`Retry-After`).
+    /// A rate limit also concerns all users, but has its own clock (`Retry-After`).
     pub fn pauses_everybody(self) -> bool {
         use ErrorKind::*;
         matches!(self, KeyRejected | PlanLimit | WrongEndpoint | NotCometChat)
-    }
-
-    /// Trying again is useless until this user's data change; other users are not concerned.
-    pub fn is_permanent_for_user(self) -> bool {
-        matches!(self, ErrorKind::BadUser | ErrorKind::Invalid)
-    }
-
-    /// A stable name for logs.
-    pub fn as_str(self) -> &'static str {
-        use ErrorKind::*;
-        match self {
-            KeyRejected => "key_rejected",
-            PlanLimit => "plan_limit",
-            RateLimited => "rate_limited",
-            UidNotFound => "uid_not_found",
-            TokenNotFound => "token_not_found",
-            UidExists => "uid_exists",
-            BadUser => "bad_user",
-            Server => "server",
-            WrongEndpoint => "wrong_endpoint",
-            NotCometChat => "not_cometchat",
-            Timeout => "timeout",
-            Network => "network",
-            Interrupted => "interrupted",
-            Refused => "refused",
-            Invalid => "invalid",
-        }
     }
 }
 
@@ -87,7 +54,7 @@ pub(crate) fn classify(status: u16, code: Option<&str>) -> ErrorKind {
     match code.and_then(by_code) {
         // These codes only say "something is wrong with the data"; a status that
         // says "try later" is the better witness.
-        Some(ErrorKind::BadUser) if says_later(status) => by_status(status),
+        Some(ErrorKind::BadUser) if is_retryable_status(status) => by_status(status),
         Some(kind) => kind,
         None => by_status(status),
     }
@@ -95,7 +62,7 @@ pub(crate) fn classify(status: u16, code: Option<&str>) -> ErrorKind {
 
 /// The statuses that mean "later" whatever the body says or whether there is one.
 /// 417 is how CometChat reports a bug of its own (`ERR_BAD_ERROR_RESPONSE`).
-pub(crate) fn says_later(status: u16) -> bool {
+pub(crate) fn is_retryable_status(status: u16) -> bool {
     matches!(status, 408 | 417 | 429 | 500..=599)
 }
 
@@ -135,7 +102,7 @@ fn by_status(status: u16) -> ErrorKind {
         402 => PlanLimit,
         429 => RateLimited,
         404 | 405 => WrongEndpoint,
-        s if says_later(s) => Server,
+        s if is_retryable_status(s) => Server,
         400..=499 => BadUser,
         // An error inside a success: CometChat's own confusion.
         _ => Server,
@@ -186,16 +153,5 @@ mod tests {
         ] {
             assert_eq!(classify(status, code), kind, "{status} {code:?}");
         }
-    }
-
-    #[test]
-    fn no_kind_both_pauses_and_blames_the_user() {
-        for k in [KeyRejected, PlanLimit, WrongEndpoint, NotCometChat] {
-            assert!(k.pauses_everybody() && !k.is_transient() && !k.is_permanent_for_user());
-        }
-        for k in [RateLimited, Server, Timeout, Network, Interrupted] {
-            assert!(k.is_transient() && !k.pauses_everybody() && !k.is_permanent_for_user());
-        }
-        assert!(BadUser.is_permanent_for_user() && !BadUser.is_transient());
     }
 }

@@ -1,6 +1,6 @@
 //! Listing users, a page at a time ("List users").
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
@@ -11,7 +11,6 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::exchange::{Method, Request, SMALL_BODY};
 use crate::observe::Operation;
-use crate::path::encode;
 use crate::tree::{Budget, Tree};
 use crate::user::User;
 use crate::value::count_at;
@@ -31,16 +30,10 @@ pub struct ListUsers {
     pub per_page: Option<u32>,
     /// From 1.
     pub page: Option<u32>,
-    /// Matches the beginning of uid or name.
-    pub search_key: Option<String>,
-    /// One role only.
-    pub role: Option<String>,
     /// Show tags.
     pub with_tags: bool,
     /// Deactivated users as well.
     pub with_deactivated: bool,
-    /// Deactivated users alone.
-    pub only_deactivated: bool,
 }
 
 /// One page of users.
@@ -87,34 +80,19 @@ impl ListUsers {
         if self.per_page.is_some_and(|n| n == 0 || n > MAX_PER_PAGE) {
             return Err(Error::InvalidRequest { what: "users per page" });
         }
-        let mut pairs = String::new();
-        let mut add = |name: &str, value: &str| {
-            let mark = if pairs.is_empty() { '?' } else { '&' };
-            // Writing to a String cannot fail.
-            let _ = write!(pairs, "{mark}{name}={}", encode(value));
-        };
-        if let Some(n) = self.per_page {
-            add("perPage", &n.to_string());
-        }
-        if let Some(n) = self.page {
-            add("page", &n.to_string());
-        }
-        if let Some(s) = &self.search_key {
-            add("searchKey", s);
-        }
-        if let Some(s) = &self.role {
-            add("role", s);
-        }
-        for (name, on) in [
-            ("withTags", self.with_tags),
-            ("withDeactivated", self.with_deactivated),
-            ("onlyDeactivated", self.only_deactivated),
-        ] {
-            if on {
-                add(name, "true");
-            }
-        }
-        Ok(format!("/users{pairs}"))
+        let number = |name: &str, n: Option<u32>| n.map(|n| format!("{name}={n}"));
+        let flag = |name: &str, on: bool| on.then(|| format!("{name}=true"));
+        let pairs: Vec<String> = [
+            number("perPage", self.per_page),
+            number("page", self.page),
+            flag("withTags", self.with_tags),
+            flag("withDeactivated", self.with_deactivated),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mark = if pairs.is_empty() { "" } else { "?" };
+        Ok(format!("/users{mark}{}", pairs.join("&")))
     }
 }
 
@@ -145,9 +123,9 @@ fn read_page(answer: &Answer) -> Result<UserPage, Error> {
     }
     // Not a page: let the envelope say what it is instead, unless it is too big to be one.
     if answer.body.len() as u64 > SMALL_BODY {
-        return Err(answer.wrong_shape("no list in it"));
+        return Err(answer.unexpected_body("no list in it"));
     }
-    answer.data().and_then(|_| Err(answer.wrong_shape("no list in it")))
+    answer.data().and_then(|_| Err(answer.unexpected_body("no list in it")))
 }
 
 fn read_pagination(map: &Map<String, Value>) -> Pagination {
@@ -225,7 +203,7 @@ impl<'de> Deserialize<'de> for Users {
                 }
                 Ok(users)
             }
-            // A filtered PHP list: `{"0": {..}, "2": {..}}`.
+            // A PHP list with gaps: `{"0": {..}, "2": {..}}`.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
                 let mut users = Users::default();
                 while map.next_key::<IgnoredAny>()?.is_some() {

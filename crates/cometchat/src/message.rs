@@ -10,7 +10,7 @@ const REDACTED: &str = "[redacted]";
 /// A message without control and bidi-override characters, runs of white space,
 /// keys (20 or more hexadecimal digits in a row) and e-mail addresses, at most 200 characters.
 ///
-/// Uids stay: they are what tells an operator whom the message is about.
+/// Uids stay: they tell an operator which user the message is about.
 pub fn clean_message(raw: &str) -> String {
     clean_message_without(raw, None)
 }

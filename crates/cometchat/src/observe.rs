@@ -105,12 +105,8 @@ operations! {
     ImportUsers = "import_users", Import;
     /// `POST /users/{uid}/auth_tokens`
     CreateToken = "create_token", Standard;
-    /// `GET /users/{uid}/auth_tokens`
-    ListTokens = "list_tokens", Standard;
     /// `GET /users/{uid}/auth_tokens/{authToken}`
     GetToken = "get_token", Standard;
-    /// `DELETE /users/{uid}/auth_tokens/{authToken}`
-    DeleteToken = "delete_token", Standard;
     /// `DELETE /users/{uid}/auth_tokens`
     FlushTokens = "flush_tokens", Standard;
 }

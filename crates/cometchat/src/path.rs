@@ -30,8 +30,15 @@ pub(crate) fn segment(raw: &str) -> Result<String, Error> {
     Ok(encode(raw))
 }
 
-/// Percent-encoding alone, for query values.
-pub(crate) fn encode(raw: &str) -> String {
+/// The path of a user.
+///
+/// # Errors
+/// Those of [`segment`].
+pub(crate) fn user_path(uid: &str) -> Result<String, Error> {
+    Ok(format!("/users/{}", segment(uid)?))
+}
+
+fn encode(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for b in raw.bytes() {
         if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {

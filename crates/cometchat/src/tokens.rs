@@ -9,8 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::exchange::{Method, Request};
 use crate::observe::Operation;
-use crate::path::segment;
-use crate::users::{expect_done, user_path};
+use crate::path::{segment, user_path};
 use crate::value::{self, text, text_at, time_at};
 
 /// Tokens seen so far have at most 141 characters.
@@ -46,41 +45,14 @@ impl Client {
         })
     }
 
-    /// The user's tokens, `per_page` at a time (CometChat's default is 100), pages from 1.
-    pub fn list_tokens(
-        &self,
-        uid: &str,
-        per_page: u32,
-        page: u32,
-    ) -> Result<Vec<AuthToken>, Error> {
-        let path = format!("{}?perPage={per_page}&page={page}", tokens_path(uid)?);
-        self.exchange(Request::new(Operation::ListTokens, Method::Get, path), |answer| {
-            let Value::Array(items) = answer.data()? else {
-                return Err(answer.wrong_shape("no list in it"));
-            };
-            items.into_iter().map(|item| expect_token(answer, item, uid)).collect()
-        })
-    }
-
     /// Looks one token up.
     ///
     /// # Errors
     /// [`crate::ErrorKind::TokenNotFound`] or [`crate::ErrorKind::UidNotFound`].
     pub fn get_token(&self, uid: &str, token: &str) -> Result<AuthToken, Error> {
-        let path = token_path(uid, token)?;
+        let path = format!("{}/{}", tokens_path(uid)?, segment(token)?);
         self.exchange(Request::new(Operation::GetToken, Method::Get, path), |answer| {
             expect_token(answer, answer.data()?, uid)
-        })
-    }
-
-    /// Revokes one token.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::TokenNotFound`] when it is gone already.
-    pub fn delete_token(&self, uid: &str, token: &str) -> Result<(), Error> {
-        let path = token_path(uid, token)?;
-        self.exchange(Request::new(Operation::DeleteToken, Method::Delete, path), |answer| {
-            expect_done(answer).map(drop)
         })
     }
 
@@ -88,17 +60,13 @@ impl Client {
     pub fn flush_tokens(&self, uid: &str) -> Result<(), Error> {
         let path = tokens_path(uid)?;
         self.exchange(Request::new(Operation::FlushTokens, Method::Delete, path), |answer| {
-            expect_done(answer).map(drop)
+            answer.done().map(drop)
         })
     }
 }
 
 fn tokens_path(uid: &str) -> Result<String, Error> {
     Ok(format!("{}/auth_tokens", user_path(uid)?))
-}
-
-fn token_path(uid: &str, token: &str) -> Result<String, Error> {
-    Ok(format!("{}/{}", tokens_path(uid)?, segment(token)?))
 }
 
 /// A token that a client library can use: printable ASCII of a sane length.
@@ -109,13 +77,13 @@ pub(crate) fn read_token(v: &Value) -> Option<String> {
 }
 
 fn expect_token(answer: &Answer, data: Value, uid: &str) -> Result<AuthToken, Error> {
-    let no_token = || answer.wrong_shape("no token in it");
+    let no_token = || answer.unexpected_body("no token in it");
     let map = value::map(data).ok_or_else(no_token)?;
     let auth_token = map.get("authToken").and_then(read_token).ok_or_else(no_token)?;
     let owner = text_at(&map, "uid").unwrap_or_else(|| uid.to_owned());
     // SECURITY: never hand one user another's token, see `expect_user`.
     if !owner.eq_ignore_ascii_case(uid) {
-        return Err(answer.wrong_shape("another user"));
+        return Err(answer.unexpected_body("another user"));
     }
     Ok(AuthToken { uid: owner, auth_token, created_at: time_at(&map, "createdAt") })
 }

@@ -10,10 +10,10 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::exchange::{Method, Request};
 use crate::observe::Operation;
-use crate::path::segment;
+use crate::path::{segment, user_path};
 use crate::tokens::read_token;
 use crate::user::{NewUser, User, UserPatch};
-use crate::value::{self, flag_at, texts_at};
+use crate::value::texts_at;
 
 /// A created user.
 pub struct Created {
@@ -91,11 +91,11 @@ impl Client {
     /// with all its messages ("Delete user": "irreversible").
     ///
     /// # Errors
-    /// [`crate::ErrorKind::UidNotFound`] when there is nobody to delete.
+    /// [`crate::ErrorKind::UidNotFound`] when there is no such user.
     pub fn delete_user(&self, uid: &str, permanent: bool) -> Result<Deleted, Error> {
         let request = Request::new(Operation::DeleteUser, Method::Delete, user_path(uid)?);
         self.exchange(request.json(&json!({ "permanent": permanent }))?, |answer| {
-            let done = expect_done(answer)?;
+            let done = answer.done()?;
             let mut named = texts_at(&done, "deactivatedUids");
             named.retain(|named| named.eq_ignore_ascii_case(uid));
             Ok(Deleted { deactivated_uids: named })
@@ -103,32 +103,13 @@ impl Client {
     }
 }
 
-pub(crate) fn user_path(uid: &str) -> Result<String, Error> {
-    Ok(format!("/users/{}", segment(uid)?))
-}
-
 /// The user that was asked for. SECURITY: a cache or proxy that mixes answers up must not
 /// make us store one person's data, or hand out their token, under another's name.
 fn expect_user(answer: &Answer, data: Value, uid: &str) -> Result<User, Error> {
-    let user = User::from_value(data).ok_or_else(|| answer.wrong_shape("no user in it"))?;
+    let user = User::from_value(data).ok_or_else(|| answer.unexpected_body("no user in it"))?;
     if user.uid.eq_ignore_ascii_case(uid) {
         Ok(user)
     } else {
-        Err(answer.wrong_shape("another user"))
-    }
-}
-
-/// The answer to something that is done and has nothing to tell, unless it says it failed.
-pub(crate) fn expect_done(answer: &Answer) -> Result<serde_json::Map<String, Value>, Error> {
-    let map = value::map(answer.data()?).ok_or_else(|| answer.wrong_shape("no outcome in it"))?;
-    match flag_at(&map, "success") {
-        Some(false) => Err(Error::Api {
-            status: answer.status,
-            code: None,
-            message: None,
-            details: vec![],
-            retry_after: answer.retry_after,
-        }),
-        _ => Ok(map),
+        Err(answer.unexpected_body("another user"))
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn count_at(map: &Map<String, Value>, key: &str) -> Option<u64> {
     time_at(map, key).and_then(|n| u64::try_from(n).ok())
 }
 
-/// A truth value in any of PHP's dresses.
+/// A truth value in any form that PHP writes it in.
 pub(crate) fn flag_at(map: &Map<String, Value>, key: &str) -> Option<bool> {
     match map.get(key)? {
         Value::Bool(b) => Some(*b),
@@ -78,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn php_dresses() {
+    fn lenient_forms() {
         let v = json!({"n": 7, "s": "7", "f": 7.0, "big": 1e300, "t": "true", "o": 1, "x": []});
         let m = map(v).unwrap();
         assert_eq!(text_at(&m, "n").as_deref(), Some("7"));

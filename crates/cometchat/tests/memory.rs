@@ -1,5 +1,6 @@
 //! An answer's bytes are bounded; so is what is made of them. Alone in its binary: the peak that it
 //! looks at is the process's.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod stub;
 

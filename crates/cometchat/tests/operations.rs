@@ -1,4 +1,5 @@
 //! Every operation: the exact request, and what is made of the documented answers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod stub;
 
@@ -72,7 +73,7 @@ fn uids_stay_one_segment() {
     for bad in ["", ".", "..", "a/b", "a/../b", "a\r\nx: y"] {
         assert_eq!(client.get_user(bad).unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(client.delete_user(bad, true).unwrap_err().kind(), ErrorKind::Invalid);
-        assert_eq!(client.delete_token("ada", bad).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(client.get_token("ada", bad).unwrap_err().kind(), ErrorKind::Invalid);
     }
     assert_eq!(stub.seen().len(), 1, "nothing else was sent");
 }
@@ -185,7 +186,6 @@ fn list_users() {
     let query = ListUsers {
         per_page: Some(1000),
         page: Some(2),
-        search_key: Some("a&b".into()),
         with_deactivated: true,
         ..Default::default()
     };
@@ -193,10 +193,7 @@ fn list_users() {
     assert_eq!((page.users.len(), page.unreadable, page.has_more()), (2, 1, true));
     assert_eq!(page.pagination.unwrap().per_page, Some(2));
     assert!(page.users[1].is_deactivated());
-    assert_eq!(
-        line(&stub),
-        "GET /v3/users?perPage=1000&page=2&searchKey=a%26b&withDeactivated=true"
-    );
+    assert_eq!(line(&stub), "GET /v3/users?perPage=1000&page=2&withDeactivated=true");
 
     let client = Stub::json(200, r#"{"data":[]}"#).client();
     assert!(!client.list_users(&ListUsers::default()).unwrap().has_more());
@@ -226,19 +223,15 @@ fn tokens() {
     assert_eq!(stub.client().get_token("ada", "ada_1").unwrap(), token);
     assert_eq!(line(&stub), "GET /v3/users/ada/auth_tokens/ada_1");
 
-    let stub = Stub::json(200, r#"{"data":[{"authToken":"t1"},{"authToken":"t2"}],"meta":{}}"#);
-    assert_eq!(stub.client().list_tokens("ada", 100, 1).unwrap()[1].auth_token, "t2");
-    assert_eq!(line(&stub), "GET /v3/users/ada/auth_tokens?perPage=100&page=1");
-
     let stub = Stub::json(200, r#"{"data":{"success":true,"message":"Cleared."}}"#);
     stub.client().flush_tokens("ada").unwrap();
     assert_eq!(line(&stub), "DELETE /v3/users/ada/auth_tokens");
     assert_eq!(stub.seen()[0].header("content-length"), None);
 
     let stub = Stub::json(404, r#"{"error":{"code":"ERR_AUTH_TOKEN_NOT_FOUND"}}"#);
-    let e = stub.client().delete_token("ada", "t1").unwrap_err();
+    let e = stub.client().get_token("ada", "t1").unwrap_err();
     assert_eq!(e.kind(), ErrorKind::TokenNotFound);
-    assert_eq!(line(&stub), "DELETE /v3/users/ada/auth_tokens/t1");
+    assert_eq!(line(&stub), "GET /v3/users/ada/auth_tokens/t1");
 }
 
 #[test]

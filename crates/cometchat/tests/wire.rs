@@ -1,4 +1,5 @@
 //! What a hostile, broken or slow network may do to a request.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod stub;
 

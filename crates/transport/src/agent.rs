@@ -95,7 +95,7 @@ fn proxy_host(url: &str) -> Result<Host, BadOption> {
     if uri.scheme_str() != Some("http") || url.contains('@') {
         return Err(BadOption::Proxy);
     }
-    Host::of(&uri).map_err(|_| BadOption::Proxy)
+    Host::from_uri(&uri).map_err(|_| BadOption::Proxy)
 }
 
 fn certificates(pem: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, BadOption> {

@@ -39,12 +39,12 @@ impl Connector<()> for TcpConnector {
         reuse::note_connect();
         // One moment for everything up to the connection's first byte: ureq's own timeout is a
         // time span, which each step would begin anew.
-        let until = end_of(details);
+        let until = connect_deadline(details);
         let timeout = &details.timeout;
-        let target = Host::of(details.uri)?;
+        let target = Host::from_uri(details.uri)?;
         let next = self.proxy.as_ref().unwrap_or(&target);
         let addrs = self.names.addresses(&next.name, next.port, until, timeout)?;
-        let stream = self.first_that_answers(&addrs, until, timeout)?;
+        let stream = self.connect_any(&addrs, until, timeout)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let mut tcp = Tcp::new(stream, buffers, self.waiter.clone())?;
@@ -56,7 +56,7 @@ impl Connector<()> for TcpConnector {
 }
 
 /// When the time for connecting is over, TLS included.
-fn end_of(details: &ConnectionDetails) -> Option<Instant> {
+fn connect_deadline(details: &ConnectionDetails) -> Option<Instant> {
     match details.now + details.timeout.after {
         time::Instant::Exact(until) => Some(until),
         time::Instant::AlreadyHappened => Some(Instant::now()),
@@ -65,8 +65,9 @@ fn end_of(details: &ConnectionDetails) -> Option<Instant> {
 }
 
 impl TcpConnector {
-    /// Shares what time there is: half of the rest for each address, all of it for the last.
-    fn first_that_answers(
+    /// Connects to the first address that answers. Each address gets half of the time that is left, the
+    /// last one all of it.
+    fn connect_any(
         &self,
         addrs: &[SocketAddr],
         until: Option<Instant>,
@@ -84,10 +85,10 @@ impl TcpConnector {
             };
             match self.connect_one(*addr, try_until, timeout) {
                 Ok(stream) => return Ok(stream),
-                // That there is no way to one address explains less than what another one did.
-                Err(e) if has_no_way(&e) => failure = failure.or(Some(e)),
-                Err(e) if concerns_one_address(&e) => {
-                    failure = failure.filter(|earlier| !has_no_way(earlier)).or(Some(e));
+                // That one address is unreachable explains less than what another address did.
+                Err(e) if is_unreachable(&e) => failure = failure.or(Some(e)),
+                Err(e) if is_refusal_or_timeout(&e) => {
+                    failure = failure.filter(|earlier| !is_unreachable(earlier)).or(Some(e));
                 }
                 Err(e) => return Err(e),
             }
@@ -118,8 +119,8 @@ impl TcpConnector {
     }
 }
 
-/// Whether this machine cannot reach such an address: one of a family that it does not have, say.
-fn has_no_way(error: &Error) -> bool {
+/// Whether this machine has no route to such an address: one of a family that it lacks, say.
+fn is_unreachable(error: &Error) -> bool {
     let Error::Io(e) = error else { return false };
     e.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
         || matches!(
@@ -131,8 +132,8 @@ fn has_no_way(error: &Error) -> bool {
         )
 }
 
-/// Whether the next address may still do: this one refused, or keeps silent.
-fn concerns_one_address(error: &Error) -> bool {
+/// Whether only this address failed: it refused the connection, or did not answer in time.
+fn is_refusal_or_timeout(error: &Error) -> bool {
     match error {
         Error::Timeout(_) => true,
         Error::Io(e) => matches!(

@@ -21,28 +21,30 @@ use crate::tcp::wait_for;
 use crate::wait::{Interest, Wait};
 
 /// How long an answer is used without asking again.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH_FOR: Duration = Duration::from_secs(60);
 
-/// How long the last good answer is used without asking again, after nothing better was to be had.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// How long the last good answer is used without asking again after a look-up failed.
+const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The part of the remaining time that a look-up may use where an older answer is at hand.
 const SHARE_WITH_FALLBACK: u32 = 2;
 
 /// Finds the addresses of a name; blocks for as long as it takes. None found: an empty answer.
-type LookUp = Arc<dyn Fn(&str, u16) -> Vec<SocketAddr> + Send + Sync>;
+type LookUpFn = Arc<dyn Fn(&str, u16) -> Vec<SocketAddr> + Send + Sync>;
 
 /// Looks names up for one agent.
 pub(crate) struct CachingResolver {
     waiter: Arc<dyn Wait>,
-    look_up: LookUp,
+    look_up: LookUpFn,
+    /// Locked for moments only, by the threads that share the agent.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// By name, for as long as the agent lives.
     known: HashMap<String, Known>,
-    in_flight: Option<Arc<Flight>>,
+    running: Option<Arc<Lookup>>,
 }
 
 /// The last good answer for a name, and until when it is not asked for again.
@@ -51,41 +53,42 @@ struct Known {
     fresh_until: Instant,
 }
 
-/// One look-up under way. The eventfd turns readable, for good, when `result` is there.
-struct Flight {
+/// One running look-up, shared by its thread and the callers that wait for it. The eventfd turns
+/// readable, for good, when `result` is there; the thread writes both, once.
+struct Lookup {
     name: String,
     done: EventFd,
     result: OnceLock<Vec<SocketAddr>>,
 }
 
-/// What there is for a name.
-enum Asked {
+/// What is known of a name.
+enum Answer {
     Known(Vec<SocketAddr>),
-    /// Perhaps for another name: there is one look-up at a time.
-    Flight(Arc<Flight>),
+    /// A look-up to wait for; perhaps for another name, since there is one at a time.
+    Lookup(Arc<Lookup>),
 }
 
 impl State {
-    /// Keeps what the look-up under way has found, once it is done, whoever started it: one that
-    /// its caller gave up may well be the answer that the next caller needs.
-    fn harvest(&mut self) {
-        let Some(flight) = self.in_flight.take_if(|flight| flight.result.get().is_some()) else {
+    /// Stores what the running look-up has found, once it is done. Its caller may have given up; the
+    /// next caller may need the answer.
+    fn store_finished(&mut self) {
+        let Some(lookup) = self.running.take_if(|lookup| lookup.result.get().is_some()) else {
             return;
         };
-        let addrs = flight.result.get().cloned().unwrap_or_default();
+        let addrs = lookup.result.get().cloned().unwrap_or_default();
         if !addrs.is_empty() {
-            let known = Known { addrs, fresh_until: Instant::now() + FRESH };
-            self.known.insert(flight.name.clone(), known);
+            let known = Known { addrs, fresh_until: Instant::now() + FRESH_FOR };
+            self.known.insert(lookup.name.clone(), known);
         }
     }
 }
 
 impl CachingResolver {
     pub(crate) fn new(waiter: Arc<dyn Wait>) -> Self {
-        CachingResolver::asking(Arc::new(getaddrinfo), waiter)
+        CachingResolver::with_look_up(Arc::new(getaddrinfo), waiter)
     }
 
-    fn asking(look_up: LookUp, waiter: Arc<dyn Wait>) -> Self {
+    fn with_look_up(look_up: LookUpFn, waiter: Arc<dyn Wait>) -> Self {
         CachingResolver { waiter, look_up, state: Mutex::default() }
     }
 
@@ -97,31 +100,31 @@ impl CachingResolver {
     /// The last good answer, however old.
     fn last_good(&self, name: &str) -> Option<Vec<SocketAddr>> {
         let mut state = self.state();
-        state.harvest();
+        state.store_finished();
         state.known.get(name).map(|known| known.addrs.clone())
     }
 
-    /// An answer that will do without asking, or else the look-up under way, or a new one: under
-    /// one lock, for a look-up that ends in between must not have its answer asked for again.
-    fn ask(&self, name: &str, port: u16) -> Result<Asked, Error> {
+    /// A fresh answer, or else the running look-up, or a new one. Under one lock: the answer of a
+    /// look-up that ends in between must not be asked for again.
+    fn ask(&self, name: &str, port: u16) -> Result<Answer, Error> {
         let mut state = self.state();
-        state.harvest();
+        state.store_finished();
         let fresh = |known: &&Known| Instant::now() < known.fresh_until;
         if let Some(known) = state.known.get(name).filter(fresh) {
-            return Ok(Asked::Known(known.addrs.clone()));
+            return Ok(Answer::Known(known.addrs.clone()));
         }
-        if let Some(flight) = &state.in_flight {
-            return Ok(Asked::Flight(flight.clone()));
+        if let Some(lookup) = &state.running {
+            return Ok(Answer::Lookup(lookup.clone()));
         }
-        let flight = Arc::new(Flight {
+        let lookup = Arc::new(Lookup {
             name: name.to_owned(),
             done: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
                 .map_err(std::io::Error::from)?,
             result: OnceLock::new(),
         });
-        spawn(flight.clone(), port, self.look_up.clone())?;
-        state.in_flight = Some(flight.clone());
-        Ok(Asked::Flight(flight))
+        spawn(lookup.clone(), port, self.look_up.clone())?;
+        state.running = Some(lookup.clone());
+        Ok(Answer::Lookup(lookup))
     }
 
     /// The name's addresses, waited for unless known; none: the name was not found.
@@ -133,15 +136,15 @@ impl CachingResolver {
         timeout: &NextTimeout,
     ) -> Result<Vec<SocketAddr>, Error> {
         loop {
-            let flight = match self.ask(name, port)? {
-                Asked::Known(addrs) => return Ok(addrs),
-                Asked::Flight(flight) => flight,
+            let lookup = match self.ask(name, port)? {
+                Answer::Known(addrs) => return Ok(addrs),
+                Answer::Lookup(lookup) => lookup,
             };
-            wait_for(&*self.waiter, flight.done.as_fd(), Interest::Readable, until, timeout)?;
-            let Some(addrs) = flight.result.get() else { continue };
-            self.state().harvest();
+            wait_for(&*self.waiter, lookup.done.as_fd(), Interest::Readable, until, timeout)?;
+            let Some(addrs) = lookup.result.get() else { continue };
+            self.state().store_finished();
             // It may have been a look-up for another name (the proxy's) that was still under way.
-            if flight.name == name {
+            if lookup.name == name {
                 return Ok(addrs.clone());
             }
         }
@@ -149,7 +152,7 @@ impl CachingResolver {
 }
 
 /// Runs `look_up` on a thread that takes no signals and ends with its answer.
-fn spawn(flight: Arc<Flight>, port: u16, look_up: LookUp) -> Result<(), Error> {
+fn spawn(lookup: Arc<Lookup>, port: u16, look_up: LookUpFn) -> Result<(), Error> {
     // A new thread inherits this mask. Without it the kernel could run the host's signal
     // handlers there, and Postgres's must only run on its main thread.
     let before =
@@ -158,8 +161,8 @@ fn spawn(flight: Arc<Flight>, port: u16, look_up: LookUp) -> Result<(), Error> {
         .name("cometchat-lookup".into())
         .stack_size(512 * 1024)
         .spawn(move || {
-            let _ = flight.result.set(look_up(&flight.name, port)); // set once: this thread is the only writer
-            let _ = flight.done.write(1); // cannot fail: the counter is at zero
+            let _ = lookup.result.set(look_up(&lookup.name, port)); // set once: this thread is the only writer
+            let _ = lookup.done.write(1); // cannot fail: the counter is at zero
         });
     before.thread_set_mask().map_err(std::io::Error::from)?;
     spawned.map(drop).map_err(Error::from)
@@ -178,7 +181,7 @@ impl CachingResolver {
         until: Option<Instant>,
         timeout: &NextTimeout,
     ) -> Result<Vec<SocketAddr>, Error> {
-        if let Some(addrs) = without_asking(host) {
+        if let Some(addrs) = resolve_literal(host) {
             return Ok(addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
         }
         let older = self.last_good(host);
@@ -198,7 +201,7 @@ impl CachingResolver {
         // The resolver failed or is slow: the last good answer is better than none.
         let Some(addrs) = older else { return answer };
         if let Some(known) = self.state().known.get_mut(host) {
-            known.fresh_until = known.fresh_until.max(Instant::now() + AFTER_FAILURE);
+            known.fresh_until = known.fresh_until.max(Instant::now() + RETRY_AFTER_FAILURE);
         }
         Ok(with_port(addrs, port))
     }
@@ -210,7 +213,7 @@ fn with_port(mut addrs: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
 }
 
 /// Addresses that need no look-up: literals, and `localhost` (RFC 6761 lets us know it).
-fn without_asking(host: &str) -> Option<Vec<IpAddr>> {
+fn resolve_literal(host: &str) -> Option<Vec<IpAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
         return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }

@@ -2,7 +2,8 @@
 //!
 //! A server may close an idle connection at the very moment we write to it. Such a failure says
 //! nothing about the server, and the request may be sent again at once; on a fresh connection it
-//! may not. ureq does not tell, so the connector leaves a note for its thread.
+//! may not. ureq tells neither its caller nor the connector of the other, and an agent is shared by
+//! threads; what both have in common is the thread that the request runs on.
 
 use std::cell::Cell;
 

@@ -18,13 +18,13 @@ use crate::wait::{Interest, Wait};
 /// kernel's clock, 10 ms at most). An answer that comes so soon, from a proxy on the same machine
 /// say, is not worth the epoll set that each of Postgres's waits builds, nor poll(2)'s timer. What
 /// would interrupt the host's wait is looked at before and after; a signal ends the read at once.
-const AT_FIRST: Duration = Duration::from_millis(1);
+const INITIAL_READ_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Bytes that are sent without waiting for more to send along with them.
 const BATCH: usize = 16 * 1024;
 
 /// For calls that must not block, on a socket that may.
-const AT_ONCE: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+const NONBLOCKING: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
 /// ureq's view of one connection.
 pub(crate) struct Tcp {
@@ -43,14 +43,14 @@ impl Tcp {
         buffers: LazyBuffers,
         waiter: Arc<dyn Wait>,
     ) -> io::Result<Self> {
-        stream.set_read_timeout(Some(AT_FIRST))?;
+        stream.set_read_timeout(Some(INITIAL_READ_TIMEOUT))?;
         stream.set_nonblocking(false)?;
         Ok(Tcp { stream, buffers, waiter, unsent: Vec::new() })
     }
 
     fn send(&mut self, until: Option<Instant>, timeout: &NextTimeout) -> Result<(), Error> {
         while !self.unsent.is_empty() {
-            match SockRef::from(&self.stream).send_with_flags(&self.unsent, AT_ONCE) {
+            match SockRef::from(&self.stream).send_with_flags(&self.unsent, NONBLOCKING) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                 Ok(n) => drop(self.unsent.drain(..n)),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -134,7 +134,7 @@ impl Transport for Tcp {
         // An idle HTTP/1.1 connection has nothing to say: bytes or an end mean it is of no use.
         // Under TLS bytes may also have been read already, beyond what made up the answer.
         let mut probe = [MaybeUninit::uninit()];
-        let mut peek = || SockRef::from(&self.stream).recv_with_flags(&mut probe, AT_ONCE);
+        let mut peek = || SockRef::from(&self.stream).recv_with_flags(&mut probe, NONBLOCKING);
         self.buffers.input().is_empty()
             && matches!(peek(), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }

@@ -1,4 +1,7 @@
 //! Asks an http proxy for a tunnel (CONNECT), within the time that connecting has.
+//!
+//! Not ureq's own `ConnectProxyConnector`: that one resolves names by itself and gives each step the
+//! whole time span.
 
 use std::time::Instant;
 
@@ -20,7 +23,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Where a request for `uri` goes.
-    pub(crate) fn of(uri: &Uri) -> Result<Host, Error> {
+    pub(crate) fn from_uri(uri: &Uri) -> Result<Host, Error> {
         let name = uri.host().ok_or(Error::HostNotFound)?.to_owned();
         let port =
             uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
@@ -40,13 +43,13 @@ pub(crate) fn open(
     let output = proxy.buffers().output();
     let room = output.get_mut(..request.len()).ok_or(Error::HostNotFound)?; // no name is as long
     room.copy_from_slice(request.as_bytes());
-    proxy.transmit_output(request.len(), what_is_left(until, timeout))?;
+    proxy.transmit_output(request.len(), remaining(until, timeout))?;
     loop {
-        let more = proxy.await_input(what_is_left(until, timeout))?;
+        let more = proxy.await_input(remaining(until, timeout))?;
         let head = proxy.buffers().input();
         if let Some(end) = end_of_head(head) {
-            // Nobody at the other end has been asked anything yet: more than the head is not theirs,
-            // and would be taken for the answer to a request that is not even sent.
+            // Nothing was sent to the target yet: bytes after the head are not its answer, and would
+            // be taken for the answer to a request that is sent later.
             let accepted = head.len() == end
                 && status(head).is_some_and(|status| (200..300).contains(&status));
             proxy.buffers().input_consume(end);
@@ -59,7 +62,7 @@ pub(crate) fn open(
 }
 
 /// `timeout`, ending at the moment that was fixed when connecting began.
-fn what_is_left(until: Option<Instant>, timeout: &NextTimeout) -> NextTimeout {
+fn remaining(until: Option<Instant>, timeout: &NextTimeout) -> NextTimeout {
     match until {
         Some(until) => {
             let after = until.saturating_duration_since(Instant::now()).into();

@@ -1,4 +1,5 @@
 //! Every request ends: in time, within its size, or when it is told to.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod listener;
 

@@ -1,4 +1,5 @@
 //! Requests that work, and where they go.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod listener;
 

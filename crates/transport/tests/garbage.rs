@@ -1,5 +1,6 @@
 //! Whatever a server, a proxy or a file says: no panic, an end in time, and no request that the
 //! other side has not earned.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod listener;
 

@@ -21,7 +21,7 @@ const SPELLED: [&str; 8] =
 /// Fewer digits than these are no telephone number.
 const SHORTEST_PHONE: usize = 7;
 
-/// A name that shows an e-mail address, somebody's whole or the beginning of one.
+/// A name that shows an e-mail address, a whole one or the beginning of one.
 pub fn shows_address(name: &str) -> bool {
     // As it is written too: some letters of compatibility stand for a space and an accent.
     let written: String = visible(name).collect();

@@ -1,9 +1,9 @@
-//! The one rule for what may be a user's public name, whoever proposes it.
+//! The one rule for what may be a user's public name, wherever it comes from.
 
 use super::contact::{shows, shows_address, shows_phone};
 use super::name::clean_name;
 
-/// How the user can be reached, which is nobody else's business.
+/// How the user can be reached, which other users are not to see.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Own {
     /// Addresses that are known to be the user's.
@@ -13,7 +13,7 @@ pub struct Own {
 }
 
 impl Own {
-    /// Whether a text shows how somebody can be reached: any address at all, or this telephone number.
+    /// Whether a text shows how a user can be reached: any address at all, or this telephone number.
     pub fn is_shown_by(&self, text: &str) -> bool {
         shows_address(text)
             || self.addresses.iter().any(|address| shows(text, address))

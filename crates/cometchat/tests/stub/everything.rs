@@ -64,7 +64,7 @@ pub const ANSWERS: &[(u16, &str)] = &[
 ];
 
 /// Operations of a client.
-pub const OPERATIONS: usize = 13;
+pub const OPERATIONS: usize = 11;
 
 /// So many cases for each property, or as many as `PROPTEST_CASES` says. To look for long:
 /// `PROPTEST_CASES=1000 cargo test -p cometchat -p transport` takes about ten minutes.
@@ -114,11 +114,7 @@ pub fn call_everything(client: &Client) -> Vec<Error> {
         );
     }));
     call(shown(client.create_token("ada", true), |token| assert_token(&token.auth_token)));
-    call(shown(client.list_tokens("ada", 100, 1), |tokens| {
-        tokens.iter().for_each(|token| assert_token(&token.auth_token));
-    }));
     call(shown(client.get_token("ada", "t"), |token| assert_token(&token.auth_token)));
-    call(shown(client.delete_token("ada", "t"), |()| {}));
     call(shown(client.flush_tokens("ada"), |()| {}));
     assert_eq!(*seen.lock().unwrap(), OPERATIONS, "each was sent, and told of, once");
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());

@@ -1,5 +1,7 @@
 //! The resolver against look-ups that answer, fail and hang as they are told.
 
+mod script;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -14,88 +16,7 @@ use crate::agent::NoResolver;
 use crate::connect::TcpConnector;
 use crate::tunnel::Host;
 use crate::PollWait;
-
-/// A look-up that takes its answers from a channel, one for each time it is asked, and blocks
-/// until there is one.
-struct Script {
-    answers: Sender<Vec<SocketAddr>>,
-    asked: Arc<AtomicUsize>,
-    resolver: Arc<CachingResolver>,
-}
-
-impl Script {
-    fn new() -> Script {
-        let (answers, todo): (_, Receiver<Vec<SocketAddr>>) = mpsc::channel();
-        let todo = Mutex::new(todo);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = asked.clone();
-        let look_up = move |_: &str, _| {
-            count.fetch_add(1, Ordering::SeqCst);
-            todo.lock().unwrap().recv().unwrap_or_default()
-        };
-        let waiter = Arc::new(PollWait::default());
-        let resolver = Arc::new(CachingResolver::asking(Arc::new(look_up), waiter));
-        Script { answers, asked, resolver }
-    }
-
-    fn will_answer(&self, addrs: &[SocketAddr]) {
-        self.answers.send(addrs.to_vec()).unwrap();
-    }
-
-    fn resolve(&self, uri: &str, within: Duration) -> Result<Vec<SocketAddr>, Error> {
-        resolve(&self.resolver, uri, within)
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    /// Waits until the look-up thread runs: a caller may give up before it does.
-    fn wait_until_asked(&self) {
-        wait_until(|| self.asked() > 0);
-    }
-
-    /// Waits until the look-up under way has its answer, which nobody has taken yet.
-    fn wait_until_answered(&self) {
-        let flight = self.resolver.state().in_flight.clone().expect("one is under way");
-        wait_until(|| flight.result.get().is_some());
-    }
-
-    /// Makes every answer that is known as old as one that has to be asked for again.
-    fn age(&self) {
-        for known in self.resolver.state().known.values_mut() {
-            known.fresh_until = Instant::now();
-        }
-    }
-}
-
-fn wait_until(done: impl Fn() -> bool) {
-    let give_up = Instant::now() + LONG;
-    while !done() {
-        assert!(Instant::now() < give_up, "it does not happen");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-fn resolve(
-    resolver: &CachingResolver,
-    uri: &str,
-    within: Duration,
-) -> Result<Vec<SocketAddr>, Error> {
-    let host = Host::of(&uri.parse().unwrap())?;
-    resolver.addresses(&host.name, host.port, Some(Instant::now() + within), &timeout(within))
-}
-
-fn timeout(within: Duration) -> NextTimeout {
-    NextTimeout { after: within.into(), reason: Timeout::Resolve, ..NextTimeout::default() }
-}
-
-fn addr(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-const LONG: Duration = Duration::from_secs(10);
-const SHORT: Duration = Duration::from_millis(60);
+use script::*;
 
 #[test]
 fn an_answer_is_kept_and_serves_every_port() {
@@ -251,7 +172,7 @@ fn a_caller_can_be_interrupted_and_the_next_one_joins() {
         let _ = gone.lock().unwrap().recv();
         vec![addr("192.0.2.1:443")]
     };
-    let resolver = Arc::new(CachingResolver::asking(Arc::new(look_up), Arc::new(waiter)));
+    let resolver = Arc::new(CachingResolver::with_look_up(Arc::new(look_up), Arc::new(waiter)));
 
     let asking = resolver.clone();
     let caller = thread::spawn(move || resolve(&asking, "https://api.test/", LONG));
@@ -279,7 +200,7 @@ fn the_look_up_thread_takes_no_signals_and_its_starter_still_does() {
         tell.send(blocked()).unwrap();
         vec![addr("192.0.2.1:443")]
     };
-    let resolver = CachingResolver::asking(Arc::new(look_up), Arc::new(PollWait::default()));
+    let resolver = CachingResolver::with_look_up(Arc::new(look_up), Arc::new(PollWait::default()));
     let before = blocked();
     resolve(&resolver, "https://api.test/", LONG).unwrap();
 
