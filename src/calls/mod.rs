@@ -81,7 +81,7 @@ impl Call {
 
     /// Refuses users that do not exist, and those who were shut out here.
     pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
-        match row.presence {
+        match row.status {
             UserStatus::Active => Ok(()),
             UserStatus::Suspended { .. } => Err(CallError::UserDeactivated),
             UserStatus::Deleted => Err(CallError::InvalidInput("unknown user")),
@@ -148,7 +148,7 @@ impl Call {
     ) -> Result<(), CallError> {
         latch::rethrow_pending_error();
         let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
-        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {
+        if *learned == row.remote_in(&self.app_id) && learned.token.is_none() && !void {
             return Ok(()); // nothing is known that was not
         }
         self.write(|| {

@@ -22,8 +22,8 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     let row = call.load_when_not_in_flight()?;
     call.check_user(&row)?;
     call.check_not_ending(&row)?;
-    let learned = row.learned_in(&call.app_id);
-    let doubt = row.doubt_in(&call.app_id);
+    let learned = row.remote_in(&call.app_id);
+    let doubt = row.certainty_in(&call.app_id);
     let (learned, result) = with_tokens(&call.client()?, learned, doubt, |tokens| {
         tokens.reactivate_ours()?; // the worker may not have heard yet that a ban is over
         tokens.mint(true)
@@ -43,7 +43,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
             return Err(failure.into());
         }
     };
-    if call.load()?.presence == UserStatus::Deleted {
+    if call.load()?.status == UserStatus::Deleted {
         return Err(CallError::InvalidInput("unknown user").into());
     }
     call.lock()?;
@@ -57,7 +57,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         return Err(Rejected { failure, queued });
     }
     let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
-    let mut learned = row.learned_in(&call.app_id);
+    let mut learned = row.remote_in(&call.app_id);
     learned.token = None;
     learned.revoke_pending = true;
     let (learned, result) = match call.client() {
@@ -67,7 +67,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
                 void_tokens::forget_first(caller.user, token)
                     .map_err(|_| CallError::Interrupted)?;
             }
-            with_tokens(&client, learned, row.doubt_in(&call.app_id), |tokens| tokens.flush())
+            with_tokens(&client, learned, row.certainty_in(&call.app_id), |tokens| tokens.flush())
         }
         Err(failure) => (learned, Err(failure)),
     };
@@ -84,15 +84,15 @@ fn with_tokens(
     let mut tokens = UserSync {
         client,
         profile: &Profile::default(),
-        token_by_hand: None,
+        imported_token: None,
         may_reactivate: false,
         for_login: true,
-        learned,
-        doubt,
-        not_updated: None,
+        remote: learned,
+        certainty: doubt,
+        update_error: None,
     };
     let result = step(&mut tokens).map_err(CallError::from);
-    (tokens.learned, result)
+    (tokens.remote, result)
 }
 
 /// Writes what was learned and makes the answer. `pending`: whether what failed will be done

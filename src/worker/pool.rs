@@ -136,7 +136,7 @@ fn work(
         let Ok((client, job)) = next else { return };
         // A panic would be a bug of ours; the user is tried again, and the thread goes on.
         let (mut fallback, started) = (job.clone(), Instant::now());
-        fallback.learned.effect = Effect::UnderWay;
+        fallback.remote.effect = Effect::UnderWay;
         let run = std::panic::AssertUnwindSafe(move || job.run(&client.start()));
         let mut outcome = std::panic::catch_unwind(run).unwrap_or_else(|_| JobResult {
             job: fallback,
