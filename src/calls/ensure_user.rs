@@ -60,24 +60,24 @@ fn sync(
     let mut work = UserSync {
         client,
         profile: &wanted.profile,
-        token_by_hand: row.token_by_hand(),
+        imported_token: row.imported_token(),
         may_reactivate: call.caller.trusted,
         for_login: true,
-        learned: row.learned_in(&call.app_id),
-        doubt: row.doubt_in(&call.app_id),
-        not_updated: None,
+        remote: row.remote_in(&call.app_id),
+        certainty: row.certainty_in(&call.app_id),
+        update_error: None,
     };
     let result = work.run();
-    if result.is_ok() && work.not_updated.is_none() {
-        work.learned.synced_revision = row.wanted_revision();
+    if result.is_ok() && work.update_error.is_none() {
+        work.remote.synced_revision = row.wanted_revision();
     }
-    let UserSync { learned, not_updated, .. } = work;
-    call.finish(row, &learned, wanted)?;
-    match (result, not_updated) {
-        (Ok(()), None) => Ok(Success { uid: learned.uid, token: learned.token, queued: false }),
+    let UserSync { remote, update_error, .. } = work;
+    call.finish(row, &remote, wanted)?;
+    match (result, update_error) {
+        (Ok(()), None) => Ok(Success { uid: remote.uid, token: remote.token, queued: false }),
         (Ok(()), Some(e)) => {
             let queued = call.queue(&CallError::from(e), wanted);
-            Ok(Success { uid: learned.uid, token: learned.token, queued })
+            Ok(Success { uid: remote.uid, token: remote.token, queued })
         }
         (Err(trouble), _) => {
             let failure = CallError::from(trouble);

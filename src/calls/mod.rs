@@ -83,7 +83,7 @@ impl Call {
 
     /// Refuses users who do not exist, and those who are suspended.
     pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
-        match row.presence {
+        match row.status {
             UserStatus::Active => Ok(()),
             UserStatus::Suspended { .. } => Err(CallError::UserDeactivated),
             UserStatus::Deleted => Err(CallError::InvalidInput("unknown user")),
@@ -146,16 +146,16 @@ impl Call {
     pub fn finish(
         &self,
         row: &UserRow,
-        learned: &RemoteState,
+        remote: &RemoteState,
         wanted: &DesiredProfile,
     ) -> Result<(), CallError> {
         latch::rethrow_pending_error();
         let void = row.mapping.as_ref().is_some_and(|mapping| mapping.void);
-        if *learned == row.learned_in(&self.app_id) && learned.token.is_none() && !void {
+        if *remote == row.remote_in(&self.app_id) && remote.token.is_none() && !void {
             return Ok(()); // nothing new
         }
         self.write(|| {
-            if store::save(self.caller.user, &self.app_id, row, learned, wanted) {
+            if store::save(self.caller.user, &self.app_id, row, remote, wanted) {
                 wake::at_commit(); // what the worker did meanwhile is to be looked at again
             }
         })

@@ -22,13 +22,13 @@ pub fn refresh(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     let row = call.load_when_not_in_flight()?;
     call.check_user(&row)?;
     call.check_not_ending(&row)?;
-    let learned = row.learned_in(&call.app_id);
-    let doubt = row.doubt_in(&call.app_id);
-    let (learned, result) = with_tokens(&call.client()?, learned, doubt, |tokens| {
+    let remote = row.remote_in(&call.app_id);
+    let certainty = row.certainty_in(&call.app_id);
+    let (remote, result) = with_tokens(&call.client()?, remote, certainty, |tokens| {
         tokens.reactivate_ours()?; // the worker may not have heard yet that a ban is over
         tokens.mint(true)
     });
-    settle(&call, &row, learned, result, false)
+    settle(&call, &row, remote, result, false)
 }
 
 /// Carries out `cometchat_revoke_tokens`. The stored token is forgotten whatever CometChat says;
@@ -43,7 +43,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
             return Err(failure.into());
         }
     };
-    if call.load()?.presence == UserStatus::Deleted {
+    if call.load()?.status == UserStatus::Deleted {
         return Err(CallError::InvalidInput("unknown user").into());
     }
     call.lock()?;
@@ -58,42 +58,42 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         return Err(Rejected { failure, queued });
     }
     let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
-    let mut learned = row.learned_in(&call.app_id);
-    learned.token = None;
-    learned.revoke_pending = true;
-    let (learned, result) = match call.client() {
+    let mut remote = row.remote_in(&call.app_id);
+    remote.token = None;
+    remote.revoke_pending = true;
+    let (remote, result) = match call.client() {
         Ok(client) => {
             // Whatever the answer, and whether it comes: the flush may be done.
             if let Some(token) = &stored {
                 void_tokens::forget_first(caller.user, token)
                     .map_err(|_| CallError::Interrupted)?;
             }
-            with_tokens(&client, learned, row.doubt_in(&call.app_id), |tokens| tokens.flush())
+            with_tokens(&client, remote, row.certainty_in(&call.app_id), |tokens| tokens.flush())
         }
-        Err(failure) => (learned, Err(failure)),
+        Err(failure) => (remote, Err(failure)),
     };
-    settle(&call, &row, learned, result, true)
+    settle(&call, &row, remote, result, true)
 }
 
 /// Runs one step of the sync that is about tokens only.
 fn with_tokens(
     client: &Client,
-    learned: RemoteState,
-    doubt: Certainty,
+    remote: RemoteState,
+    certainty: Certainty,
     step: impl FnOnce(&mut UserSync) -> Result<(), SyncError>,
 ) -> (RemoteState, Result<(), CallError>) {
     let mut tokens = UserSync {
         client,
         profile: &Profile::default(),
-        token_by_hand: None,
+        imported_token: None,
         may_reactivate: false,
         for_login: true,
-        learned,
-        doubt,
-        not_updated: None,
+        remote,
+        certainty,
+        update_error: None,
     };
     let result = step(&mut tokens).map_err(CallError::from);
-    (tokens.learned, result)
+    (tokens.remote, result)
 }
 
 /// Writes what was learned and makes the answer. `pending`: whether what failed will be done
@@ -101,26 +101,26 @@ fn with_tokens(
 fn settle(
     call: &Call,
     row: &UserRow,
-    learned: RemoteState,
+    remote: RemoteState,
     result: Result<(), CallError>,
     pending: bool,
 ) -> Result<Success, Rejected> {
     let arguments = profile::wanted(row, CallArguments::default());
-    let finish = || call.finish(row, &learned, &arguments);
+    let finish = || call.finish(row, &remote, &arguments);
     // What could not be forgotten is void all the same, if it was flushed.
     let finish = || finish().inspect_err(|_| void_tokens::stays_void(call.caller.user));
     match result {
         Ok(()) => {
             finish()?;
-            Ok(Success { uid: learned.uid, token: learned.token, queued: false })
+            Ok(Success { uid: remote.uid, token: remote.token, queued: false })
         }
         Err(CallError::Interrupted) => Err(CallError::Interrupted.into()),
         // Deactivated by us; CometChat answers as for an unknown uid. No token works, which is
         // what a revocation is to bring about. It stays pending all the same: reactivation brings
         // back what was minted after our flush, by a call that was under way then.
-        Err(CallError::UserNotFound) if learned.deactivated => {
+        Err(CallError::UserNotFound) if remote.deactivated => {
             finish()?;
-            Ok(Success { uid: learned.uid, token: None, queued: false })
+            Ok(Success { uid: remote.uid, token: None, queued: false })
         }
         Err(CallError::UserNotFound) => {
             call.forget(row)?;

@@ -134,7 +134,7 @@ pub fn claim(most: usize, claim: i64, app_id: &str) -> Vec<Job> {
     let about_to: Vec<&Job> = jobs.iter().filter(|j| j.deactivates()).collect();
     if !about_to.is_empty() {
         let users = spi::array(about_to.iter().map(|j| j.user));
-        let uids = spi::array(about_to.iter().map(|j| j.learned.uid.as_str()));
+        let uids = spi::array(about_to.iter().map(|j| j.remote.uid.as_str()));
         INTEND_TO_DEACTIVATE.write(&[users, uids, claim.into(), app_id.into()]);
     }
     // A crash must not lose a mark that nothing else stands for.
@@ -157,7 +157,7 @@ static WIPE: Statement = Statement::new(
 /// CometChat. (The trigger wipes them earlier, where it is there.)
 fn wipe_the_gone(rows: &mut HashMap<Uuid, UserRow>, claim: i64) {
     let mut gone = Vec::new();
-    for (user, row) in rows.iter_mut().filter(|(_, row)| row.presence == UserStatus::Deleted) {
+    for (user, row) in rows.iter_mut().filter(|(_, row)| row.status == UserStatus::Deleted) {
         gone.push(*user);
         row.known.iter_mut().for_each(SyncState::wipe);
     }
@@ -218,14 +218,14 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, policy: &config::SyncPolicy) -> 
         app_id: app_id.to_owned(),
         revision: row.wanted_revision().unwrap_or(0),
         attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
-        presence: row.presence,
-        skip: row.presence == UserStatus::Active && not_by_itself && !there && !requested,
+        status: row.status,
+        skip: row.status == UserStatus::Active && not_by_itself && !there && !requested,
         on_delete: policy.on_delete,
         wanted: profile::wanted(row, CallArguments::default()),
-        token_by_hand: row.token_by_hand(),
-        learned: row.learned_in(app_id),
-        known: known.is_some(),
-        doubt: row.doubt_in(app_id),
+        imported_token: row.imported_token(),
+        remote: row.remote_in(app_id),
+        was_known: known.is_some(),
+        certainty: row.certainty_in(app_id),
     }
 }
 

@@ -134,7 +134,7 @@ fn write_outcomes(
     claim: i64,
     random: impl Fn() -> f64,
 ) -> usize {
-    let mapped = || all.iter().filter(|done| done.job.learned.mapped).map(|done| done.job.user);
+    let mapped = || all.iter().filter(|done| done.job.remote.mapped).map(|done| done.job.user);
     // Rows of auth.users are locked before ours, as by whoever deletes a user.
     let (kept, locked) = match auth_users::state() {
         AuthUsers::Table => auth_users::keep(&mapped().collect::<Vec<_>>()),
@@ -146,9 +146,8 @@ fn write_outcomes(
         all.iter().filter(|done| !locked.contains(&done.job.user)).collect();
     let written = write(statement, &done, claim, &kept, random);
     if written < done.len() {
-        let ours =
-            |d: &&&JobResult| d.job.presence != UserStatus::Active && d.job.learned.deactivated;
-        let whom = |d: &&JobResult| (d.job.user, d.job.app_id.clone(), d.job.learned.uid.clone());
+        let ours = |d: &&&JobResult| d.job.status != UserStatus::Active && d.job.remote.deactivated;
+        let whom = |d: &&JobResult| (d.job.user, d.job.app_id.clone(), d.job.remote.uid.clone());
         store::keep_deactivated(done.iter().filter(ours).map(whom).collect(), claim);
     }
     written
@@ -169,15 +168,15 @@ fn write(
         claim.into(),
         column(done, |d| d.job.user),
         column(done, |d| d.job.revision),
-        column(done, |d| d.job.learned.uid.as_str()),
-        column(done, |d| d.job.learned.token.as_deref()),
-        column(done, |d| d.job.learned.mapped && kept.contains(&d.job.user)),
+        column(done, |d| d.job.remote.uid.as_str()),
+        column(done, |d| d.job.remote.token.as_deref()),
+        column(done, |d| d.job.remote.mapped && kept.contains(&d.job.user)),
         column(done, |d| is_about_an_account(d).then_some(d.job.app_id.as_str())),
-        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.profile.as_str())),
-        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.metadata.as_str())),
-        column(done, |d| d.job.learned.sent.as_ref().map(|s| s.keys.join(","))),
-        column(done, |d| d.job.learned.deactivated),
-        column(done, |d| d.job.learned.revoke_pending),
+        column(done, |d| d.job.remote.sent.as_ref().map(|s| s.profile.as_str())),
+        column(done, |d| d.job.remote.sent.as_ref().map(|s| s.metadata.as_str())),
+        column(done, |d| d.job.remote.sent.as_ref().map(|s| s.keys.join(","))),
+        column(done, |d| d.job.remote.deactivated),
+        column(done, |d| d.job.remote.revoke_pending),
         spi::array(fates.iter().map(|f| f.agreed)),
         spi::array(fates.iter().map(|f| f.delay_ms)),
         spi::array(fates.iter().map(|f| f.attempts)),
@@ -195,7 +194,7 @@ fn write(
 /// Whether there is, or may still be, an account there to remember: a farewell that failed is not over.
 fn is_about_an_account(done: &JobResult) -> bool {
     let failed = matches!(done.outcome, Outcome::Failed { .. });
-    done.job.learned.is_something() || failed && done.job.known
+    done.job.remote.is_something() || failed && done.job.was_known
 }
 
 /// How long it is in doubt from now on what CometChat has; -1: as before; -2: as before, and whoever
@@ -203,10 +202,8 @@ fn is_about_an_account(done: &JobResult) -> bool {
 fn doubt_ms(done: &JobResult) -> Option<i64> {
     const AS_BEFORE: Option<i64> = Some(-1);
     let agreed = matches!(done.outcome, Outcome::Synced | Outcome::Removed);
-    match done.job.doubt {
-        _ if done.job.learned.effect != Effect::None => {
-            store::unsettled_ms(done.job.learned.effect)
-        }
+    match done.job.certainty {
+        _ if done.job.remote.effect != Effect::None => store::unsettled_ms(done.job.remote.effect),
         Certainty::Settled => None,
         // Nobody has asked CometChat.
         Certainty::Unsettled | Certainty::InFlight(_) if done.job.skip => AS_BEFORE,
@@ -247,7 +244,7 @@ impl NextAttempt {
         let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX).min(i32::MAX - 1);
         match &done.outcome {
             Outcome::Synced | Outcome::Removed => {
-                let back_in = match job.presence {
+                let back_in = match job.status {
                     UserStatus::Suspended { back_in_ms } => back_in_ms,
                     _ => None,
                 };

@@ -119,7 +119,7 @@ fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     UserRow {
         user_id,
         uid,
-        presence,
+        status: presence,
         unconfirmed,
         anonymous,
         email,
@@ -169,7 +169,7 @@ fn read_known(row: &Row) -> SyncState {
         deactivated: row.flag(15),
         revoke_pending: row.flag(16),
         requested: row.flag(17),
-        doubt: match row.get::<i64>(21) {
+        certainty: match row.get::<i64>(21) {
             None => Certainty::Settled,
             Some(..0) => Certainty::NeverAsked,
             Some(0) => Certainty::Unsettled,

@@ -127,7 +127,7 @@ pub fn save(
         learned.synced_revision.into(),
         learned.mapped.into(),
         row.wanted_revision().unwrap_or(0).into(),
-        row.learned_in(app_id).deactivated.into(),
+        row.remote_in(app_id).deactivated.into(),
         doubt.into(),
         in_flight_ms().into(),
         doubt.map(|ms| ms.max(as_ms(policy::UNSETTLED_DELAY))).into(),

@@ -159,7 +159,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     let known = row.known_in(app_id);
     let sent = known.is_some_and(|known| known.sent.is_some());
     let mapped = row.mapping.is_some();
-    match row.presence {
+    match row.status {
         UserStatus::Deleted => {
             let told = row.known.as_ref().is_some_and(|k| k.deactivated && k.sent.is_none());
             // A deletion that was seen leaves neither.

@@ -153,7 +153,7 @@ fn work(
 /// Runs one job. A panic would be a bug of ours: the user is tried again, and the thread goes on.
 fn run(client: &WorkerClient, job: Job) -> JobResult {
     let (mut fallback, started) = (job.clone(), Instant::now());
-    fallback.learned.effect = Effect::UnderWay;
+    fallback.remote.effect = Effect::UnderWay;
     let request_sent = Arc::new(AtomicBool::new(false));
     let client = client.start(request_sent.clone());
     let run = std::panic::AssertUnwindSafe(move || job.run(&client));

@@ -29,17 +29,17 @@ pub struct Job {
     /// The revision that was read.
     pub revision: i64,
     pub attempts: u32,
-    pub presence: UserStatus,
+    pub status: UserStatus,
     /// Not to be synced by itself (anonymous or unconfirmed), and not in CometChat yet.
     pub skip: bool,
     pub on_delete: OnDelete,
     pub wanted: DesiredProfile,
-    pub token_by_hand: Option<String>,
-    pub learned: RemoteState,
+    pub imported_token: Option<String>,
+    pub remote: RemoteState,
     /// Something is stored about the user's existence there.
-    pub known: bool,
+    pub was_known: bool,
     /// How far that may be relied on.
-    pub doubt: Certainty,
+    pub certainty: Certainty,
 }
 
 /// A job that was tried.
@@ -85,57 +85,57 @@ impl JobResult {
 impl Job {
     /// Whether it is to deactivate somebody who, for all we know, is active.
     pub fn deactivates(&self) -> bool {
-        let to_be = match self.presence {
+        let to_be = match self.status {
             UserStatus::Active | UserStatus::Unknown => false,
             UserStatus::Suspended { .. } => true,
             UserStatus::Deleted => self.on_delete == OnDelete::Deactivate,
         };
-        to_be && self.may_be_there() && !self.learned.deactivated
+        to_be && self.may_be_there() && !self.remote.deactivated
     }
 
     /// Whether it is to make somebody active of whom it is certain that they are not. (Of whoever is
     /// new nothing is: that is what their row says by default.)
     pub fn activates(&self) -> bool {
-        let inactive = self.learned.sent.is_none() && self.doubt == Certainty::Settled;
-        self.presence == UserStatus::Active && !self.skip && inactive
+        let inactive = self.remote.sent.is_none() && self.certainty == Certainty::Settled;
+        self.status == UserStatus::Active && !self.skip && inactive
     }
 
     /// CometChat may have the user, for all we know.
     fn may_be_there(&self) -> bool {
-        self.was_there() || self.doubt != Certainty::Settled
+        self.was_there() || self.certainty != Certainty::Settled
     }
 
     /// CometChat has the user, or had.
     fn was_there(&self) -> bool {
-        self.learned.mapped || self.known
+        self.remote.mapped || self.was_known
     }
 
     /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
     /// bringing somebody back is others' doing.
     pub fn requests_of_the_user(&self) -> (u64, u64) {
-        if self.presence != UserStatus::Active || self.skip || self.learned.deactivated {
+        if self.status != UserStatus::Active || self.skip || self.remote.deactivated {
             return (0, 0);
         }
         let wanted = self.wanted.profile.as_sent();
-        let edit = match &self.learned.sent {
+        let edit = match &self.remote.sent {
             _ if self.wanted.unreadable.is_some() => 0,
-            Some(_) if self.doubt.answer_was_lost() => 2, // a look, and a try of the token
+            Some(_) if self.certainty.answer_was_lost() => 2, // a look, and a try of the token
             Some(sent) if *sent == wanted => 0,
             Some(sent) if !self.wanted.profile.reads_first(sent) => 1,
             Some(_) => 2, // what is there is read before it is written
-            None if self.learned.mapped => 2,
+            None if self.remote.mapped => 2,
             None => 1, // a create; whoever is new has a whole budget
         };
-        (edit, u64::from(self.learned.revoke_pending))
+        (edit, u64::from(self.remote.revoke_pending))
     }
 
     /// Does the work; what was learned on the way stays in the job.
     pub fn run(mut self, client: &Client) -> JobResult {
         let request_sent = !self.skip
-            && (matches!(self.presence, UserStatus::Active | UserStatus::Unknown)
+            && (matches!(self.status, UserStatus::Active | UserStatus::Unknown)
                 || self.may_be_there());
         let started = Instant::now();
-        let result = match self.presence {
+        let result = match self.status {
             _ if self.skip => Ok(false),
             UserStatus::Active | UserStatus::Unknown if self.wanted.unreadable.is_some() => {
                 self.only_revoke(client).map(|()| false)
@@ -170,26 +170,26 @@ impl Job {
         let mut way = UserSync {
             client,
             profile: &self.wanted.profile,
-            token_by_hand: self.token_by_hand.take(),
+            imported_token: self.imported_token.take(),
             may_reactivate: false,
             for_login: false,
-            learned: std::mem::take(&mut self.learned),
-            doubt: self.doubt,
-            not_updated: None,
+            remote: std::mem::take(&mut self.remote),
+            certainty: self.certainty,
+            update_error: None,
         };
         let mut result = way.run();
-        if result.is_ok() && way.learned.revoke_pending {
+        if result.is_ok() && way.remote.revoke_pending {
             result = way.flush(); // a revocation that is still owed
         }
-        self.learned = way.learned;
+        self.remote = way.remote;
         result
     }
 
     /// What is wanted cannot be read; a revocation does not depend on it.
     fn only_revoke(&mut self, client: &Client) -> Result<(), SyncError> {
-        if self.learned.revoke_pending && self.learned.mapped {
-            client.flush_tokens(&self.learned.uid)?;
-            self.learned.revoke_pending = false;
+        if self.remote.revoke_pending && self.remote.mapped {
+            client.flush_tokens(&self.remote.uid)?;
+            self.remote.revoke_pending = false;
         }
         Err(SyncError::Unreadable(self.wanted.unreadable.clone().unwrap_or_default()))
     }
@@ -199,22 +199,22 @@ impl Job {
     fn suspend(&mut self, client: &Client) -> Result<(), SyncError> {
         let was_there = self.was_there();
         self.deactivate(client, was_there)?;
-        self.learned.sent = None;
+        self.remote.sent = None;
         Ok(())
     }
 
     fn deactivate(&mut self, client: &Client, was_there: bool) -> Result<(), Error> {
-        let uid = self.learned.uid.clone();
+        let uid = self.remote.uid.clone();
         // However far this comes, the stored token is handed out no more.
-        self.learned.token = None;
+        self.remote.token = None;
         let flushed = client.flush_tokens(&uid);
         match self.note(flushed) {
             Ok(()) => {
-                self.learned.revoke_pending = false;
+                self.remote.revoke_pending = false;
                 // Active until now, so the deactivation is ours, also if its answer is lost and
                 // the next attempt finds it done. If it never comes about, the user will be
                 // reactivated for nothing, which does no harm.
-                self.learned.deactivated = true;
+                self.remote.deactivated = true;
             }
             // Of whom nothing is known: not there, or deactivated by an attempt whose answer was lost.
             Err(e) if e.kind() == ErrorKind::UidNotFound && !was_there => return Ok(()),
@@ -226,33 +226,33 @@ impl Job {
         // Deactivated already, no flush of ours worked, and no earlier attempt was cut off: that was
         // others. What they do leaves no trace here, and their decision stands.
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
-            self.learned.deactivated = true;
+            self.remote.deactivated = true;
         }
         Ok(())
     }
 
     /// Keeps in mind what a request may have brought about though it failed.
     fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+        result.inspect_err(|e| self.remote.effect = self.remote.effect.max(e.effect()))
     }
 
     /// Deleted here. `true`: nothing is to be remembered.
     fn remove(&mut self, client: &Client) -> Result<bool, Error> {
         let was_there = self.was_there();
         // What is under way still is looked at once more when it is over.
-        let over = !matches!(self.doubt, Certainty::InFlight(_));
-        self.learned.token = None;
-        self.learned.mapped = false;
-        self.learned.sent = None;
+        let over = !matches!(self.certainty, Certainty::InFlight(_));
+        self.remote.token = None;
+        self.remote.mapped = false;
+        self.remote.sent = None;
         match self.on_delete {
             OnDelete::Keep => Ok(true),
             OnDelete::Deactivate => {
                 self.deactivate(client, was_there)?;
                 // Remembered, so that a new sign-up with the same id may be reactivated.
-                Ok(over && !self.learned.deactivated)
+                Ok(over && !self.remote.deactivated)
             }
             OnDelete::Delete => {
-                let deleted = client.delete_user(&self.learned.uid, true);
+                let deleted = client.delete_user(&self.remote.uid, true);
                 match self.note(deleted) {
                     Ok(_) => Ok(over),
                     Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(over),

@@ -13,7 +13,7 @@ pub struct UserRow {
     pub user_id: String,
     /// The uid in CometChat: the mapped one, else the user id.
     pub uid: String,
-    pub presence: UserStatus,
+    pub status: UserStatus,
     /// Neither e-mail nor phone is confirmed.
     pub unconfirmed: bool,
     /// An anonymous sign-in.
@@ -79,7 +79,7 @@ pub struct SyncState {
     /// Tokens must be flushed before a new one is minted.
     pub revoke_pending: bool,
     /// How far the rest may be relied on.
-    pub doubt: Certainty,
+    pub certainty: Certainty,
     /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
     pub requested: bool,
     /// Who has the user in flight: a worker, or (negative) a session.
@@ -146,7 +146,7 @@ impl UserRow {
     }
 
     /// What is stored about the user's existence there, as far as it is of this app.
-    pub fn learned_in(&self, app_id: &str) -> RemoteState {
+    pub fn remote_in(&self, app_id: &str) -> RemoteState {
         let known = self.known_in(app_id);
         RemoteState {
             uid: self.uid.clone(),
@@ -161,18 +161,18 @@ impl UserRow {
     }
 
     /// How far what is stored about the user may be relied on. Of another app nothing is known.
-    pub fn doubt_in(&self, app_id: &str) -> Certainty {
+    pub fn certainty_in(&self, app_id: &str) -> Certainty {
         match &self.known {
             None => Certainty::NeverAsked,
             Some(known) if known.app_id.as_ref().is_some_and(|app| app != app_id) => {
                 Certainty::NeverAsked
             }
-            Some(known) => known.doubt,
+            Some(known) => known.certainty,
         }
     }
 
     /// The token of a mapping that somebody made or changed by hand since we wrote it.
-    pub fn token_by_hand(&self) -> Option<String> {
+    pub fn imported_token(&self) -> Option<String> {
         let ours = |known: &SyncState| known.uid.as_deref() == Some(&self.uid);
         let by_hand = !self.known.as_ref().is_some_and(ours);
         self.mapping.as_ref().filter(|_| by_hand)?.token.clone()

@@ -35,16 +35,16 @@ pub struct UserSync<'a> {
     pub client: &'a Client,
     pub profile: &'a Profile,
     /// The token of a mapping that somebody inserted by hand: kept if CometChat knows it.
-    pub token_by_hand: Option<String>,
+    pub imported_token: Option<String>,
     /// May bring back somebody whom others deactivated.
     pub may_reactivate: bool,
     /// A token is wanted now, and outranks the profile: somebody is logging in.
     pub for_login: bool,
-    pub learned: RemoteState,
-    /// How far `learned` may be relied on.
-    pub doubt: Certainty,
+    pub remote: RemoteState,
+    /// How far `remote` may be relied on.
+    pub certainty: Certainty,
     /// The update that could not be sent, where that was not the end.
-    pub not_updated: Option<Error>,
+    pub update_error: Option<Error>,
 }
 
 /// CometChat says that there is no such (active) user.
@@ -60,8 +60,8 @@ impl UserSync<'_> {
             return self.create_or_adopt(true, true);
         }
         // A revocation that is still owed leaves nobody with a token, until the next login.
-        let wants_token = self.for_login || !self.learned.revoke_pending;
-        if self.learned.sent.is_some() {
+        let wants_token = self.for_login || !self.remote.revoke_pending;
+        if self.remote.sent.is_some() {
             match self.update()? {
                 Ok(()) if !wants_token => return Ok(()),
                 Ok(()) => match self.mint(false) {
@@ -71,18 +71,18 @@ impl UserSync<'_> {
                 },
                 Err(Missing) => {}
             }
-            self.learned.sent = None;
-            self.learned.token = None;
+            self.remote.sent = None;
+            self.remote.token = None;
         }
         // Whoever has a token is most likely there.
-        let likely_there = self.token_by_hand.is_some() || self.learned.token.is_some();
+        let likely_there = self.imported_token.is_some() || self.remote.token.is_some();
         match self.create_or_adopt(likely_there, false) {
             Err(SyncError::Remote(e) | SyncError::Token(e))
                 if self.for_login
-                    && self.learned.token.is_some()
+                    && self.remote.token.is_some()
                     && e.kind() != ErrorKind::Interrupted =>
             {
-                self.not_updated = Some(e); // as in `update`
+                self.update_error = Some(e); // as in `update`
                 Ok(())
             }
             result => result,
@@ -92,38 +92,38 @@ impl UserSync<'_> {
     /// Whether what is known of somebody is to be read again, and their token tried: an answer was lost,
     /// and with it what became of profile or token. Somebody who is logging in does not wait for that.
     fn asks_again(&self) -> bool {
-        !self.for_login && self.doubt.answer_was_lost() && self.learned.sent.is_some()
+        !self.for_login && self.certainty.answer_was_lost() && self.remote.sent.is_some()
     }
 
     /// Keeps in mind what a request may have brought about though it failed.
     fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|e| self.learned.effect = self.learned.effect.max(e.effect()))
+        result.inspect_err(|e| self.remote.effect = self.remote.effect.max(e.effect()))
     }
 
     /// Reactivates whom we deactivated: the reason is gone, or nobody would ask. `false`: it was
     /// not us, if anybody.
     pub fn reactivate_ours(&mut self) -> Result<bool, SyncError> {
-        if !self.learned.deactivated {
+        if !self.remote.deactivated {
             return Ok(false);
         }
-        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        let reactivated = self.client.reactivate_users(&[&self.remote.uid]);
         self.note(reactivated)?;
         // A deactivation of ours that is under way still would come after it.
-        self.learned.deactivated = matches!(self.doubt, Certainty::InFlight(_));
+        self.remote.deactivated = matches!(self.certainty, Certainty::InFlight(_));
         Ok(true)
     }
 
     /// Sends what changed.
     fn update(&mut self) -> Result<Result<(), Missing>, SyncError> {
         let wanted = self.profile.as_sent();
-        let Some(sent) = self.learned.sent.clone().filter(|sent| *sent != wanted) else {
+        let Some(sent) = self.remote.sent.clone().filter(|sent| *sent != wanted) else {
             return Ok(Ok(()));
         };
         let result = if !self.profile.reads_first(&sent) {
             let patch = self.profile.patch_without_metadata(&sent);
             self.send(&patch)
         } else {
-            let there = self.client.get_user(&self.learned.uid);
+            let there = self.client.get_user(&self.remote.uid);
             there.and_then(|there| {
                 let patch = self.profile.patch_for(&there, Some(&sent));
                 self.send(&patch)
@@ -131,7 +131,7 @@ impl UserSync<'_> {
         };
         match result {
             Ok(()) => {
-                self.learned.sent = Some(wanted);
+                self.remote.sent = Some(wanted);
                 Ok(Ok(()))
             }
             Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(Err(Missing)),
@@ -140,9 +140,9 @@ impl UserSync<'_> {
             // because CometChat refuses what their profile says.
             Err(e)
                 if self.for_login
-                    && (self.learned.token.is_some() || e.kind() == ErrorKind::BadUser) =>
+                    && (self.remote.token.is_some() || e.kind() == ErrorKind::BadUser) =>
             {
-                self.not_updated = Some(e);
+                self.update_error = Some(e);
                 Ok(Ok(()))
             }
             Err(e) => Err(e.into()),
@@ -153,7 +153,7 @@ impl UserSync<'_> {
         if patch.is_empty() {
             return Ok(());
         }
-        let updated = self.client.update_user(&self.learned.uid, patch).map(drop);
+        let updated = self.client.update_user(&self.remote.uid, patch).map(drop);
         self.note(updated)
     }
 
@@ -161,41 +161,41 @@ impl UserSync<'_> {
     fn create_or_adopt(&mut self, likely_there: bool, try_token: bool) -> Result<(), SyncError> {
         let adopted = if likely_there { self.adopt()? } else { Err(Missing) };
         if adopted.is_err() {
-            self.learned.token = None; // of somebody who is gone or deactivated
+            self.remote.token = None; // of somebody who is gone or deactivated
             self.create()?;
         }
-        let of_old = match &self.learned.token {
-            None => self.token_by_hand.take(),
+        let of_old = match &self.remote.token {
+            None => self.imported_token.take(),
             token => token.clone().filter(|_| try_token && adopted.is_ok()),
         };
         if let Some(token) = of_old {
-            match self.client.get_token(&self.learned.uid, &token) {
-                Ok(_) => self.learned.token = Some(token),
-                Err(e) if e.kind() == ErrorKind::TokenNotFound => self.learned.token = None,
+            match self.client.get_token(&self.remote.uid, &token) {
+                Ok(_) => self.remote.token = Some(token),
+                Err(e) if e.kind() == ErrorKind::TokenNotFound => self.remote.token = None,
                 Err(e) => return Err(SyncError::Token(e)),
             }
         }
-        if try_token && self.learned.revoke_pending {
+        if try_token && self.remote.revoke_pending {
             return Ok(()); // as in `run`
         }
         self.mint(false)
     }
 
     fn create(&mut self) -> Result<(), SyncError> {
-        let created = self.client.create_user(&self.profile.to_create(&self.learned.uid), true);
+        let created = self.client.create_user(&self.profile.to_create(&self.remote.uid), true);
         match self.note(created) {
             Ok(created) => {
-                self.learned.uid = created.user.uid;
-                self.learned.mapped = true;
-                self.learned.token = created.auth_token;
-                self.learned.sent = Some(self.profile.as_sent());
-                self.learned.revoke_pending = false; // a new user has no older tokens
+                self.remote.uid = created.user.uid;
+                self.remote.mapped = true;
+                self.remote.token = created.auth_token;
+                self.remote.sent = Some(self.profile.as_sent());
+                self.remote.revoke_pending = false; // a new user has no older tokens
                 return Ok(());
             }
             Err(e) if e.kind() == ErrorKind::UidExists => {}
             Err(e) if e.kind() == ErrorKind::PlanLimit => {
                 // Who is mapped is most likely there, and needs no room.
-                if self.learned.mapped && self.adopt()?.is_ok() {
+                if self.remote.mapped && self.adopt()?.is_ok() {
                     return Ok(());
                 }
                 return Err(SyncError::NotCreated(e));
@@ -210,27 +210,27 @@ impl UserSync<'_> {
         if !self.may_reactivate {
             return Err(SyncError::Deactivated);
         }
-        let reactivated = self.client.reactivate_users(&[&self.learned.uid]);
+        let reactivated = self.client.reactivate_users(&[&self.remote.uid]);
         self.note(reactivated)?;
         self.adopt()?.map_err(|Missing| SyncError::Deactivated)
     }
 
     /// Reads who is there and sends the fields that differ.
     fn adopt(&mut self) -> Result<Result<(), Missing>, SyncError> {
-        let there = match self.client.get_user(&self.learned.uid) {
+        let there = match self.client.get_user(&self.remote.uid) {
             Ok(user) if user.is_deactivated() => return Ok(Err(Missing)),
             Ok(user) => user,
             Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
             Err(e) => return Err(e.into()),
         };
-        let patch = self.profile.patch_for(&there, self.learned.sent.as_ref());
-        self.learned.uid = there.uid;
-        self.learned.mapped = true;
+        let patch = self.profile.patch_for(&there, self.remote.sent.as_ref());
+        self.remote.uid = there.uid;
+        self.remote.mapped = true;
         match self.send(&patch) {
-            Ok(()) => self.learned.sent = Some(self.profile.as_sent()),
+            Ok(()) => self.remote.sent = Some(self.profile.as_sent()),
             Err(e) if e.kind() == ErrorKind::UidNotFound => return Ok(Err(Missing)),
             Err(e) if self.for_login && e.kind() == ErrorKind::BadUser => {
-                self.not_updated = Some(e);
+                self.update_error = Some(e);
             }
             Err(e) => return Err(e.into()),
         }
@@ -240,24 +240,24 @@ impl UserSync<'_> {
     /// Mints a token unless there is one (or always, with `force`), after the revocation that may
     /// be due before it.
     pub fn mint(&mut self, force: bool) -> Result<(), SyncError> {
-        if self.learned.token.is_some() && !force {
+        if self.remote.token.is_some() && !force {
             return Ok(());
         }
-        if self.learned.revoke_pending {
+        if self.remote.revoke_pending {
             self.flush()?;
         }
-        let minted = self.client.create_token(&self.learned.uid, force);
+        let minted = self.client.create_token(&self.remote.uid, force);
         let token = self.note(minted).map_err(SyncError::Token)?;
-        self.learned.token = Some(token.auth_token);
-        self.learned.mapped = true;
+        self.remote.token = Some(token.auth_token);
+        self.remote.mapped = true;
         Ok(())
     }
 
     /// Ends every session of the user.
     pub fn flush(&mut self) -> Result<(), SyncError> {
-        let flushed = self.client.flush_tokens(&self.learned.uid);
+        let flushed = self.client.flush_tokens(&self.remote.uid);
         self.note(flushed)?;
-        self.learned.revoke_pending = false;
+        self.remote.revoke_pending = false;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod state; // users, tokens, limits, the request journal
 
 mod app_view;
 mod builder;
+mod in_process;
 mod settings;
 mod shared;
 mod simulator;
@@ -19,6 +20,7 @@ mod simulator;
 pub use app_view::AppView;
 pub use builder::Builder;
 pub use faults::{Fault, FaultKind, FaultStatus};
+pub use in_process::{Answer, InProcess};
 pub use net::switch::ListenerState;
 pub use settings::{
     HeaderStyle, Key, Limits, MetadataOnPut, RecordMode, Scope, Settings, DEFAULT_APP, DEV_API_KEY,

@@ -184,7 +184,8 @@ async fn api(
     outcome
 }
 
-fn read_body(bytes: &Bytes) -> Body {
+/// The body as far as it can be understood.
+pub fn read_body(bytes: &Bytes) -> Body {
     if bytes.is_empty() {
         return Body::Empty;
     }
