@@ -81,7 +81,7 @@ impl Call {
 
     /// Refuses users that do not exist, and those who were shut out here.
     pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
-        match row.presence {
+        match row.auth.presence {
             UserStatus::Active => Ok(()),
             UserStatus::Suspended { .. } => Err(CallError::UserDeactivated),
             UserStatus::Deleted => Err(CallError::InvalidInput("unknown user")),

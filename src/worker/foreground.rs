@@ -10,8 +10,8 @@ use sync::policy::RetryDecision;
 
 use crate::config;
 use crate::pg::{latch, rights, session};
-use crate::store::statement::Statement;
-use crate::store::{self, claim, complete};
+use crate::store::control::note_run as note;
+use crate::store::{self, claim, complete, queue};
 use crate::{app, http};
 use sync::error::CallError;
 
@@ -28,15 +28,6 @@ struct Batch {
 
 thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
-}
-
-static RUN: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
-);
-
-/// Remembers how far this run has come, for `health()`.
-fn note(result: &str) {
-    RUN.write(&[result.into()]);
 }
 
 const DONE: &str = "done";
@@ -71,7 +62,7 @@ fn claim_due(most: usize) -> Result<usize, CallError> {
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
     let claim = store::session_claim();
-    claim::reclaim_stale(claim::next_due(claim), claim);
+    queue::reclaim_stale(queue::state(claim), claim);
     let jobs: VecDeque<Job> = claim::claim(most, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new(), ended: None });
@@ -152,7 +143,7 @@ pub fn finish() {
     BATCH.with_borrow_mut(|batch| {
         batch.done.extend(batch.jobs.drain(..).map(Job::released));
         if !batch.done.is_empty() {
-            complete::all(&batch.done, batch.claim, store::random);
+            complete::write(&batch.done, batch.claim, store::random);
             note(batch.ended.as_deref().unwrap_or("canceled"));
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }

@@ -19,7 +19,7 @@ use super::room::last_breaker;
 use super::threads::{self, SharedAgent};
 use crate::http::{self, WorkerClient};
 use crate::pg::transaction;
-use crate::store::{self, claim};
+use crate::store::{self, queue};
 use crate::{config, shmem};
 
 /// What the worker of a database remembers.
@@ -91,7 +91,7 @@ impl Worker {
         if http::throttled(shmem::slot()).is_some() {
             shmem::slot().limiter.with(|limiter| limiter.try_again());
             // Nothing is lost where it fails: they are due within a minute.
-            let _ = transaction::run(claim::retry_throttled);
+            let _ = transaction::run(queue::make_throttled_due);
         }
         self.release_put_off();
     }
