@@ -67,17 +67,27 @@ $function$;
 COMMENT ON FUNCTION cometchat.pause() IS
   'Stops the sending of the worker and of process_queue(). What is queued stays; interactive calls go on.';
 
+-- For resume(), and for the worker when the limit is lifted. (See cometchat.health(), 'not throttled'.)
+CREATE FUNCTION cometchat.make_throttled_due() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  UPDATE cometchat.sync_state AS s SET next_attempt_at = pg_catalog.now()
+  WHERE s.next_attempt_at > pg_catalog.now() AND s.claim IS NULL
+    AND s.wanted_revision <> s.synced_revision
+    AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS');
+END
+$function$;
+COMMENT ON FUNCTION cometchat.make_throttled_due() IS 'Users that a 429 put off are due now.';
+
 CREATE FUNCTION cometchat.resume() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 BEGIN
   PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = false, paused_at = NULL WHERE only_row AND paused;
-  -- Whom a 429 put off is due too; see cometchat.health(), 'not throttled'.
-  UPDATE cometchat.sync_state AS s SET next_attempt_at = pg_catalog.now()
-  WHERE s.next_attempt_at > pg_catalog.now() AND s.claim IS NULL
-    AND s.wanted_revision <> s.synced_revision
-       AND COALESCE(s.error_code, 'RATE_LIMITED') IN ('RATE_LIMITED', 'ERR_TOO_MANY_REQUESTS');
+  PERFORM cometchat.make_throttled_due();
   PERFORM cometchat.start_worker();
 END
 $function$;

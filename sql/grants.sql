@@ -52,7 +52,8 @@ BEGIN
     cometchat.unseen_changes(uuid, integer, boolean), cometchat.backfill(),
     cometchat.auth_users_health(), cometchat.read_auth_users(), cometchat.remove_foreign_key(),
     cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
-    cometchat.list_auth_users(uuid, integer), cometchat.mapping_is_ours(),
+    cometchat.list_auth_users(uuid, integer), cometchat.make_throttled_due(),
+    cometchat.mapping_is_ours(),
     cometchat.remote_users(integer, integer),
     cometchat.restrict(), cometchat.start_worker(), cometchat.wake(), cometchat.worker_status()
     TO cometchat_ext;

@@ -83,7 +83,7 @@ impl Call {
 
     /// Refuses users who do not exist, and those who are suspended.
     pub fn check_user(&self, row: &UserRow) -> Result<(), CallError> {
-        match row.status {
+        match row.auth.status {
             UserStatus::Active => Ok(()),
             UserStatus::Suspended { .. } => Err(CallError::UserDeactivated),
             UserStatus::Deleted => Err(CallError::InvalidInput("unknown user")),

@@ -43,7 +43,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
             return Err(failure.into());
         }
     };
-    if call.load()?.status == UserStatus::Deleted {
+    if call.load()?.auth.status == UserStatus::Deleted {
         return Err(CallError::InvalidInput("unknown user").into());
     }
     call.lock()?;

@@ -4,7 +4,7 @@
 //! What Postgres or auto_explain logs of a statement, its parameters and its plan, then shows none
 //! of them: tokens and e-mail addresses are among them.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -32,9 +32,18 @@ pub fn connected<T>(f: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Prepares `sql` for arguments of the types of `args`. Must be [`connected`].
-pub fn prepare(sql: &str, args: &[Arg]) -> Plan {
-    let mut types: Vec<pg_sys::Oid> = args.iter().map(|arg| arg.oid).collect();
+/// An argument, and what the query calls it: `$1 AS user_id`, `unnest($2) AS token`.
+pub type Input = (&'static str, Arg);
+
+/// Prepares `sql` for arguments of the types of `inputs`. Must be [`connected`]. A query that calls one
+/// otherwise is a mistake of ours, and an error.
+pub fn prepare(sql: &str, inputs: &[Input]) -> Plan {
+    let mut types: Vec<pg_sys::Oid> = inputs.iter().map(|(_, arg)| arg.oid).collect();
+    for (n, (name, _)) in inputs.iter().enumerate() {
+        if name_of(n + 1, sql) != Some(name) {
+            pgrx::error!("cometchat_ext: input {} of a query is not called {name}", n + 1);
+        }
+    }
     let sql = CString::new(sql).unwrap_or_default(); // a literal of ours, without NUL
                                                      // SAFETY: a NUL-terminated text and an array of that many types.
     let plan = unsafe {
@@ -53,6 +62,14 @@ pub fn prepare(sql: &str, args: &[Arg]) -> Plan {
     Plan(plan)
 }
 
+/// What `sql` calls an argument.
+fn name_of(number: usize, sql: &str) -> Option<&str> {
+    let (_, after) = sql.split_once(&format!("${number}"))?;
+    let name = after.strip_prefix(')').unwrap_or(after).strip_prefix(" AS ")?;
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    name.get(..end.unwrap_or(name.len()))
+}
+
 /// What a statement sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sees {
@@ -67,7 +84,7 @@ pub enum Sees {
 /// Returns what `take` made, and the number of rows that were returned or written.
 pub fn execute<T>(
     plan: Plan,
-    args: &[Arg],
+    inputs: &[Input],
     limit: i64,
     sees: Sees,
     take: impl FnOnce(&mut dyn Iterator<Item = Row>) -> T,
@@ -77,10 +94,10 @@ pub fn execute<T>(
     // SAFETY: the list is as long as the arguments, each of the type that the plan was made for;
     // the result is read before SPI is finished.
     unsafe {
-        let list = pg_sys::makeParamList(args.len() as i32);
+        let list = pg_sys::makeParamList(inputs.len() as i32);
         (*list).paramFetch = Some(fetch);
         let params = (*list).params.as_mut_ptr();
-        for (n, arg) in args.iter().enumerate() {
+        for (n, (_, arg)) in inputs.iter().enumerate() {
             *params.add(n) = pg_sys::ParamExternData {
                 value: arg.value.unwrap_or(pg_sys::Datum::null()),
                 isnull: arg.value.is_none(),
@@ -129,16 +146,17 @@ unsafe extern "C-unwind" fn fetch(
 }
 
 impl Row {
-    /// The value in a column, counted from 1; `None` for null. A column that is not of the type is
-    /// a mistake of ours, and an error.
-    pub fn get<T: Column>(&self, column: i32) -> Option<T> {
+    /// The value in a column; `None` for null. One that is not there, or not of the type, is a mistake
+    /// of ours, and an error.
+    pub fn get<T: Column>(&self, name: &CStr) -> Option<T> {
         // SAFETY: the row is one of the table's, which is open; the type is checked before the
         // datum is read as one.
         unsafe {
             let descriptor = (*self.table).tupdesc;
+            let column = pg_sys::SPI_fnumber(descriptor, name.as_ptr());
             let oid = pg_sys::SPI_gettypeid(descriptor, column);
             if !T::TYPES.contains(&oid) {
-                pgrx::error!("cometchat_ext: column {column} has type {}", oid.to_u32());
+                pgrx::error!("cometchat_ext: column {name:?} has type {}", oid.to_u32());
             }
             let mut null = true;
             let tuple = *(*self.table).vals.add(self.number);
@@ -148,8 +166,8 @@ impl Row {
     }
 
     /// A flag; null is false.
-    pub fn flag(&self, column: i32) -> bool {
-        self.get(column).unwrap_or(false)
+    pub fn flag(&self, name: &CStr) -> bool {
+        self.get(name).unwrap_or(false)
     }
 }
 

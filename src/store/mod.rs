@@ -1,60 +1,33 @@
-//! Reads and writes of our tables: all SQL that Rust runs is in this module.
+//! Reads and writes of our tables and of `auth.users`: all SQL that Rust runs is in `sql/`, one file a
+//! query.
 //!
 //! SECURITY: every statement says whose rights it has ([`crate::pg::rights`]), every name of ours
 //! is qualified, and tokens travel as parameters only, never in the text of a statement.
 
-pub mod attach;
-pub mod auth_users;
-mod catalog;
-pub mod claim;
-pub mod complete;
-mod load;
-mod name_fields;
-mod save;
-pub mod statement;
-pub mod unseen;
-mod vault;
-
-use pgrx::prelude::*;
-
-use sync::model::UserRow;
-
-use crate::pg::rights::Rights;
-use crate::shmem::wake;
-use statement::Statement;
+pub mod attach; // our triggers and our foreign key
+pub mod auth_users; // what a table of others says
+mod catalog; // this database, its settings, the rights of a role
+pub mod claim; // claim users that are due, and read what to send
+mod claim_number; // the number that marks a process's claims
+pub mod complete; // write what became of them
+pub mod control; // the operator's switch, and notes for health()
+mod forget; // tokens that were flushed, users whom CometChat does not know
+mod load; // everything about users
+mod name_fields; // which values of the metadata may be a name
+mod next_attempt; // what an outcome means for the next attempt
+pub mod queue; // look at the queue, give users back, make them due
+mod save; // the write at the end of a call
+pub mod statement; // a query that is planned once
+pub mod unseen; // changes of auth.users that no trigger saw
+mod vault; // secrets of Supabase's Vault
 
 pub use catalog::{
-    database_name, database_settings, extension_version, fresh_claim, is_being_restored,
-    is_claimed_elsewhere, is_template, paused, prepare_session, random, session_claim,
-    take_on_database_settings,
+    database_name, database_settings, extension_version, is_being_restored, is_template,
+    is_trusted, prepare_session, random, take_on_database_settings,
 };
+pub use claim_number::{fresh_claim, is_in_flight, session_claim};
+pub use control::paused;
+pub use forget::{forget, forget_token, forget_void_tokens};
 pub use load::{expect_auth_users, load, load_many, owners};
-pub use save::{
-    doubt, forget, forget_token, forget_void_tokens, in_flight_ms, keep_deactivated, put_off,
-    queue, save, unsettled_ms, wait_for,
-};
+pub use save::{doubt, queue, save, wait_for};
 pub use vault::secret as vault_secret;
-
-static IS_TRUSTED: Statement = Statement::with_rights(
-    Rights::Catalog,
-    "SELECT COALESCE((SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.oid = $1), false)
-         OR EXISTS (SELECT FROM pg_catalog.pg_extension AS e
-                    WHERE e.extname = 'cometchat_ext' AND e.extowner = $1)
-         OR pg_catalog.has_function_privilege($1, 'cometchat.enqueue(uuid, jsonb)', 'EXECUTE')",
-);
-
-/// Whether a role may ask for any user: superuser, the extension's owner, or granted
-/// `cometchat.enqueue(uuid, jsonb)`.
-pub fn is_trusted(role: pg_sys::Oid) -> bool {
-    IS_TRUSTED.first(&[role.into()], |row| row.flag(1)).unwrap_or(false)
-}
-
-/// Whether somebody has the user in flight: a worker, or a session's `process_queue`, that is still
-/// there.
-pub fn is_in_flight(row: &UserRow) -> bool {
-    match row.known.as_ref().and_then(|known| known.claim) {
-        None => false,
-        Some(claim) if claim < 0 => is_claimed_elsewhere(claim),
-        Some(_) => wake::worker_is_up(),
-    }
-}

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::load_many;
+use super::claim::wipe;
+use super::load::load_many;
 use super::statement::Statement;
+use crate::pg::rights::Lock;
 use crate::pg::spi::{self, Row};
 use sync::model::{UserRow, UserStatus};
 use sync::profile::{self, CallArguments};
@@ -74,69 +76,48 @@ struct Due {
     in_ms: Option<i64>,
 }
 
-// Everybody of whom anything is stored. A banned user is due when the ban ends, which is no work
-// that is pending.
-macro_rules! due {
-    ($whom:literal) => {
-        concat!(
-            "SELECT q.user_id,
-                    s.claim IS NULL AND s.failed_at IS NULL
-                    AND (s.next_attempt_at IS NULL
-                         OR (s.next_attempt_at > now() AND s.wanted_revision = s.synced_revision)),
-                    s.failed_at IS NOT NULL,
-                    CASE WHEN isfinite(s.next_attempt_at)
-                         THEN ceil(extract(epoch FROM s.next_attempt_at - now()) * 1000)::bigint END
-             FROM ",
-            $whom,
-            " AS q(user_id)
-             LEFT JOIN cometchat.sync_state AS s ON s.user_id = q.user_id
-             ORDER BY q.user_id"
-        )
-    };
-}
+static KNOWN_USERS: Statement =
+    Statement::on_mapping(Lock::Read, include_str!("sql/known_users.sql"));
 
-static PAGE: Statement = Statement::new(due!(
-    "(SELECT p.user_id
-      FROM ((SELECT i.user_id FROM cometchat.sync_state AS i
-             WHERE i.user_id >= $1 ORDER BY i.user_id LIMIT $2)
-            UNION
-            (SELECT u.user_id FROM public.cometchat_users AS u
-             WHERE u.user_id >= $1 ORDER BY u.user_id LIMIT $2)) AS p
-      ORDER BY p.user_id LIMIT $2)"
-));
-
-static THESE: Statement = Statement::new(due!("unnest($1)"));
+static NEXT_ATTEMPTS: Statement = Statement::new(include_str!("sql/next_attempts.sql"));
 
 /// The lowest of all ids: where the first page begins.
 pub fn beginning() -> Uuid {
     Uuid::from_bytes([0; 16])
 }
 
-/// Compares the next `most` users, from the given id on. Raises an error where `auth.users` cannot be
+/// Compares the next `limit` users, from the given id on. Raises an error where `auth.users` cannot be
 /// read.
-pub fn page(from: Uuid, most: usize, app_id: &str) -> Page {
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let all: Vec<(Uuid, Due)> =
-        PAGE.all(&[from.into(), limit.into()], read).into_iter().flatten().collect();
-    let last = all.last().filter(|_| all.len() >= most);
-    let next = last.and_then(|(user, _)| successor(*user));
-    Page { seen: all.len(), found: compare(all, app_id), next }
+pub fn page(from: Uuid, limit: usize, app_id: &str) -> Page {
+    let max_users = i64::try_from(limit).unwrap_or(i64::MAX);
+    let inputs = [("from_user_id", from.into()), ("max_users", max_users.into())];
+    let users: Vec<Uuid> =
+        KNOWN_USERS.all(&inputs, |row| row.get(c"user_id")).into_iter().flatten().collect();
+    let last = users.last().filter(|_| users.len() >= limit);
+    let next = last.and_then(|user| successor(*user));
+    Page { seen: users.len(), found: compare(&users, app_id), next }
 }
 
 /// Who of these still differs.
 pub fn again(found: &[Difference], app_id: &str) -> Vec<Difference> {
-    let users = spi::array(found.iter().map(|difference| difference.user));
-    compare(THESE.all(&[users], read).into_iter().flatten().collect(), app_id)
+    let users: Vec<Uuid> = found.iter().map(|difference| difference.user).collect();
+    compare(&users, app_id)
 }
 
 fn read(row: &Row) -> Option<(Uuid, Due)> {
-    let due = Due { settled: row.flag(2), failed: row.flag(3), in_ms: row.get(4) };
-    row.get(1).map(|user| (user, due))
+    let due = Due {
+        settled: row.flag(c"settled"),
+        failed: row.flag(c"failed"),
+        in_ms: row.get(c"due_in_ms"),
+    };
+    row.get(c"user_id").map(|user| (user, due))
 }
 
-fn compare(all: Vec<(Uuid, Due)>, app_id: &str) -> Vec<Difference> {
+fn compare(users: &[Uuid], app_id: &str) -> Vec<Difference> {
+    let inputs = [("user_ids", spi::array(users.iter().copied()))];
+    let all = NEXT_ATTEMPTS.all(&inputs, read);
     let candidates: HashMap<Uuid, Due> =
-        all.into_iter().filter(|(_, due)| due.settled || due.failed).collect();
+        all.into_iter().flatten().filter(|(_, due)| due.settled || due.failed).collect();
     let rows = load_many(&candidates.keys().copied().collect::<Vec<_>>());
     let found = rows.iter().filter_map(|(user, row)| {
         let what = difference(row, candidates.get(user)?, app_id)?;
@@ -159,7 +140,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     let known = row.known_in(app_id);
     let sent = known.is_some_and(|known| known.sent.is_some());
     let mapped = row.mapping.is_some();
-    match row.status {
+    match row.auth.status {
         UserStatus::Deleted => {
             let told = row.known.as_ref().is_some_and(|k| k.deactivated && k.sent.is_none());
             // A deletion that was seen leaves neither.
@@ -195,41 +176,22 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     }
 }
 
-static QUEUE: Statement = Statement::new(
-    "INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
-     SELECT q.id, 1, now() FROM unnest($1) AS q(id) ORDER BY q.id
-     ON CONFLICT (user_id) DO UPDATE
-     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = now(), attempts = 0,
-         failed_at = NULL",
-);
+static QUEUE_CHANGED: Statement = Statement::new(include_str!("sql/queue_changed.sql"));
 
-// What the trigger and the foreign key would have done.
-static SAY_GOODBYE: Statement = Statement::new(
-    "WITH mapping AS (
-       DELETE FROM public.cometchat_users AS u WHERE u.user_id = ANY ($1)
-       RETURNING u.user_id, u.cometchat_uid
-     )
-     INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
-     SELECT q.id, m.cometchat_uid, 1, now()
-     FROM unnest($1) AS q(id) LEFT JOIN mapping AS m ON m.user_id = q.id
-     ORDER BY q.id
-     ON CONFLICT (user_id) DO UPDATE
-     SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
-         overrides = NULL, name_argument = NULL, name_argument_base = NULL,
-         email_argument = NULL, email_argument_base = NULL, error_message = NULL,
-         wanted_revision = s.wanted_revision + 1, next_attempt_at = now(),
-         attempts = 0, failed_at = NULL",
-);
+static QUEUE_DELETED: Statement =
+    Statement::on_mapping(Lock::Write, include_str!("sql/queue_deleted.sql"));
 
-/// Queues users who differ. Who is gone loses mapping, overrides and arguments.
+/// Queues users who differ. A user who is gone loses mapping, overrides and arguments.
 pub fn queue(found: &[Difference]) {
     let (gone, others): (Vec<&Difference>, Vec<&Difference>) =
         found.iter().partition(|difference| difference.what == What::Gone);
-    let ids = |of: &[&Difference]| spi::array(of.iter().map(|difference| difference.user));
+    let ids = |of: &[&Difference]| of.iter().map(|difference| difference.user).collect();
+    let (gone, others): (Vec<Uuid>, Vec<Uuid>) = (ids(&gone), ids(&others));
     if !others.is_empty() {
-        QUEUE.write(&[ids(&others)]);
+        QUEUE_CHANGED.write(&[("user_ids", spi::array(others))]);
     }
     if !gone.is_empty() {
-        SAY_GOODBYE.write(&[ids(&gone)]);
+        QUEUE_DELETED.write(&[("user_ids", spi::array(gone.iter().copied()))]);
+        wipe(&gone);
     }
 }

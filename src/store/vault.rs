@@ -7,10 +7,7 @@ use crate::pg::rights::{self, Lock, Rights};
 /// [`crate::pg::rights`].
 const OWNER: Rights = Rights::OwnerOf(c"vault", c"decrypted_secrets", Lock::Read);
 
-static SECRET: Statement = Statement::with_rights(
-    OWNER,
-    "SELECT v.decrypted_secret::text FROM vault.decrypted_secrets AS v WHERE v.name = $1",
-);
+static SECRET: Statement = Statement::with_rights(OWNER, include_str!("sql/vault_secret.sql"));
 
 /// A secret, if there is a Vault that may say where the key goes and it has one.
 pub fn secret(name: &str) -> Option<String> {
@@ -20,5 +17,5 @@ pub fn secret(name: &str) -> Option<String> {
     if !rights::is_superuser(vault.owner) {
         return None;
     }
-    SECRET.first(&[name.into()], |row| row.get(1)).flatten()
+    SECRET.first(&[("name", name.into())], |row| row.get(c"secret")).flatten()
 }

@@ -105,8 +105,8 @@ impl CompletionBuffer {
             Err(failed) => {
                 log(&failed);
                 let why = format!("SQLSTATE {}", failed.sqlstate);
-                let park = move || complete::park(user, claim, revision, &why);
-                if failed.will_pass() || transaction::run(park).is_err() {
+                let mark_failed = move || complete::mark_failed(user, claim, revision, &why);
+                if failed.will_pass() || transaction::run(mark_failed).is_err() {
                     self.results.push(done);
                 }
             }
@@ -120,6 +120,6 @@ fn log(failed: &transaction::Failed) {
 
 /// Returns the users that another transaction has locked.
 fn write(results: &[JobResult], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
-    let write = || complete::all_but_the_locked(results, claim, store::random);
+    let write = || complete::write_unlocked(results, claim, store::random);
     transaction::run(AssertUnwindSafe(write))
 }

@@ -12,7 +12,7 @@ use super::run::Worker;
 use super::threads;
 use crate::pg::transaction;
 use crate::shmem::stats;
-use crate::store::claim;
+use crate::store::queue;
 use crate::{config, shmem};
 
 impl Worker {
@@ -32,7 +32,7 @@ impl Worker {
     pub(super) fn release_claims(&mut self, jobs: Vec<Job>) {
         self.pacing.rest(Instant::now(), MIN_CLAIM_INTERVAL);
         let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
-        if transaction::run(move || claim::release_claims(users, claim)).is_err() {
+        if transaction::run(move || queue::release_claims(users, claim)).is_err() {
             // No other process releases a running worker's claims: the completion buffer tries again.
             for job in jobs {
                 self.completions.push(job.released());
@@ -94,7 +94,7 @@ impl Worker {
     /// Something may have been mended: users who were put off until the next probe are due at once.
     pub(super) fn release_put_off(&mut self) {
         let users = self.pacing.put_off();
-        if !users.is_empty() && transaction::run(move || claim::due_now(users)).is_err() {
+        if !users.is_empty() && transaction::run(move || queue::make_due(users)).is_err() {
             debug1!("cometchat: users that were put off wait for the next probe");
         }
     }
@@ -105,7 +105,7 @@ impl Worker {
             return;
         }
         let now = Instant::now();
-        if transaction::run(claim::new_users_are_due).is_err() {
+        if transaction::run(queue::make_plan_limited_due).is_err() {
             shmem::slot().quota.with(|quota| quota.free_again());
             return self.pacing.rest(now, MIN_CLAIM_INTERVAL);
         }

@@ -10,8 +10,8 @@ use sync::policy::RetryDecision;
 
 use crate::config;
 use crate::pg::{latch, rights, session};
-use crate::store::statement::Statement;
-use crate::store::{self, claim, complete};
+use crate::store::control::record_run;
+use crate::store::{self, claim, complete, queue};
 use crate::{app, http};
 use sync::error::CallError;
 
@@ -28,15 +28,6 @@ struct Batch {
 
 thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
-}
-
-static RECORD_PROGRESS: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
-);
-
-/// Remembers how far this run has come, for `health()`.
-fn record_progress(result: &str) {
-    RECORD_PROGRESS.write(&[result.into()]);
 }
 
 const DONE: &str = "done";
@@ -56,10 +47,10 @@ pub fn claim(limit: usize) -> Result<usize, CallError> {
     finish(); // what an earlier call of this session may have left behind
     let claimed = claim_due(limit);
     match &claimed {
-        Ok(0) if store::paused() => record_progress("paused"),
-        Ok(0) => record_progress(DONE),
-        Ok(_) => record_progress("sending"),
-        Err(failure) => record_progress(&failure.to_string()),
+        Ok(0) if store::paused() => record_run("paused"),
+        Ok(0) => record_run(DONE),
+        Ok(_) => record_run("sending"),
+        Err(failure) => record_run(&failure.to_string()),
     }
     claimed
 }
@@ -71,7 +62,7 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
     let claim = store::session_claim();
-    claim::reclaim_stale(claim::next_due(claim), claim);
+    queue::reclaim_stale(queue::state(claim), claim);
     let jobs: VecDeque<Job> = claim::claim(limit, claim, &app_id).into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new(), ended: None });
@@ -152,8 +143,8 @@ pub fn finish() {
     BATCH.with_borrow_mut(|batch| {
         batch.done.extend(batch.jobs.drain(..).map(Job::released));
         if !batch.done.is_empty() {
-            complete::all(&batch.done, batch.claim, store::random);
-            record_progress(batch.ended.as_deref().unwrap_or("canceled"));
+            complete::write(&batch.done, batch.claim, store::random);
+            record_run(batch.ended.as_deref().unwrap_or("canceled"));
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }
     });

@@ -14,7 +14,7 @@ use super::{bgworker, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
 use crate::shmem;
-use crate::store::{self, claim};
+use crate::store::{self, queue};
 
 /// How often a worker that is to end checks whether its requests are done.
 const LEAVE_RECHECK: Duration = Duration::from_millis(50);
@@ -67,7 +67,7 @@ impl Worker {
     fn free_stale_claims(&mut self) {
         let claim = self.claim;
         if self.pacing.has_stale_claims()
-            && transaction::run(move || claim::free_stale_claims(claim)).unwrap_or(false)
+            && transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false)
         {
             self.pacing.set_stale_claims(None);
         }

@@ -13,7 +13,7 @@ use crate::pg::latch::LatchWait;
 use crate::pg::session;
 use crate::pg::transaction::{self, Failed};
 use crate::shmem::{self, rolled_back, void_tokens};
-use crate::store::{self, claim};
+use crate::store::{self, claim, queue};
 use sync::error::CallError;
 use sync::job::Job;
 
@@ -121,15 +121,15 @@ fn restore_is_over() -> bool {
 fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
     // Read before anything is written: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
-    let mut due = claim::next_due(claim);
-    if due.missed || due.stale {
-        let done = claim::reclaim_stale(due, claim);
-        due = claim::next_due(claim);
-        if !done || due.stale {
-            due.in_ms = Some(due.in_ms.unwrap_or(RETRY_DELAY_MS).min(RETRY_DELAY_MS));
+    let mut state = queue::state(claim);
+    if state.has_missed || state.has_abandoned {
+        let done = queue::reclaim_stale(state, claim);
+        state = queue::state(claim);
+        if !done || state.has_abandoned {
+            state.due_in_ms = Some(state.due_in_ms.unwrap_or(RETRY_DELAY_MS).min(RETRY_DELAY_MS));
         }
     }
-    let due = due.in_ms;
+    let due = state.due_in_ms;
     let jobs = match due {
         Some(..=0) => claim::claim(capacity, claim, app_id),
         _ => Vec::new(),
@@ -137,7 +137,7 @@ fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint
     let due = match jobs.len() {
         // The users who are due are locked by other sessions.
         0 => due.map(|ms| if ms <= 0 { RETRY_DELAY_MS } else { ms }),
-        claimed if claimed < capacity => claim::next_due(claim).in_ms,
+        claimed if claimed < capacity => queue::state(claim).due_in_ms,
         _ => Some(0),
     };
     PollResult::Jobs { jobs, due, endpoint: Box::new(endpoint) }

@@ -22,7 +22,7 @@ use crate::config;
 use crate::http::{self, WorkerClient};
 use crate::pg::{background, transaction};
 use crate::shmem::{self, turn};
-use crate::store::{self, claim};
+use crate::store::{self, queue};
 
 /// The state of a database's worker. It belongs to the main thread of the process, and ends with it.
 pub struct Worker {
@@ -102,7 +102,7 @@ impl Worker {
         if http::throttled(shmem::slot()).is_some() {
             shmem::slot().limiter.with(|limiter| limiter.try_again());
             // Nothing is lost where it fails: they are due within a minute.
-            let _ = transaction::run(claim::retry_throttled);
+            let _ = transaction::run(queue::make_throttled_due);
         }
         self.release_put_off();
     }

@@ -1,6 +1,6 @@
 //! What it costs to claim users, however many are waiting or failed.
 //!
-//! Three databases of one server, asked in turns; the statements are those of the worker's source.
+//! Three databases of one server, asked in turns; the queries are those of the worker.
 
 use postgres::Client;
 use scenarios::busy::Times;
@@ -11,8 +11,11 @@ use std::time::Duration;
 use crate::report::Report;
 use crate::size::Size;
 
-/// Where the worker has its statements.
-const QUEUE: &str = include_str!("../../../src/store/claim.rs");
+/// The worker's own queries, by the names that they are prepared under here, and their inputs' types.
+const QUERIES: [(&str, &str, &str); 2] = [
+    ("claim", "(bigint, bigint)", include_str!("../../../src/store/sql/claim.sql")),
+    ("queue_state", "(bigint, bigint)", include_str!("../../../src/store/sql/queue_state.sql")),
+];
 
 /// How many users the worker claims at a time: four times `cometchat.concurrency`.
 const MOST: u32 = 64;
@@ -44,7 +47,7 @@ pub fn measure(size: &Size, report: &mut Report) {
     }
     for (what, sql) in [
         ("claim", execute("claim", &format!("{MOST}, 1"))),
-        ("look whether somebody is due", execute("next_due", "1")),
+        ("look whether somebody is due", execute("queue_state", "1, 600000")),
     ] {
         let mut costs = [Costs::default(), Costs::default(), Costs::default()];
         for round in 0..=ROUNDS {
@@ -81,8 +84,8 @@ impl Queue {
             );
             client.batch_execute(&fill).expect("fill the queue");
         }
-        for (name, types) in [("claim", "(bigint, bigint)"), ("next_due", "(bigint)")] {
-            let sql = format!("PREPARE {name} {types} AS {}", statement(&name.to_uppercase()));
+        for (name, types, query) in QUERIES {
+            let sql = format!("PREPARE {name} {types} AS {query}");
             client.batch_execute(&sql).expect("the worker's statement");
         }
         for sql in ["VACUUM ANALYZE cometchat.sync_state", "CHECKPOINT"] {
@@ -126,11 +129,4 @@ impl Costs {
 
 fn execute(name: &str, arguments: &str) -> String {
     format!("EXECUTE {name} ({arguments})")
-}
-
-/// The SQL of one of the worker's statements, as its source has it.
-fn statement(name: &str) -> &'static str {
-    let declared = format!("static {name}: Statement = Statement::new(\n    \"");
-    let (_, rest) = QUEUE.split_once(&declared).expect("the statement in the worker's source");
-    rest.split_once("\",\n").expect("the statement's end").0
 }

@@ -13,6 +13,17 @@ pub struct UserRow {
     pub user_id: String,
     /// The uid in CometChat: the mapped one, else the user id.
     pub uid: String,
+    /// What `auth.users` says.
+    pub auth: AuthUser,
+    /// The row of `public.cometchat_users`.
+    pub mapping: Option<Mapping>,
+    /// The row of `cometchat.sync_state`.
+    pub known: Option<SyncState>,
+}
+
+/// What `auth.users` says of one user.
+#[derive(Clone, Debug, Default)]
+pub struct AuthUser {
     pub status: UserStatus,
     /// Neither e-mail nor phone is confirmed.
     pub unconfirmed: bool,
@@ -26,12 +37,9 @@ pub struct UserRow {
     pub own_names: usize,
     /// The metadata's candidates for the avatar.
     pub avatars: Vec<Option<String>>,
-    /// Why the profile is not known, where what says it cannot be read: nothing is sent of it then.
+    /// Why the profile is not known, where what says it, here or in the state's overrides, cannot be
+    /// read: nothing is sent of it then.
     pub unreadable: Option<String>,
-    /// The row of `public.cometchat_users`.
-    pub mapping: Option<Mapping>,
-    /// The row of `cometchat.sync_state`.
-    pub known: Option<SyncState>,
 }
 
 /// Whether the user is to be in CometChat.

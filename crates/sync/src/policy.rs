@@ -91,6 +91,15 @@ pub fn unsettled_for(effect: Effect, request_timeout: Duration) -> Option<Durati
 /// The worker looks no sooner than this at what a call left uncertain.
 pub const UNSETTLED_DELAY: Duration = Duration::from_secs(1);
 
+/// A claim that is older than this was left behind: no request takes so long.
+pub const ABANDONED_CLAIM: Duration = Duration::from_secs(600);
+
+/// The wait of a user whose outcome could not be written, because the mapping was locked say.
+pub const UNWRITTEN_DELAY: Duration = Duration::from_secs(10);
+
+/// The wait of a user whose tokens are to be flushed while a call is at them, which takes about so long.
+pub const TOKENS_BUSY_DELAY: Duration = Duration::from_millis(500);
+
 /// The safety probe of an idle worker: prepared transactions, restored rows, commits that found no
 /// library.
 pub const SAFETY_PROBE: Duration = Duration::from_secs(60);

@@ -82,17 +82,17 @@ pub struct DesiredProfile {
 /// address, counts as absent, whoever says it: see [`limits::public_name`].
 pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
     let known = row.known.as_ref();
-    if row.unreadable.is_some() {
+    if row.auth.unreadable.is_some() {
         let arguments = known.map(|k| (k.name.clone(), k.email.clone()));
         let (name, email) = arguments.unwrap_or_default();
         return DesiredProfile {
             name,
             email,
-            unreadable: row.unreadable.clone(),
+            unreadable: row.auth.unreadable.clone(),
             ..DesiredProfile::default()
         };
     }
-    let auth_email = row.email.clone().filter(|email| !email.trim().is_empty());
+    let auth_email = row.auth.email.clone().filter(|email| !email.trim().is_empty());
     let email = StickyArgument::settle(
         given.email.and_then(clean_email),
         known.map(|k| k.email.clone()).unwrap_or_default(),
@@ -101,12 +101,13 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
     );
     let address = email.or_basis(&auth_email).cloned();
     let addresses = [address.as_deref(), auth_email.as_deref(), given.email].into_iter().flatten();
-    let own = Own { addresses: addresses.map(str::to_owned).collect(), phone: row.phone.clone() };
+    let own =
+        Own { addresses: addresses.map(str::to_owned).collect(), phone: row.auth.phone.clone() };
     let clean = |raw: &str| limits::public_name(raw, &own);
-    let from_metadata = row.names.iter().flatten().find_map(|raw| clean(raw));
+    let from_metadata = row.auth.names.iter().flatten().find_map(|raw| clean(raw));
     // What a version before that rule, and with the setting's own keys only, took for the name: what
     // somebody chose instead of it is not forgotten because of an update of ours.
-    let before = row.names.iter().take(row.own_names).flatten().find_map(|raw| {
+    let before = row.auth.names.iter().take(row.auth.own_names).flatten().find_map(|raw| {
         let is_own = |name: &str| own.addresses.iter().any(|a| a.trim().eq_ignore_ascii_case(name));
         limits::clean_name(raw).filter(|name| !is_own(name))
     });
@@ -135,10 +136,9 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
             .and_then(|raw| clean(&raw))
             .or_else(|| name.or_basis(&from_metadata).cloned()),
         own: own.clone(),
-        avatar: text("avatar")
-            .as_deref()
-            .and_then(limits::valid_avatar)
-            .or_else(|| row.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url))),
+        avatar: text("avatar").as_deref().and_then(limits::valid_avatar).or_else(|| {
+            row.auth.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url))
+        }),
         link: text("link"),
         role: text("role"),
         tags: overrides.and_then(|o| strings(o.get("tags")?)),

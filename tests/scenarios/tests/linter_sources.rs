@@ -1,17 +1,17 @@
-//! A linter for the extension's own text: the scripts that Postgres runs, and the SQL that Rust runs.
+//! A linter for the extension's own text: the scripts that Postgres runs, and with whose rights the SQL that
+//! Rust runs is run. (How that SQL is written: `linter_sql.rs`.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use scenarios::Stack;
 
-/// Where statements on what others own may be: each of these switches to the owner first.
-const SWITCH_TO_THE_OWNER: [&str; 4] = [
-    "src/store/auth_users.rs",
-    "src/store/auth_users/",
-    "src/store/vault.rs",
-    "src/store/attach.rs",
-];
+/// Which sources may run statements on what others own: each of these switches to the owner first.
+const SWITCH_TO_THE_OWNER: [&str; 3] =
+    ["src/store/auth_users/", "src/store/vault.rs", "src/store/attach.rs"];
+
+/// The queries that Rust runs.
+const QUERIES: &str = "src/store/sql";
 
 /// Whether a text, without its comments, has a statement on what others own.
 const TOUCHES: &str = r#"
@@ -43,7 +43,7 @@ fn root() -> PathBuf {
 }
 
 /// The files under a folder of the checkout, and what is in them; none where there is no such folder.
-fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+pub fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
     let mut found = Vec::new();
     for entry in entries {
@@ -86,10 +86,19 @@ fn statements_on_what_others_own_are_where_the_owner_is_switched_to() {
         |text: &str| -> bool { admin.query_one(TOUCHES, &[&text]).expect(TOUCHES).get(0) };
     let sources = files("src", ".rs");
     assert!(sources.len() > 50);
-    let elsewhere =
-        |path: &str| !SWITCH_TO_THE_OWNER.iter().any(|allowed| path.starts_with(allowed));
-    for (path, text) in sources.iter().filter(|(path, _)| elsewhere(path)) {
+    for (path, text) in &sources {
         assert!(!touches(text), "{path} touches auth.users or Vault");
+    }
+    let switches = |path: &str| SWITCH_TO_THE_OWNER.iter().any(|allowed| path.starts_with(allowed));
+    let queries = files(QUERIES, ".sql");
+    let touching: Vec<_> = queries.iter().filter(|(_, text)| touches(text)).collect();
+    assert!(touching.len() > 5);
+    for (path, _) in touching {
+        let name = path.strip_prefix(QUERIES).expect("a query's path");
+        let included = format!("sql{name}\"");
+        for (source, _) in sources.iter().filter(|(_, text)| text.contains(&included)) {
+            assert!(switches(source), "{source} runs {path} on auth.users or Vault");
+        }
     }
 
     for offender in [

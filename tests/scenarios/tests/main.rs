@@ -39,6 +39,7 @@ mod hanging;
 mod isolation;
 mod linter;
 mod linter_sources;
+mod linter_sql;
 mod lost;
 mod lost_answer_matrix;
 mod lost_answers;

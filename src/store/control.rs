@@ -1,0 +1,49 @@
+//! The one row of `cometchat.control`: the operator's switch, and notes of the worker's for `health()`.
+
+use super::statement::Statement;
+use crate::pg::rights::Rights;
+use crate::pg::spi::Timestamp;
+
+static CONTROL: Statement = Statement::new(include_str!("sql/control.sql")).seeing_now();
+
+/// Whether an operator has stopped the sending.
+pub fn paused() -> bool {
+    CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false)
+}
+
+/// Whether there was an `auth.users` once, which the trigger or the foreign key was attached to.
+pub fn expects_auth_users() -> bool {
+    CONTROL.first(&[], |row| row.flag(c"expects_auth_users")).unwrap_or(false)
+}
+
+static EXPECT_AUTH_USERS: Statement = Statement::new(include_str!("sql/expect_auth_users.sql"));
+
+/// Remembers that there is an `auth.users`.
+pub fn expect_auth_users() {
+    EXPECT_AUTH_USERS.write(&[]);
+}
+
+static NOTE_RUN: Statement = Statement::new(include_str!("sql/record_run.sql"));
+
+/// Remembers how far `process_queue()` has come.
+pub fn record_run(result: &str) {
+    NOTE_RUN.write(&[("result", result.into())]);
+}
+
+static IS_LONG_AGO: Statement =
+    Statement::with_rights(Rights::Catalog, include_str!("sql/is_long_ago.sql"));
+
+/// Whether the whole state is to be compared with `auth.users`: once a day, and after a start of the server.
+pub fn is_compare_due() -> bool {
+    let compared_at = CONTROL.first(&[], |row| row.get::<Timestamp>(c"compared_at")).flatten();
+    let inputs = [("compared_at", compared_at.into())];
+    IS_LONG_AGO.first(&inputs, |row| row.flag(c"is_long_ago")).unwrap_or(false)
+}
+
+static NOTE_COMPARED: Statement = Statement::new(include_str!("sql/record_comparison.sql"));
+
+/// Remembers that it was compared, and how many users are gone that CometChat was not told of.
+pub fn record_comparison(gone: usize) {
+    let gone = i64::try_from(gone).unwrap_or(i64::MAX);
+    NOTE_COMPARED.write(&[("gone", gone.into())]);
+}

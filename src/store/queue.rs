@@ -1,0 +1,146 @@
+//! The queue beside claiming: look at it, give users back, make them due. Each is one short transaction;
+//! nothing is held while requests are under way.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::save::{as_ms, in_flight_ms};
+use super::statement::Statement;
+use crate::pg::rights::Rights;
+use crate::pg::spi::{self, Row, Timestamp};
+use crate::pg::subxact;
+use sync::policy;
+
+/// What is not urgent waits no longer than this for a lock.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QueueState {
+    /// Milliseconds until the next user is due; 0 when one is due already.
+    pub due_in_ms: Option<i64>,
+    /// The trigger has missed users.
+    pub has_missed: bool,
+    /// Users have been claimed by another process for longer than any request takes.
+    pub has_abandoned: bool,
+}
+
+static QUEUE_STATE: Statement = Statement::new(include_str!("sql/queue_state.sql"));
+
+/// Looks without writing: an idle worker takes no transaction id.
+pub fn state(claim: i64) -> QueueState {
+    let read = |row: &Row| QueueState {
+        due_in_ms: row.get(c"due_in_ms"),
+        has_missed: row.flag(c"has_missed"),
+        has_abandoned: row.flag(c"has_abandoned"),
+    };
+    QUEUE_STATE.first(&abandoned_inputs(claim), read).unwrap_or_default()
+}
+
+fn abandoned_inputs(claim: i64) -> [spi::Input; 2] {
+    [("claim", claim.into()), ("abandoned_after_ms", as_ms(policy::ABANDONED_CLAIM).into())]
+}
+
+static REQUEUE_MISSED: Statement = Statement::new(include_str!("sql/requeue_missed.sql"));
+
+static ABANDONED_CLAIMS: Statement = Statement::new(include_str!("sql/abandoned_claims.sql"));
+
+/// Queues the users that the trigger has missed, and frees abandoned claims, as far as no lock is in the
+/// way. `false`: not all could be done.
+pub fn reclaim_stale(state: QueueState, claim: i64) -> bool {
+    let mut done = true;
+    if state.has_missed {
+        let requeue = || REQUEUE_MISSED.first(&[], |row| row.get::<i64>(c"queued"));
+        done &= matches!(subxact::run(LOCK_WAIT, requeue), Ok(Some(Some(1..))));
+    }
+    if state.has_abandoned {
+        let free = || free(&ABANDONED_CLAIMS.all(&abandoned_inputs(claim), read_claim), 0);
+        done &= subxact::run(LOCK_WAIT, free).is_ok();
+    }
+    done
+}
+
+static STALE_CLAIMS: Statement = Statement::new(include_str!("sql/stale_claims.sql"));
+
+static SESSIONS: Statement =
+    Statement::with_rights(Rights::Catalog, include_str!("sql/sessions.sql"));
+
+/// A worker that starts frees what an earlier one left behind: it is due again at once.
+/// `false`: not all could be freed, since they are locked.
+pub fn free_stale_claims(claim: i64) -> bool {
+    let read = |row: &Row| row.get::<i32>(c"pid").zip(row.get::<Timestamp>(c"backend_start"));
+    let (pids, starts): (Vec<_>, Vec<_>) = SESSIONS.all(&[], read).into_iter().flatten().unzip();
+    let stale = || {
+        let inputs = [
+            ("claim", claim.into()),
+            ("pids", spi::array(pids.iter().copied())),
+            ("backend_starts", spi::array(starts.iter().copied())),
+        ];
+        STALE_CLAIMS.all(&inputs, read_claim)
+    };
+    // Looked at first: a statement that may write takes a transaction id.
+    let found = stale();
+    found.is_empty() || {
+        free(&found, in_flight_ms());
+        stale().is_empty()
+    }
+}
+
+static FREE_CLAIMS: Statement = Statement::new(include_str!("sql/free_claims.sql"));
+
+type Claimed = Option<(Uuid, i64)>;
+
+fn read_claim(row: &Row) -> Claimed {
+    row.get::<Uuid>(c"user_id").zip(row.get::<i64>(c"claim"))
+}
+
+/// Frees claims of others whose requests may have an effect for so long; but for those that are locked.
+fn free(claims: &[Claimed], in_flight_ms: i64) {
+    let claims = || claims.iter().flatten();
+    FREE_CLAIMS.write(&[
+        ("user_id", spi::array(claims().map(|(user, _)| *user))),
+        ("claim", spi::array(claims().map(|(_, claim)| *claim))),
+        ("in_flight_ms", in_flight_ms.into()),
+    ]);
+}
+
+static RELEASE_CLAIMS: Statement = Statement::new(include_str!("sql/release_claims.sql"));
+
+/// These users will not be sent now: they are due as before.
+pub fn release_claims(users: Vec<Uuid>, claim: i64) {
+    RELEASE_CLAIMS.write(&[("user_ids", spi::array(users)), ("claim", claim.into())]);
+}
+
+static DEFER: Statement = Statement::new(include_str!("sql/defer.sql"));
+
+/// Gives claimed users back, each to be tried so many milliseconds from now.
+pub fn defer(users: &[(Uuid, i64)], claim: i64) {
+    DEFER.write(&[
+        ("claim", claim.into()),
+        ("user_id", spi::array(users.iter().map(|(user, _)| *user))),
+        ("wait_ms", spi::array(users.iter().map(|(_, wait_ms)| *wait_ms))),
+    ]);
+}
+
+static MAKE_DUE: Statement = Statement::new(include_str!("sql/make_due.sql"));
+
+/// These users, who were put off, are due now.
+pub fn make_due(users: Vec<Uuid>) {
+    MAKE_DUE.write(&[("user_ids", spi::array(users))]);
+}
+
+static MAKE_PLAN_LIMITED_DUE: Statement =
+    Statement::new(include_str!("sql/make_plan_limited_due.sql"));
+
+/// Users who wait because the plan had no room for them are due now.
+pub fn make_plan_limited_due() {
+    MAKE_PLAN_LIMITED_DUE.write(&[]);
+}
+
+static MAKE_THROTTLED_DUE: Statement = Statement::new(include_str!("sql/make_throttled_due.sql"));
+
+/// Users that a 429 put off are due now.
+pub fn make_throttled_due() {
+    MAKE_THROTTLED_DUE.write(&[]);
+}

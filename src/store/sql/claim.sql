@@ -1,0 +1,20 @@
+-- Claims users that are due, the longest due first.
+--
+-- Measured (benches, "Claiming 64 users"): what it costs does not depend on how many wait or failed, since
+-- the partial index sync_state_due has the former in this order, and not the latter.
+WITH input AS NOT MATERIALIZED (
+  SELECT $1 AS max_users, $2 AS claim
+), due AS MATERIALIZED (
+  SELECT s.user_id FROM cometchat.sync_state AS s
+  WHERE s.next_attempt_at <= now() AND s.claim IS NULL
+  ORDER BY s.next_attempt_at LIMIT (SELECT i.max_users FROM input AS i)
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE cometchat.sync_state AS s
+SET claim = i.claim, claimed_at = now(),
+    -- From now on what is stored is in doubt, until an outcome is written: the process that claims the
+    -- user after a crash knows that requests may have been sent.
+    unsettled_until = COALESCE(s.unsettled_until, 'infinity')
+FROM due AS d, input AS i
+WHERE s.user_id = d.user_id
+RETURNING s.user_id

@@ -1,0 +1,2 @@
+-- The row of cometchat.control.
+SELECT c.paused, c.expects_auth_users, c.compared_at FROM cometchat.control AS c

@@ -1,0 +1,11 @@
+-- Gives back all that is still claimed: users whose outcome could not be written are tried again, and
+-- CometChat is asked then what it has.
+WITH input AS NOT MATERIALIZED (
+  SELECT $1 AS claim, $2 AS delay_ms
+)
+UPDATE cometchat.sync_state AS s
+SET claim = NULL, claimed_at = NULL,
+    next_attempt_at = now() + i.delay_ms * interval '1 ms',
+    unsettled_until = now() + i.delay_ms * interval '1 ms'
+FROM input AS i
+WHERE s.claim = i.claim

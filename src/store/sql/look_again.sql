@@ -1,0 +1,9 @@
+-- Has the worker look at a user whom it sent something else for while a call found the user unknown.
+WITH input AS NOT MATERIALIZED (
+  SELECT $1 AS user_id, $2 AS sent_profile
+)
+UPDATE cometchat.sync_state AS s
+SET unsettled_until = GREATEST(NULLIF(s.unsettled_until, 'infinity'), now()),
+    next_attempt_at = now()
+FROM input AS i
+WHERE s.user_id = i.user_id AND s.sent_profile IS DISTINCT FROM i.sent_profile

@@ -1,0 +1,6 @@
+-- Remembers how far process_queue() has come, for health().
+WITH input AS NOT MATERIALIZED (
+  SELECT $1 AS result
+)
+UPDATE cometchat.control AS c SET run_at = now(), run_result = i.result
+FROM input AS i WHERE c.only_row
