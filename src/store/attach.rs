@@ -19,10 +19,18 @@ const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Define);
 /// None names a column, in `UPDATE OF` or `WHEN`: that would stand in the way of whoever changes it, and
 /// not see what is added later. (health() has the names too.)
 const TRIGGERS: [[&str; 3]; 5] = [
-    ["cometchat_insert", "AFTER INSERT ON auth.users FOR EACH ROW", "on_auth_user_change"],
+    ["cometchat_insert", "AFTER INSERT ON auth.users FOR EACH ROW", "on_auth_user_insert"],
     ["cometchat_update", "AFTER UPDATE ON auth.users FOR EACH ROW", "on_auth_user_update"],
-    ["cometchat_delete", "BEFORE DELETE ON auth.users FOR EACH ROW", "on_auth_user_delete"],
-    ["cometchat_deleted", "AFTER DELETE ON auth.users FOR EACH ROW", "on_auth_user_deleted"],
+    [
+        "cometchat_before_delete",
+        "BEFORE DELETE ON auth.users FOR EACH ROW",
+        "on_auth_user_before_delete",
+    ],
+    [
+        "cometchat_after_delete",
+        "AFTER DELETE ON auth.users FOR EACH ROW",
+        "on_auth_user_after_delete",
+    ],
     ["cometchat_truncate", "BEFORE TRUNCATE ON auth.users FOR EACH STATEMENT", "on_truncate"],
 ];
 

@@ -31,7 +31,7 @@ thread_local! {
 }
 
 static RUN: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
+    "UPDATE cometchat.control AS c SET process_queue_run_at = now(), process_queue_result = $1 WHERE c.only_row",
 );
 
 /// Remembers how far this run has come, for `health()`.

@@ -64,10 +64,11 @@ static IS_DUE: Statement = Statement::with_rights(
     "SELECT COALESCE($1 < now() - interval '1 day' OR $1 < pg_postmaster_start_time(), true)",
 );
 
-static COMPARED_AT: Statement = Statement::new("SELECT c.compared_at FROM cometchat.control AS c");
+static COMPARED_AT: Statement =
+    Statement::new("SELECT c.last_compared_at FROM cometchat.control AS c");
 
 static COMPARED: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET compared_at = now(), gone_unsent = $1 WHERE c.only_row",
+    "UPDATE cometchat.control AS c SET last_compared_at = now(), missed_deletions = $1 WHERE c.only_row",
 );
 
 impl Sweep {
