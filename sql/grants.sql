@@ -1,8 +1,8 @@
--- Who may do what. Last, so that it finds every object.
+-- Privileges of clients and operators. After all objects, so that it finds every one.
 --
 -- SECURITY: on Supabase, default privileges grant every new object in public to anon, authenticated
--- and service_role by name, so revoking from PUBLIC is not enough: everything is taken from
--- everybody but the owner first, whoever got it, and then given back by name.
+-- and service_role by name, so revoking from PUBLIC is not enough: first every privilege is revoked from
+-- every role but the owner, then the right ones are granted by name.
 
 DO $block$
 DECLARE
@@ -16,7 +16,8 @@ BEGIN
     FROM (
       SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
              oid::pg_catalog.regclass::text AS name, relowner AS owner,
-             COALESCE(relacl, pg_catalog.acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) AS acl
+             COALESCE(relacl, pg_catalog.acldefault(
+               CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) AS acl
       FROM pg_catalog.pg_class
       WHERE relkind IN ('r', 'v', 'S')
         AND (relnamespace = 'cometchat'::pg_catalog.regnamespace
@@ -38,26 +39,6 @@ BEGIN
       CASE object.grantee WHEN 0 THEN 'PUBLIC' ELSE object.grantee::pg_catalog.regrole::text END);
   END LOOP;
 
-  -- What the extension's own role needs. Not enqueue(), which makes its callers trusted.
-  GRANT USAGE ON SCHEMA cometchat TO cometchat_ext;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_misses TO cometchat_ext;
-  GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
-  GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
-  GRANT SELECT ON cometchat.failed_users TO cometchat_ext;
-  GRANT EXECUTE ON FUNCTION cometchat.add_foreign_key(), cometchat.auth_users(),
-    cometchat.auth_users_has_uuid(), cometchat.has_auth_users(), cometchat.requeue_missed(),
-    cometchat.caller(), cometchat.check_profile(text),
-    cometchat.diff_remote_users(), cometchat.configuration(), cometchat.listing(),
-    cometchat.page_of_users(uuid, integer, text), cometchat.send_again(uuid[]),
-    cometchat.unseen_changes(uuid, integer, boolean), cometchat.backfill(),
-    cometchat.auth_users_health(), cometchat.read_auth_users(), cometchat.remove_foreign_key(),
-    cometchat.create_foreign_key(), cometchat.create_triggers(), cometchat.drop_triggers(),
-    cometchat.list_auth_users(uuid, integer), cometchat.make_throttled_due(),
-    cometchat.mapping_is_ours(),
-    cometchat.remote_users(integer, integer),
-    cometchat.restrict(), cometchat.start_worker(), cometchat.wake(), cometchat.worker_status()
-    TO cometchat_ext;
-
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'authenticated') THEN
     GRANT SELECT ON public.cometchat_users TO authenticated;
     GRANT EXECUTE ON FUNCTION public.cometchat_ensure_user(uuid, text, text),
@@ -76,7 +57,8 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
       'cometchat.retry_failed(uuid), cometchat.worker_status(), cometchat.wake(), '
       'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
-      'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
+      'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), '
+      'cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);
   END LOOP;
   IF 'postgres' = ANY (operators) THEN
@@ -84,7 +66,3 @@ BEGIN
   END IF;
 END
 $block$;
-
--- With these rights: the schema public may not be open to all, and the foreign key is made as its owner.
-SELECT cometchat.open_public();
-SELECT cometchat.add_foreign_key();

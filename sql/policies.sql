@@ -1,10 +1,15 @@
--- Row security of the public table: one's own row, read-only.
+-- Row security of the public table: a user reads their own row.
 
 ALTER TABLE public.cometchat_users ENABLE ROW LEVEL SECURITY;
 
 -- The scalar sub-select is an init plan: the claim is read once for a statement, not once a row.
--- A sub that is no uuid, or none, selects nothing; claims that are no JSON are an error, as in any
--- policy that reads them.
+-- A sub that is not a uuid, or a missing one, selects nothing; claims that are not JSON are an error, as
+-- in every policy that reads them.
+--
+-- SECURITY: where both claim styles are set, the older one decides, as in Supabase's auth.uid(): this
+-- policy must agree with the policies of the app's own tables. src/calls/caller.rs is stricter, since it
+-- acts for the user: two styles that differ are no session there. Neither grants more than the other to
+-- a caller with one style, which is all that PostgREST sets.
 CREATE POLICY cometchat_users_own_row ON public.cometchat_users FOR SELECT
 USING (user_id = (
   SELECT CASE WHEN claim.sub OPERATOR(pg_catalog.~*)

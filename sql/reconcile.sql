@@ -1,14 +1,9 @@
--- Does CometChat agree with us: its own list against our state, and our state against auth.users.
+-- Compares CometChat's list of users with sync_state, and sync_state with auth.users.
 
-CREATE FUNCTION cometchat.remote_users(page integer, per_page integer) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'cometchat_remote_users_wrapper';
-COMMENT ON FUNCTION cometchat.remote_users(integer, integer) IS
-  'One page of CometChat''s own list of users, each with the fields in which it differs from ours.';
-
--- The list is as long as CometChat has users: what a function returns, and what is joined, spills to
--- disk beyond work_mem.
-CREATE FUNCTION cometchat.listing() RETURNS TABLE (uid text, gone boolean, differs text)
+-- The list may be longer than memory allows: what a function returns, and what is joined, spills to disk
+-- beyond work_mem.
+CREATE FUNCTION cometchat.list_all_remote_users()
+RETURNS TABLE (uid text, deactivated boolean, differing_fields text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100000 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
@@ -16,10 +11,10 @@ DECLARE
   page integer := 1;
 BEGIN
   LOOP
-    answer := cometchat.remote_users(page, 1000);
+    answer := cometchat.list_remote_users(page, 1000);
     IF answer ? 'error' THEN
       RAISE object_not_in_prerequisite_state USING MESSAGE = answer ->> 'error',
-        HINT = 'SELECT * FROM cometchat.health() says what to do.';
+        HINT = 'SELECT * FROM cometchat.health() shows the cause and the fix.';
     END IF;
     RETURN QUERY
       SELECT u.uid, u.deactivated, u.differs
@@ -30,115 +25,109 @@ BEGIN
   END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.listing() IS
+COMMENT ON FUNCTION cometchat.list_all_remote_users() IS
   'CometChat''s whole list of users: uid, whether deactivated, and the fields that differ from ours.';
 
 CREATE FUNCTION cometchat.diff_remote_users()
-RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text, mendable boolean)
+RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text, repairable boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   WITH remote AS MATERIALIZED (
-    SELECT r.uid, r.gone, r.differs FROM cometchat.listing() AS r
-  ), ours AS (
+    SELECT r.uid, r.deactivated, r.differing_fields FROM cometchat.list_all_remote_users() AS r
+  ), local AS (
     SELECT s.user_id, COALESCE(u.cometchat_uid, s.cometchat_uid) AS uid, s.deactivated,
-           s.sent_profile IS NOT NULL AS should_be_there,
+           s.sent_profile IS NOT NULL AS expected,
            s.next_attempt_at IS NOT NULL OR s.claim IS NOT NULL AS pending
     FROM cometchat.sync_state AS s
     LEFT JOIN public.cometchat_users AS u ON u.user_id = s.user_id
   )
-  SELECT 'missing', o.user_id, o.uid,
+  SELECT 'missing', l.user_id, l.uid,
          CASE WHEN r.uid IS NULL THEN 'not in CometChat' ELSE 'deactivated in CometChat' END,
-         -- somebody's decision in the dashboard stands
+         -- a deactivation in the dashboard is an operator's decision and stays
          r.uid IS NULL
-  FROM ours AS o LEFT JOIN remote AS r ON r.uid = o.uid
-  WHERE o.should_be_there AND NOT o.pending AND (r.uid IS NULL OR r.gone)
+  FROM local AS l LEFT JOIN remote AS r ON r.uid = l.uid
+  WHERE l.expected AND NOT l.pending AND (r.uid IS NULL OR r.deactivated)
   UNION ALL
-  SELECT 'drifted', o.user_id, o.uid, 'differs in ' || r.differs, true
-  FROM ours AS o JOIN remote AS r ON r.uid = o.uid AND NOT r.gone
-  WHERE o.should_be_there AND NOT o.pending AND r.differs <> ''
+  SELECT 'drifted', l.user_id, l.uid, 'differs in ' || r.differing_fields, true
+  FROM local AS l JOIN remote AS r ON r.uid = l.uid AND NOT r.deactivated
+  WHERE l.expected AND NOT l.pending AND r.differing_fields <> ''
   UNION ALL
-  SELECT 'drifted', o.user_id, o.uid, 'active in CometChat, deactivated here', true
-  FROM ours AS o JOIN remote AS r ON r.uid = o.uid AND NOT r.gone
-  WHERE o.deactivated AND NOT o.pending
+  SELECT 'drifted', l.user_id, l.uid, 'active in CometChat, deactivated here', true
+  FROM local AS l JOIN remote AS r ON r.uid = l.uid AND NOT r.deactivated
+  WHERE l.deactivated AND NOT l.pending
   UNION ALL
   SELECT 'orphan', NULL, r.uid, 'in CometChat, unknown here', false
   FROM remote AS r
-  WHERE NOT r.gone
+  WHERE NOT r.deactivated
     AND NOT EXISTS (SELECT FROM public.cometchat_users AS u WHERE u.cometchat_uid = r.uid)
-    AND NOT EXISTS (SELECT FROM ours AS o WHERE o.uid = r.uid)
-    AND NOT EXISTS (SELECT FROM ours AS o WHERE o.user_id::text = r.uid)
+    AND NOT EXISTS (SELECT FROM local AS l WHERE l.uid = r.uid)
+    AND NOT EXISTS (SELECT FROM local AS l WHERE l.user_id::text = r.uid)
 $function$;
-COMMENT ON FUNCTION cometchat.diff_remote_users() IS 'Where CometChat''s list and our state disagree.';
+COMMENT ON FUNCTION cometchat.diff_remote_users() IS
+  'The differences between CometChat''s list of users and cometchat.sync_state.';
 
-CREATE FUNCTION cometchat.unseen_changes(from_id uuid, most integer, repair boolean) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'cometchat_unseen_changes_wrapper';
-COMMENT ON FUNCTION cometchat.unseen_changes(uuid, integer, boolean) IS
-  'Compares the state of so many users, from an id on, with auth.users: who changed, was banned or was '
-  'deleted without the trigger having seen it. With repair they are queued.';
-
--- Whom CometChat has, or should have: read again by whoever sends next, and mended.
-CREATE FUNCTION cometchat.send_again(users uuid[]) RETURNS void
+-- The next attempt reads these users from CometChat and sends what differs.
+CREATE FUNCTION cometchat.resync_users(user_ids uuid[]) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   UPDATE cometchat.sync_state AS s
   SET sent_profile = NULL, sent_metadata = NULL, next_attempt_at = pg_catalog.now(),
       wanted_revision = s.wanted_revision + 1, attempts = 0, failed_at = NULL
-  WHERE s.user_id = ANY (send_again.users)
+  WHERE s.user_id = ANY (resync_users.user_ids)
 $function$;
-COMMENT ON FUNCTION cometchat.send_again(uuid[]) IS
-  'Queues users as if nothing were known of what CometChat has.';
+COMMENT ON FUNCTION cometchat.resync_users(uuid[]) IS
+  'Queues users, and forgets which profile CometChat has.';
 
 CREATE FUNCTION cometchat.reconcile(repair boolean DEFAULT false)
 RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
-  caller oid := cometchat.caller();
-  app text := cometchat.configuration() #>> '{value,app_id}';
+  caller oid := cometchat.calling_role();
+  app_id text := cometchat.configuration() #>> '{value,app_id}';
   answer jsonb;
   finding record;
-  sending boolean := true;
-  mendable uuid[] := '{}';
+  may_send boolean := true;
+  repairable uuid[] := '{}';
   -- where the next page begins
   at uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
-  PERFORM cometchat.become();
-  -- SECURITY: inside a security-restricted operation nobody calls, and nothing is sent.
+  PERFORM cometchat.switch_role();
+  -- SECURITY: inside a security-restricted operation there is no caller, and nothing is sent.
   IF caller IS NULL
      OR repair AND NOT pg_catalog.has_function_privilege(caller, 'cometchat.pause()', 'EXECUTE') THEN
     RAISE insufficient_privilege USING MESSAGE = 'permission denied to repair',
-      HINT = 'cometchat.reconcile() without repair only looks.';
+      HINT = 'cometchat.reconcile() without repair only compares.';
   END IF;
-  -- The whole comparison is made for the first row; nothing is sent after it.
+  -- All requests are sent before the first row is there, and none after it.
   FOR finding IN SELECT c.* FROM cometchat.diff_remote_users() AS c LOOP
-    IF sending THEN
+    IF may_send THEN
       PERFORM cometchat.restrict();
-      sending := false;
+      may_send := false;
     END IF;
     kind := finding.kind;
     user_id := finding.user_id;
     cometchat_uid := finding.cometchat_uid;
     detail := finding.detail;
     RETURN NEXT;
-    IF repair AND finding.mendable THEN
-      mendable := mendable || finding.user_id;
-      IF pg_catalog.cardinality(mendable) >= 1000 THEN
-        PERFORM cometchat.send_again(mendable);
-        mendable := '{}';
+    IF repair AND finding.repairable THEN
+      repairable := repairable || finding.user_id;
+      IF pg_catalog.cardinality(repairable) >= 1000 THEN
+        PERFORM cometchat.resync_users(repairable);
+        repairable := '{}';
       END IF;
     END IF;
   END LOOP;
-  IF sending THEN
+  IF may_send THEN
     PERFORM cometchat.restrict();
   END IF;
   IF repair THEN
-    PERFORM cometchat.send_again(mendable);
+    PERFORM cometchat.resync_users(repairable);
   END IF;
 
-  -- What no trigger saw, of those of whom anything is known
+  -- Changes in auth.users that the trigger missed, of users with a sync state or a mapping;
   WHILE at IS NOT NULL LOOP
-    answer := cometchat.unseen_changes(at, 1000, repair) -> 'value';
+    answer := cometchat.diff_auth_users(at, 1000, repair) -> 'value';
     RETURN QUERY
       SELECT f.kind, f.user_id, f.cometchat_uid, f.detail
       FROM pg_catalog.jsonb_to_recordset(answer -> 'found')
@@ -146,14 +135,15 @@ BEGIN
     at := answer ->> 'next';
   END LOOP;
 
-  -- and of the others.
+  -- and users who should have one.
   IF cometchat.has_auth_users() THEN
     LOOP
       kind := NULL;
-      FOR finding IN SELECT p.* FROM cometchat.page_of_users(at, 1000, app) AS p ORDER BY p.user_id LOOP
+      FOR finding IN SELECT p.* FROM cometchat.backfill_page(at, 1000, app_id) AS p
+                     ORDER BY p.user_id LOOP
         at := finding.user_id;
         kind := 'missing';
-        IF finding.left_out THEN
+        IF finding.missing THEN
           user_id := finding.user_id;
           cometchat_uid := NULL;
           detail := 'in auth.users, never sent to CometChat';
@@ -168,11 +158,12 @@ BEGIN
   END IF;
 
   IF repair THEN
-    UPDATE cometchat.control SET compared_at = pg_catalog.now(), gone_unsent = 0 WHERE only_row;
+    UPDATE cometchat.control SET last_compared_at = pg_catalog.now(), missed_deletions = 0
+    WHERE only_row;
     PERFORM cometchat.wake();
   END IF;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.reconcile(boolean) IS
-  'Compares with CometChat''s own list and with auth.users: missing, orphan, drifted, gone; with repair it '
+  'Compares with CometChat''s own list and with auth.users: missing, orphan, drifted, gone. With repair it '
   'queues the fixes.';

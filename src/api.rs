@@ -1,4 +1,4 @@
-//! The functions that SQL calls. Shells, nothing else; declared in sql/functions.sql.
+//! The functions that SQL calls. Shells, nothing else; declared in sql/native.
 
 use cometchat::limits;
 use pgrx::datum::AnyElement;
@@ -111,19 +111,19 @@ fn cometchat_configuration() -> Json {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_remote_users(page: i32, per_page: i32) -> Json {
+fn cometchat_list_remote_users(page: i32, per_page: i32) -> Json {
     report(remote::users(page.unsigned_abs(), per_page.unsigned_abs()))
 }
 
 /// Reads no user, in the way that every user is read: raises the error that it would raise.
 #[pg_extern(sql = false)]
-fn cometchat_read_auth_users() {
+fn cometchat_check_auth_users() {
     store::load(unseen::beginning());
 }
 
 /// One page of users, compared with `auth.users`; with `repair`, those that differ are queued.
 #[pg_extern(sql = false)]
-fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
+fn cometchat_diff_auth_users(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
     report(app::app_id().map(|app_id| {
         let page =
             unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
@@ -145,13 +145,13 @@ fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_create_triggers() {
+fn cometchat_create_auth_triggers() {
     let always = attach::drop_triggers();
     attach::create_triggers(&always);
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_drop_triggers() {
+fn cometchat_drop_auth_triggers() {
     attach::drop_triggers();
 }
 
@@ -166,7 +166,7 @@ fn cometchat_remove_foreign_key() {
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_open_public() {
+fn cometchat_grant_usage_on_public() {
     attach::open_public();
 }
 
@@ -177,15 +177,15 @@ fn cometchat_list_auth_users(
     most: i32,
 ) -> TableIterator<
     'static,
-    (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(by_itself, bool)),
+    (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(automatic, bool)),
 > {
     let policy = config::sync_policy();
-    let by_itself = move |user: &auth_users::Listed| {
+    let automatic = move |user: &auth_users::Listed| {
         (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)
     };
     let page = auth_users::page(after.map(from_pgrx), most.into());
     TableIterator::new(
-        page.into_iter().map(move |user| (to_pgrx(user.user), user.suspended, by_itself(&user))),
+        page.into_iter().map(move |user| (to_pgrx(user.user), user.suspended, automatic(&user))),
     )
 }
 
@@ -197,12 +197,12 @@ fn cometchat_auth_user_differs(old: AnyElement, new: AnyElement) -> bool {
 
 /// The role outside all functions; null where that role need not be the caller.
 #[pg_extern(sql = false)]
-fn cometchat_caller() -> Option<pg_sys::Oid> {
+fn cometchat_calling_role() -> Option<pg_sys::Oid> {
     (!rights::are_restricted()).then(session::outer_role)
 }
 
 #[pg_extern(sql = false)]
-fn cometchat_become() {
+fn cometchat_switch_role() {
     rights::become_ours(false);
 }
 

@@ -12,25 +12,14 @@ mod config; // the settings
 mod http; // clients that send under this database's settings and limits
 mod pg; // what Postgres offers only through its C API
 mod shmem; // what all processes of the server know together
+#[rustfmt::skip]
+mod sql; // the SQL of CREATE EXTENSION: which files, in which order
 mod store; // all SQL that Rust runs
 mod worker; // the background processes: whatever was committed reaches CometChat
 
 use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!(name, version);
-
-extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
-extension_sql_file!("../sql/foreign_key.sql", name = "foreign_key", requires = ["tables"]);
-extension_sql_file!("../sql/policies.sql", name = "policies", requires = ["foreign_key"]);
-extension_sql_file!("../sql/control.sql", name = "control", requires = ["policies"]);
-extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["control"]);
-extension_sql_file!("../sql/trigger.sql", name = "trigger", requires = ["queue"]);
-extension_sql_file!("../sql/operate.sql", name = "operate", requires = ["trigger"]);
-extension_sql_file!("../sql/health.sql", name = "health", requires = ["operate"]);
-extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["health"]);
-extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["reconcile"]);
-extension_sql_file!("../sql/owner.sql", name = "owner", requires = ["functions"]);
-extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["owner"], finalize);
 
 /// Runs once in each process that loads the library; in the postmaster when it is preloaded.
 /// It only declares settings: no thread, socket or TLS state is made before a call needs it.

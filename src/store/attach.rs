@@ -20,10 +20,10 @@ const AUTH_USERS: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Define);
 /// None names a column, in `UPDATE OF` or `WHEN`: that would stand in the way of a change of its type, and
 /// not see what is added later. (health() has the names too.)
 const TRIGGERS: [[&str; 4]; 5] = [
-    ["cometchat_insert", "AFTER INSERT", "ROW", "on_auth_user_change"],
+    ["cometchat_insert", "AFTER INSERT", "ROW", "on_auth_user_insert"],
     ["cometchat_update", "AFTER UPDATE", "ROW", "on_auth_user_update"],
-    ["cometchat_delete", "BEFORE DELETE", "ROW", "on_auth_user_delete"],
-    ["cometchat_deleted", "AFTER DELETE", "ROW", "on_auth_user_deleted"],
+    ["cometchat_before_delete", "BEFORE DELETE", "ROW", "on_auth_user_before_delete"],
+    ["cometchat_after_delete", "AFTER DELETE", "ROW", "on_auth_user_after_delete"],
     ["cometchat_truncate", "BEFORE TRUNCATE", "STATEMENT", "on_truncate"],
 ];
 

@@ -89,10 +89,7 @@ fn write_results(
         ("maps", column(all, |r| r.job.remote.mapped && kept.contains(&r.job.user))),
         ("app_id", column(all, |r| is_about_an_account(r).then_some(r.job.app_id.as_str()))),
         ("sent_profile", column(all, |r| r.job.remote.sent.as_ref().map(|s| s.profile.as_str()))),
-        (
-            "sent_metadata",
-            column(all, |r| r.job.remote.sent.as_ref().map(|s| s.metadata.as_str())),
-        ),
+        ("sent_metadata", column(all, |r| r.job.remote.sent.as_ref().map(|s| s.metadata.as_str()))),
         ("sent_fields", column(all, |r| r.job.remote.sent.as_ref().map(|s| s.keys.join(",")))),
         ("deactivated", column(all, |r| r.job.remote.deactivated)),
         ("revoke_pending", column(all, |r| r.job.remote.revoke_pending)),

@@ -35,8 +35,8 @@ static IS_LONG_AGO: Statement =
 
 /// Whether the whole state is to be compared with `auth.users`: once a day, and after a start of the server.
 pub fn is_compare_due() -> bool {
-    let compared_at = CONTROL.first(&[], |row| row.get::<Timestamp>(c"compared_at")).flatten();
-    let inputs = [("compared_at", compared_at.into())];
+    let compared_at = CONTROL.first(&[], |row| row.get::<Timestamp>(c"last_compared_at")).flatten();
+    let inputs = [("last_compared_at", compared_at.into())];
     IS_LONG_AGO.first(&inputs, |row| row.flag(c"is_long_ago")).unwrap_or(false)
 }
 

@@ -1,2 +1,2 @@
 -- The row of cometchat.control.
-SELECT c.paused, c.expects_auth_users, c.compared_at FROM cometchat.control AS c
+SELECT c.paused, c.expects_auth_users, c.last_compared_at FROM cometchat.control AS c

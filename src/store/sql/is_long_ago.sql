@@ -1,7 +1,7 @@
 -- Whether a time is more than a day ago, or before the server started; null is long ago.
 WITH input AS NOT MATERIALIZED (
-  SELECT $1 AS compared_at
+  SELECT $1 AS last_compared_at
 )
-SELECT COALESCE(i.compared_at < now() - interval '1 day'
-                OR i.compared_at < pg_postmaster_start_time(), true) AS is_long_ago
+SELECT COALESCE(i.last_compared_at < now() - interval '1 day'
+                OR i.last_compared_at < pg_postmaster_start_time(), true) AS is_long_ago
 FROM input AS i

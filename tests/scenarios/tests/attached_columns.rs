@@ -178,7 +178,7 @@ fn attaching_once_more_replaces_triggers_of_an_older_form_and_keeps_what_fires_a
     let definitions =
         "SELECT string_agg(pg_get_triggerdef(oid) || tgenabled::text, E'\\n' ORDER BY tgname)
                        FROM pg_trigger WHERE tgrelid = 'auth.users'::regclass AND NOT tgisinternal";
-    stack.execute("ALTER TABLE auth.users ENABLE ALWAYS TRIGGER cometchat_delete");
+    stack.execute("ALTER TABLE auth.users ENABLE ALWAYS TRIGGER cometchat_before_delete");
     let fresh = stack.value(definitions);
     assert!(fresh
         .as_deref()
@@ -186,7 +186,7 @@ fn attaching_once_more_replaces_triggers_of_an_older_form_and_keeps_what_fires_a
     stack.execute(
         "DROP TRIGGER cometchat_update ON auth.users;
          CREATE TRIGGER cometchat_update AFTER UPDATE OF email ON auth.users FOR EACH ROW
-         WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION cometchat.on_auth_user_change();
+         WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION cometchat.on_auth_user_insert();
          ALTER TABLE auth.users DISABLE TRIGGER cometchat_insert",
     );
     assert_ne!(stack.value(definitions), fresh);
@@ -214,7 +214,7 @@ fn a_table_that_was_swapped_for_another_is_attached_to_as_the_first_was() {
          INSERT INTO auth.users_new SELECT id, email FROM auth.users;
          ALTER TABLE auth.users RENAME TO users_old; ALTER TABLE auth.users_new RENAME TO users; COMMIT",
     );
-    let attached = "SELECT ok FROM cometchat.health() WHERE check_name = 'trigger attached'";
+    let attached = "SELECT ok FROM cometchat.health() WHERE check_name = 'auth trigger'";
     assert_eq!(stack.value(attached).as_deref(), Some("false"));
 
     stack.execute("SELECT cometchat.enable_auth_trigger()");

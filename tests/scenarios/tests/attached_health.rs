@@ -10,7 +10,7 @@ const TRIGGERS: &str = "SELECT tgname::text FROM pg_trigger
 /// What health() says of the triggers: ok, and the rest.
 fn health(stack: &Stack) -> (bool, String) {
     let sql = "SELECT ok, concat_ws(' | ', detail, hint) FROM cometchat.health()
-               WHERE check_name = 'trigger attached'";
+               WHERE check_name = 'auth trigger'";
     let row = stack.db.admin().query_one(sql, &[]).expect(sql);
     (row.get(0), row.get(1))
 }
@@ -63,7 +63,7 @@ fn a_trigger_that_is_disabled_on_a_partition_or_of_an_older_form_is_named_too() 
     stack.execute(
         "DROP TRIGGER cometchat_update ON auth.users;
          CREATE TRIGGER cometchat_update AFTER UPDATE OF email ON auth.users FOR EACH ROW
-         EXECUTE FUNCTION cometchat.on_auth_user_change()",
+         EXECUTE FUNCTION cometchat.on_auth_user_insert()",
     );
     let (ok, said) = health(&stack);
     assert!(!ok && said.contains("cometchat_update"), "{said}");

@@ -132,7 +132,7 @@ fn whatever_deletes_a_user_and_whatever_becomes_of_them_there_what_was_theirs_go
 fn it_goes_also_when_cometchat_refuses_the_farewell_for_good() {
     let stack = Stack::syncing();
     let (ada, _) = with_ada(&stack);
-    stack.execute("ALTER TABLE auth.users DISABLE TRIGGER cometchat_deleted");
+    stack.execute("ALTER TABLE auth.users DISABLE TRIGGER cometchat_after_delete");
     stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").uid(&ada.to_string()));
 
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));

@@ -21,7 +21,7 @@ fn asking_for(stack: &Stack, victim: Uuid) -> Trap {
                END IF;
              END $$;
              INSERT INTO trap.commands VALUES ('SELECT trap.ask()'),
-               ('ALTER FUNCTION cometchat.on_auth_user_change() SET search_path = trap'),
+               ('ALTER FUNCTION cometchat.on_auth_user_insert() SET search_path = trap'),
                ('ALTER FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) SECURITY INVOKER')"
         ),
     );
@@ -38,7 +38,7 @@ fn asked_in_vain(stack: &Stack, victim: Uuid) {
     assert_eq!(stack.value(told).as_deref(), Some("0"));
     assert_eq!(stack.chat_user(victim)["name"], "Victim");
     let altered = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'cometchat'::regnamespace
-        AND proname IN ('on_auth_user_change', 'record_trigger_failure')
+        AND proname IN ('on_auth_user_insert', 'record_trigger_failure')
         AND NOT (prosecdef AND 'search_path=pg_catalog, pg_temp' = ANY (proconfig))";
     assert_eq!(stack.value(altered).as_deref(), Some("0"));
 }
@@ -177,7 +177,7 @@ fn nobody_but_a_superuser_changes_our_functions_or_has_events_fire() {
         for function in [
             "public.cometchat_ensure_user(uuid, text, text)",
             "cometchat.health()",
-            "cometchat.on_auth_user_change()",
+            "cometchat.on_auth_user_insert()",
             "cometchat.record_trigger_failure(text, text, uuid, boolean)",
         ] {
             for change in [
@@ -232,7 +232,7 @@ fn a_role_that_may_create_roles_gains_no_superuser_by_joining_ours() {
         "ALTER FUNCTION cometchat.backfill() SECURITY INVOKER",
         "CREATE OR REPLACE FUNCTION cometchat.retry_failed(user_id uuid DEFAULT NULL) RETURNS bigint
          LANGUAGE plpgsql AS $$ BEGIN PERFORM trap.take('a function of ours'); RETURN 0; END $$",
-        "CREATE OR REPLACE FUNCTION cometchat.on_auth_user_change() RETURNS trigger
+        "CREATE OR REPLACE FUNCTION cometchat.on_auth_user_insert() RETURNS trigger
          LANGUAGE plpgsql AS $$ BEGIN PERFORM trap.take('our trigger function'); RETURN NULL; END $$",
     ] {
         let _ = trap.session(&stack.db).batch_execute(sql);

@@ -144,7 +144,7 @@ fn the_service_role_gets_no_repair_out_of_a_superusers_housekeeping() {
 
 #[test]
 fn nothing_of_the_operators_reaches_cometchat_from_a_superusers_housekeeping() {
-    for call in ["reconcile()", "health()", "remote_users(1, 1)", "send_batch()"] {
+    for call in ["reconcile()", "health()", "list_remote_users(1, 1)", "send_batch()"] {
         let (stack, _) = Stack::with_ada();
         stack.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cometchat TO service_role");
         plant(&stack, "service_role", &format!("cometchat.{call}"));

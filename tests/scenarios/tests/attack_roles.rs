@@ -214,7 +214,7 @@ fn a_role_without_superuser_tries_to_bind_our_library_by_itself() {
     for mut session in
         [stack.session(mallory), stack.service(), Session::of(stack.db.connect("postgres"))]
     {
-        for symbol in ["ensure_user", "claim_batch", "configuration", "remote_users"] {
+        for symbol in ["ensure_user", "claim_batch", "configuration", "list_remote_users"] {
             let sql = format!(
                 "CREATE FUNCTION pg_temp.f() RETURNS jsonb LANGUAGE c
                  AS '$libdir/cometchat_ext', 'cometchat_{symbol}_wrapper'"

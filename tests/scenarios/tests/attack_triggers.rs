@@ -6,18 +6,19 @@ use scenarios::{Session, Stack, Trap};
 fn a_role_tries_to_call_trigger_functions_directly() {
     let (stack, ada) = Stack::with_ada();
     for function in [
-        "on_auth_user_change",
-        "on_auth_user_delete",
-        "on_auth_user_deleted",
+        "on_auth_user_insert",
+        "on_auth_user_before_delete",
+        "on_auth_user_after_delete",
         "on_auth_user_update",
         "on_truncate",
-        "note_all",
+        "record_all_missed",
         "record_trigger_failure",
-        "create_triggers",
-        "drop_triggers",
+        "create_auth_triggers",
+        "drop_auth_triggers",
         "create_foreign_key",
-        "open_public",
-        "caller",
+        "grant_usage_on_public",
+        "calling_role",
+        "switch_role",
         "restrict",
     ] {
         let arguments =
@@ -28,9 +29,9 @@ fn a_role_tries_to_call_trigger_functions_directly() {
         assert_eq!(Session::of(stack.db.connect("postgres")).sqlstate(&sql), "42501");
     }
     for function in [
-        "on_auth_user_change",
-        "on_auth_user_delete",
-        "on_auth_user_deleted",
+        "on_auth_user_insert",
+        "on_auth_user_before_delete",
+        "on_auth_user_after_delete",
         "on_auth_user_update",
         "on_truncate",
         "enqueue_row",
@@ -49,9 +50,12 @@ fn a_user_tries_to_put_our_trigger_functions_on_a_table_of_its_own() {
         }
         let mut session = stack.session(ada);
         session.execute("CREATE TEMP TABLE own (id uuid)");
-        for function in
-            ["enqueue_row", "on_auth_user_change", "on_auth_user_delete", "on_auth_user_deleted"]
-        {
+        for function in [
+            "enqueue_row",
+            "on_auth_user_insert",
+            "on_auth_user_before_delete",
+            "on_auth_user_after_delete",
+        ] {
             let sql = format!(
                 "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
             );
@@ -65,7 +69,9 @@ fn the_service_role_and_postgres_try_the_triggers_that_are_not_for_their_tables(
     let (stack, _) = Stack::with_ada();
     for mut session in [stack.service(), Session::of(stack.db.connect("postgres"))] {
         session.execute("CREATE TEMP TABLE own (id uuid)");
-        for function in ["on_auth_user_change", "on_auth_user_delete", "on_auth_user_deleted"] {
+        for function in
+            ["on_auth_user_insert", "on_auth_user_before_delete", "on_auth_user_after_delete"]
+        {
             let sql = format!(
                 "CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION cometchat.{function}()"
             );

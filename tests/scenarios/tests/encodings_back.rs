@@ -114,7 +114,7 @@ fn what_operators_call_works_with_names_of_all_kinds(encoding: Encoding) {
     assert!(service.revoke(Some(*user)).success());
     assert_ne!(service.ensure(Some(*user), None, None).token(), token);
     let health = "SELECT h.check_name FROM cometchat.health() AS h
-                  WHERE h.ok AND h.check_name IN ('configured', 'key accepted', 'failed users')";
+                  WHERE h.ok AND h.check_name IN ('configuration', 'API key', 'failed users')";
     assert_eq!(admin.query(health, &[]).expect(health).len(), 3);
     stack.chat.set_fault(says(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
     assert_eq!(admin.query(health, &[]).expect(health).len(), 2);

@@ -17,8 +17,8 @@ WITH ours AS (
   -- Runs at every login, and does without a SET clause: word by word what has been looked at.
   SELECT oid FROM routine
   WHERE name = 'cometchat.on_auth_user_update()' AND trim(regexp_replace(code, '\s+', ' ', 'g')) =
-    'BEGIN IF cometchat.auth_user_differs(OLD, NEW) THEN PERFORM cometchat.auth_user_changed(OLD, NEW); '
-    'END IF; RETURN NULL; EXCEPTION WHEN OTHERS THEN BEGIN PERFORM cometchat.auth_user_changed(OLD, NEW); '
+    'BEGIN IF cometchat.auth_user_differs(OLD, NEW) THEN PERFORM cometchat.enqueue_changed_user(OLD, NEW); '
+    'END IF; RETURN NULL; EXCEPTION WHEN OTHERS THEN BEGIN PERFORM cometchat.enqueue_changed_user(OLD, NEW); '
     'EXCEPTION WHEN OTHERS THEN NULL; END; RETURN NULL; END'
 ), relation AS (
   SELECT c.*, c.oid::regclass::text AS name FROM pg_class AS c
@@ -104,10 +104,10 @@ WHERE prosecdef AND pg_get_userbyid(proowner) <> 'cometchat_ext'
   AND oid NOT IN (SELECT oid FROM pinned)
   AND (lanname <> 'plpgsql'
        -- before it takes on others it may look at catalogs only
-       OR code !~ 'PERFORM cometchat\.(restrict|become)\(\)'
-       OR (regexp_split_to_array(code, 'PERFORM cometchat\.(restrict|become)'))[1]
+       OR code !~ 'PERFORM cometchat\.(restrict|switch_role)\(\)'
+       OR (regexp_split_to_array(code, 'PERFORM cometchat\.(restrict|switch_role)'))[1]
           ~* '\m(FROM|JOIN|UPDATE|INSERT\s+INTO|DELETE)\s+(?!pg_catalog\.)\w'
-       OR code ~ 'cometchat\.become' AND code !~ 'cometchat\.restrict')
+       OR code ~ 'cometchat\.switch_role' AND code !~ 'cometchat\.restrict')
 UNION ALL
 SELECT 'owner with rights of its own', rolname FROM pg_roles
 WHERE rolname = 'cometchat_ext'
@@ -181,7 +181,7 @@ fn every_rule_finds_an_object_that_breaks_it() {
         ("not owned by a superuser", "ALTER FUNCTION cometchat.wake() OWNER TO cometchat_ext".into()),
         ("definer that keeps a superuser's rights", body("DELETE FROM cometchat.trigger_misses")),
         ("definer that keeps a superuser's rights", function(&format!("SECURITY DEFINER {safe}"))),
-        ("definer that keeps a superuser's rights", body("PERFORM cometchat.become()")),
+        ("definer that keeps a superuser's rights", body("PERFORM cometchat.switch_role()")),
         ("definer that keeps a superuser's rights", body("DELETE FROM cometchat.trigger_misses; PERFORM cometchat.restrict()")),
         ("not owned by a superuser", "ALTER VIEW cometchat.progress OWNER TO cometchat_ext".into()),
         ("not owned by a superuser", "ALTER SCHEMA cometchat OWNER TO cometchat_ext".into()),

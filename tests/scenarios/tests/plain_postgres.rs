@@ -169,7 +169,7 @@ fn a_mapping_that_was_given_to_somebody_else_is_not_used_and_health_says_the_cur
     assert_eq!(row(hint), None);
     stack.execute("ALTER TABLE public.cometchat_users RENAME TO others");
     assert_eq!(admin(&stack).ensure(Some(ada), None, None).code(), "DATABASE");
-    assert_eq!(row(failing).as_deref(), Some("table owner: public.cometchat_users is gone"));
+    assert_eq!(row(failing).as_deref(), Some("table owner: public.cometchat_users does not exist"));
 }
 
 #[test]

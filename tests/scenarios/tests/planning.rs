@@ -17,13 +17,13 @@ const COUNTED: [&str; 5] = [
 ];
 
 /// Statements that were compiled, other than those of whoever calls us, Postgres's own of the foreign
-/// key, and the one call of a function that goes without settings of its own (see sql/trigger.sql).
+/// key, and the one call of a function that goes without settings of its own (see sql/auth_trigger.sql).
 const COMPILED: &str =
     "SELECT string_agg(format('%s: %s', s.jit_functions, left(s.query, 200)), E'\n')
      FROM extensions.pg_stat_statements AS s
      JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid AND d.datname = current_database()
      WHERE s.jit_functions > 0 AND NOT s.toplevel AND s.query ~ 'cometchat|auth\\.users|ours|known'
-       AND s.query !~ 'FROM ONLY|^SELECT cometchat.auth_user_changed'";
+       AND s.query !~ 'FROM ONLY|^SELECT cometchat.enqueue_changed_user'";
 
 fn counted() -> Stack {
     let stack = Stack::on(Database::like_supabase(Cluster::start(&COUNTED)), Simulator::start());

@@ -157,7 +157,7 @@ fn health_knows_when_it_last_ran_and_how_that_ended() {
         assert!(said.starts_with(what), "{said}");
         said
     };
-    let worker = "SELECT ok FROM cometchat.health() WHERE check_name = 'worker running'";
+    let worker = "SELECT ok FROM cometchat.health() WHERE check_name = 'worker'";
     assert!(says("true").contains("never called"));
     assert_eq!(stack.value(worker).as_deref(), Some("false"));
 
@@ -177,7 +177,8 @@ fn health_knows_when_it_last_ran_and_how_that_ended() {
     stack.db.set("cometchat.region", Some("us"));
     goes_on(&stack, &users);
     assert!(says("true").ends_with("done"));
-    let long_ago = "UPDATE cometchat.control SET run_at = now() - interval '1 hour' WHERE true";
+    let long_ago =
+        "UPDATE cometchat.control SET process_queue_run_at = now() - interval '1 hour' WHERE true";
     stack.execute(long_ago);
     assert!(says("false").contains("01:00:0"));
 }

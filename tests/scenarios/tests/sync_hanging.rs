@@ -143,7 +143,7 @@ fn updating_the_extension_does_not_wait_for_it() {
     // What an update does: another column, another function, the trigger's function anew.
     let update = "ALTER TABLE cometchat.sync_state ADD COLUMN another integer;
                   CREATE FUNCTION cometchat.another() RETURNS integer LANGUAGE sql AS 'SELECT 1';
-                  ALTER FUNCTION cometchat.on_auth_user_change() SET search_path = pg_catalog;
+                  ALTER FUNCTION cometchat.on_auth_user_insert() SET search_path = pg_catalog;
                   DROP INDEX cometchat.sync_state_due;
                   CREATE INDEX sync_state_due ON cometchat.sync_state (next_attempt_at)
                     WHERE next_attempt_at IS NOT NULL AND claim IS NULL;";

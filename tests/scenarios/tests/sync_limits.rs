@@ -219,7 +219,7 @@ fn health_names_what_is_wrong_and_how_to_mend_it() {
 
     let unwell = "SELECT string_agg(check_name, ', ') FROM cometchat.health()
                   WHERE NOT ok AND hint <> ''";
-    let expected = "key accepted, worker running, sending, trigger attached, trigger errors, \
+    let expected = "API key, worker, sending, auth trigger, trigger errors, \
                     failed users";
     assert_eq!(stack.value(unwell).as_deref(), Some(expected));
 }

@@ -24,7 +24,7 @@ fn has_arrived(stack: &Stack, user: uuid::Uuid) -> bool {
 /// `health()`'s row about the worker: whether it is well, and what it says.
 fn health(stack: &Stack) -> (bool, String) {
     let sql = "SELECT ok, concat(detail, '; ', hint) FROM cometchat.health()
-               WHERE check_name = 'worker running'";
+               WHERE check_name = 'worker'";
     let row = stack.db.admin().query_one(sql, &[]).expect(sql);
     (row.get(0), row.get(1))
 }
@@ -101,7 +101,7 @@ fn a_database_for_which_there_is_no_place_says_so_and_gets_the_next() {
         let mut session = cluster.admin(&format!("many_{n}"));
         session.batch_execute("CREATE EXTENSION cometchat_ext").expect("create");
     }
-    let sql = "SELECT ok, hint FROM cometchat.health() WHERE check_name = 'worker running'";
+    let sql = "SELECT ok, hint FROM cometchat.health() WHERE check_name = 'worker'";
     let mut last = cluster.admin("many_64");
     let row = last.query_one(sql, &[]).expect(sql);
     let hint = row.get::<_, Option<String>>(1).unwrap_or_default();

@@ -27,7 +27,7 @@ fn the_worker_of_a_read_only_database_waits_says_so_once_and_goes_on() {
     eventually("the log says it", || stack.db.cluster().log().contains(COMPLAINT));
     let unwell = "SELECT string_agg(check_name, ', ') FROM cometchat.health()
                   WHERE NOT ok AND hint <> ''";
-    assert_eq!(stack.value(unwell).as_deref(), Some("database writable"));
+    assert_eq!(stack.value(unwell).as_deref(), Some("write access"));
     for _ in 0..20 {
         writable(&stack, "SELECT cometchat.wake()");
     }

@@ -82,7 +82,7 @@ fn commits_with_a_warning(stack: &Stack) -> Uuid {
     let id = Uuid::new_v4();
     client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
     let notices = notices.lock().expect("no panic while it is held");
-    assert_eq!(*notices, ["a user could not be queued for CometChat"]);
+    assert_eq!(*notices, ["could not queue a user for CometChat"]);
     let there = format!("SELECT count(*) FROM auth.users WHERE id = '{id}'");
     assert_eq!(stack.value(&there).as_deref(), Some("1"));
     id
@@ -155,7 +155,7 @@ fn a_sign_up_commits_with_the_grants_of_the_owner_gone() {
     let powerless = format!("powerless_{}", std::process::id());
     stack.execute(&format!(
         "CREATE ROLE {powerless} NOLOGIN;
-         ALTER FUNCTION cometchat.on_auth_user_change() OWNER TO {powerless};
+         ALTER FUNCTION cometchat.on_auth_user_insert() OWNER TO {powerless};
          GRANT USAGE ON SCHEMA cometchat TO {powerless};
          GRANT EXECUTE ON FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) TO {powerless}"
     ));
@@ -186,7 +186,7 @@ fn a_sign_up_commits_and_is_noted_with_the_library_missing() {
     client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
     client.execute("UPDATE auth.users SET phone = '1' WHERE id = $1", &[&id]).expect("an edit");
 
-    let warning = "a user could not be queued for CometChat";
+    let warning = "could not queue a user for CometChat";
     assert_eq!(*notices.lock().expect("no panic while it is held"), [warning; 2]);
     let noted = "SELECT count(DISTINCT user_id) FROM cometchat.trigger_misses";
     assert_eq!(stack.value(noted).as_deref(), Some("1"));
@@ -205,4 +205,36 @@ fn sign_ups_do_not_wait_for_a_request_that_hangs() {
 
     assert!(done.result.is_ok());
     assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
+}
+
+/// `on_auth_user_insert()` has the statement of `mark_due()` in its own text, which is faster.
+#[test]
+fn a_sign_up_marks_a_user_as_mark_due_does() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let known = "'-infinity', 7, 3, 5, '2020-01-01', 'ERR_X', 'why', 'ada'";
+    for before in [None, Some(known)] {
+        let (signed_up, marked) = (Uuid::new_v4(), Uuid::new_v4());
+        for user in [signed_up, marked].iter().filter(|_| before.is_some()) {
+            stack.execute(&format!(
+                "INSERT INTO cometchat.sync_state (user_id, next_attempt_at, wanted_revision,
+                   synced_revision, attempts, failed_at, error_code, error_message, cometchat_uid)
+                 VALUES ('{user}', {})",
+                before.unwrap_or_default()
+            ));
+        }
+
+        // One transaction, and so one now().
+        stack.execute(&format!(
+            "INSERT INTO auth.users (id) VALUES ('{signed_up}');
+             SELECT cometchat.mark_due('{marked}')"
+        ));
+
+        let state = |user| {
+            let sql = "SELECT to_jsonb(s) - 'user_id' FROM cometchat.sync_state AS s";
+            stack.value(&format!("{sql} WHERE s.user_id = '{user}'")).expect("a row")
+        };
+        assert_eq!(state(signed_up), state(marked));
+        assert!(state(marked).contains("\"failed_at\": null"), "{}", state(marked));
+    }
 }

@@ -28,17 +28,18 @@ fn asleep_with(count: usize) -> (Stack, Vec<Uuid>) {
     stack.execute("SELECT cometchat.pause()");
     eventually("the worker has left", || stack.worker().is_none());
     // As after a restart, or a day later.
-    stack.execute("UPDATE cometchat.control SET compared_at = NULL WHERE true");
+    stack.execute("UPDATE cometchat.control SET last_compared_at = NULL WHERE true");
     stack.asked();
     (stack, users)
 }
 
 fn compared(stack: &Stack) -> bool {
-    stack.value("SELECT compared_at IS NOT NULL FROM cometchat.control").as_deref() == Some("true")
+    stack.value("SELECT last_compared_at IS NOT NULL FROM cometchat.control").as_deref()
+        == Some("true")
 }
 
 const UNWELL: &str = "SELECT string_agg(detail || ' ' || hint, ' ') FROM cometchat.health()
-                      WHERE check_name = 'agrees with auth.users' AND NOT ok";
+                      WHERE check_name = 'missed changes' AND NOT ok";
 
 #[test]
 fn a_worker_that_starts_sends_what_differs_and_nothing_else() {
@@ -80,7 +81,7 @@ fn a_worker_that_starts_where_all_agree_sends_nothing() {
     stack.execute("SELECT cometchat.pause()");
     eventually("the worker has left", || stack.worker().is_none());
     stack.execute(
-        "UPDATE cometchat.control SET compared_at = NULL WHERE true; SELECT cometchat.resume()",
+        "UPDATE cometchat.control SET last_compared_at = NULL WHERE true; SELECT cometchat.resume()",
     );
     eventually("all are compared", || compared(&stack));
     assert_eq!(stack.asked(), NOTHING);
@@ -94,7 +95,10 @@ fn an_empty_table_does_not_make_the_worker_shut_everybody_out() {
     eventually("all are compared", || compared(&stack));
     assert_eq!(stack.asked(), NOTHING, "it may be about to be restored");
     let advice = stack.value(UNWELL).expect("health() says so");
-    assert!(advice.contains("30 were gone") && advice.contains("reconcile"), "{advice}");
+    assert!(
+        advice.contains("30 deletions were missed") && advice.contains("reconcile"),
+        "{advice}"
+    );
 
     stack.execute("SELECT * FROM cometchat.reconcile(true)");
     eventually("CometChat is told", || users.iter().all(|user| !is_active(&stack, *user)));

@@ -42,7 +42,7 @@ const WAYS: [(&str, &str); 8] = [
 ];
 
 const READABLE: &str = "SELECT concat_ws(' | ', ok, detail, hint) FROM cometchat.health()
-                        WHERE check_name = 'auth.users readable'";
+                        WHERE check_name = 'auth.users access'";
 
 #[test]
 fn whoever_cannot_be_looked_up_gets_no_token_and_health_says_why() {

@@ -90,7 +90,7 @@ fn one_operation_finds_and_mends_whatever_no_trigger_saw() {
     assert_eq!(findings(&stack, "reconcile()"), expected);
     assert_eq!(findings(&stack, "reconcile()"), expected, "looking changes nothing");
     let advice = "SELECT hint FROM cometchat.health()
-                  WHERE check_name = 'agrees with auth.users' AND NOT ok";
+                  WHERE check_name = 'missed changes' AND NOT ok";
     assert!(stack.value(advice).is_some_and(|hint| hint.contains("reconcile")));
 
     assert_eq!(findings(&stack, "reconcile(true)"), expected);

@@ -2,5 +2,5 @@
 WITH input AS NOT MATERIALIZED (
   SELECT $1 AS gone
 )
-UPDATE cometchat.control AS c SET compared_at = now(), gone_unsent = i.gone
+UPDATE cometchat.control AS c SET last_compared_at = now(), missed_deletions = i.gone
 FROM input AS i WHERE c.only_row

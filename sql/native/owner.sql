@@ -1,11 +1,11 @@
--- The role whose rights everything of ours runs with.
+-- The role whose rights the extension runs with, and what it owns.
 --
--- SECURITY: a trigger, say, that somebody was allowed to put on a table runs with the rights of whoever
--- writes to it. So nothing of ours writes, or reads, with those of the superuser who creates the
--- extension: definers and the worker take on this role's (cometchat.restrict(), src/pg/rights.rs), which
--- can do nothing else. It owns the mapping alone, whose rows the foreign key deletes with its owner's
--- rights. The rest belongs to the superuser, so that nothing that runs as this role, nor, on 15, where
--- whoever may create roles may also join them, its members, can alter what others call.
+-- SECURITY: a trigger, say, that another role was allowed to put on a table runs with the rights of the
+-- role that writes to it. So the extension neither writes nor reads with those of the superuser who creates
+-- it: definers and the worker take on this role's (cometchat.restrict(), src/pg/rights.rs), which can do
+-- nothing else. It owns the mapping alone, whose rows the foreign key deletes with its owner's rights. The
+-- rest belongs to the superuser, so that code that runs as this role cannot alter what others call. Nor can
+-- its members: on 15, a role with CREATEROLE may join it.
 
 DO $block$
 DECLARE
@@ -16,7 +16,7 @@ BEGIN
     BEGIN
       CREATE ROLE cometchat_ext NOLOGIN NOINHERIT;
       COMMENT ON ROLE cometchat_ext IS
-        'The extension cometchat_ext runs with its rights. Nobody logs in as it, or is a member.';
+        'The extension cometchat_ext runs with its rights. It has no login and no members.';
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
       NULL; -- another database's CREATE EXTENSION, at the same time
     END;
@@ -27,9 +27,9 @@ BEGIN
      OR EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
                 WHERE existing.oid IN (m.roleid, m.member)) THEN
     RAISE duplicate_object USING
-      MESSAGE = 'role "cometchat_ext" exists and cannot be that of the extension',
+      MESSAGE = 'role "cometchat_ext" exists and cannot be used by the extension',
       DETAIL = 'It must have no attributes, no members, and be a member of no role.',
-      HINT = 'Drop or rename the role, or take these from it: ALTER ROLE cometchat_ext NOLOGIN '
+      HINT = 'Drop or rename the role, or remove these: ALTER ROLE cometchat_ext NOLOGIN '
              'NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS; and REVOKE its memberships.';
   END IF;
 
@@ -37,8 +37,8 @@ BEGIN
 END
 $block$;
 
--- An owner who is subject to row security, as by ALTER TABLE ... FORCE, still sees every row.
+-- The owner may be subject to row security too, by ALTER TABLE ... FORCE.
 CREATE POLICY cometchat_users_extension ON public.cometchat_users TO cometchat_ext
 USING (true) WITH CHECK (true);
 COMMENT ON POLICY cometchat_users_extension ON public.cometchat_users IS
-  'The extension itself sees and changes every row, also where row security is forced on its owner.';
+  'The extension itself sees and changes every row, even if row security is forced on its owner.';

@@ -1,10 +1,10 @@
--- The functions that clients call.
+-- The three functions that clients call.
 --
 -- SECURITY: in C, and no definers: each statement takes on the rights that it needs (src/pg/rights.rs).
 -- A fixed search_path: pg_temp is named, and last, since one that is not named is searched first for
 -- types, and a caller's temporary domain called text or jsonb would then run its CHECK in our
--- statements. The planner's settings are those of src/pg/planning.rs: set once for a call, and not for
--- each of its statements. Who calls is decided in src/caller.rs from the role in force outside all functions.
+-- statements. The planner's settings are those of src/pg/planning.rs: set once for a call, not for each
+-- statement. src/calls/caller.rs decides from the role in force outside all functions who calls.
 
 CREATE FUNCTION public.cometchat_ensure_user(
   user_id uuid DEFAULT NULL, display_name text DEFAULT NULL, email text DEFAULT NULL

@@ -1,0 +1,39 @@
+-- Checks of the installation, for cometchat.health(): the role of the extension and its version.
+
+CREATE FUNCTION cometchat.health_extension(status jsonb)
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  check_name := 'extension role';
+  SELECT NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+              OR r.rolbypassrls OR m.members IS NOT NULL),
+         COALESCE('cometchat_ext has members or is a member: ' || m.members,
+                  'cometchat_ext has no members' || CASE
+                    WHEN r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb
+                         OR r.rolreplication OR r.rolbypassrls THEN ', but attributes'
+                    ELSE ' and no attributes' END),
+         CASE WHEN m.members IS NOT NULL
+              THEN pg_catalog.format('REVOKE cometchat_ext FROM %s;', m.members)
+              ELSE 'ALTER ROLE cometchat_ext NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB '
+                   'NOREPLICATION NOBYPASSRLS;' END
+    INTO ok, detail, hint
+  FROM pg_catalog.pg_roles AS r, LATERAL (
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(
+             pg_catalog.pg_get_userbyid(CASE a.roleid WHEN r.oid THEN a.member ELSE a.roleid END)), ', ')
+             AS members
+    FROM pg_catalog.pg_auth_members AS a WHERE r.oid IN (a.roleid, a.member)) AS m
+  WHERE r.rolname = 'cometchat_ext';
+  hint := CASE WHEN NOT ok THEN hint END;
+  RETURN NEXT;
+
+  check_name := 'versions';
+  SELECT e.extversion = status ->> 'library_version',
+         pg_catalog.format('extension %s, library %s', e.extversion, status ->> 'library_version')
+    INTO ok, detail FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext';
+  hint := CASE WHEN NOT ok THEN 'ALTER EXTENSION cometchat_ext UPDATE;' END;
+  RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.health_extension(jsonb) IS
+  'The rows of cometchat.health() about the role cometchat_ext and the versions.';
