@@ -19,6 +19,11 @@ pub fn read(file: &str) -> String {
     std::fs::read_to_string(path(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
+/// Whether the repository has this file.
+pub fn exists(file: &str) -> bool {
+    path(file).exists()
+}
+
 /// Panics unless the file is this text. With `BLESS=1` it becomes it.
 #[track_caller]
 pub fn is_generated(file: &str, wanted: &str) {

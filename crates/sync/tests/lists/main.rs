@@ -5,6 +5,7 @@
 
 mod codes; // error codes: README, docs, TypeScript client, example, health()
 mod document; // generated parts of files
+mod endpoints; // CometChat's endpoints: method, test, simulator
 mod policy; // docs/policy.md
 mod profile_fields; // fields of a profile: README
 mod settings; // settings: README and goldens

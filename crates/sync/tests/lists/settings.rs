@@ -55,18 +55,13 @@ fn setting(text: &str, name: &str) -> Setting {
 #[test]
 fn readme() {
     let rows = document::table("README.md", "## Configuration");
-    let shown = |column: usize| -> Vec<(String, String)> {
-        let row = |row: &Vec<String>| {
-            let defaults = document::quoted(&row[1]);
-            let names = document::quoted(&row[0]).into_iter().enumerate();
-            names
-                .map(|(n, name)| (name, defaults.get(n).cloned().unwrap_or_default()))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(column, 1);
-        rows.iter().flat_map(row).collect()
+    let row = |row: &Vec<String>| {
+        let defaults = document::quoted(&row[1]);
+        let names = document::quoted(&row[0]).into_iter().enumerate();
+        let default = |n: usize| defaults.get(n).cloned().unwrap_or_default();
+        names.map(|(n, name)| (name, default(n))).collect::<Vec<_>>()
     };
-    let shown = shown(1);
+    let shown: Vec<(String, String)> = rows.iter().flat_map(row).collect();
     let names =
         |list: &[(String, String)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     let wanted: Vec<String> = declared().into_iter().map(|setting| setting.name).collect();
@@ -103,9 +98,9 @@ fn golden() {
     document::same(file, "pg_settings (name, unit, default)", &shown, &wanted);
 }
 
-/// Each has an accessor's module that reads it, and no SQL names one that does not exist.
+/// Each is read by a function, and no SQL names one that does not exist.
 #[test]
-fn use_sites() {
+fn accessors() {
     let text = document::read("src/config/mod.rs");
     for setting in declared() {
         let name = setting.name.trim_start_matches("cometchat.").to_uppercase();
