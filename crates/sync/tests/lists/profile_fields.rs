@@ -18,3 +18,13 @@ fn readme() {
     }
     document::has_generated("README.md", "profile fields", &table);
 }
+
+/// The comment on `sync_state.sent_fields` names those that CometChat can clear.
+#[test]
+fn comment_of_sent_fields() {
+    let clearable: Vec<&str> =
+        fields::all().filter(|field| field.can_be_unset).map(|field| field.key).collect();
+    let named = format!("must unset when they go ({}).", clearable.join(", "));
+    let text = document::read("sql/tables.sql");
+    assert!(text.contains(&named), "sql/tables.sql: the comment on sent_fields lacks {named:?}");
+}
