@@ -68,7 +68,7 @@ fn kinds() -> Vec<(String, String)> {
             Some(words) => about.push(words),
             None => kinds.push((
                 line.trim_end_matches(',').to_owned(),
-                about.drain(..).collect::<Vec<_>>().join(" "),
+                std::mem::take(&mut about).join(" "),
             )),
         }
     }

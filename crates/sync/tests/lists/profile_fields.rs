@@ -28,3 +28,22 @@ fn comment_of_sent_fields() {
     let text = document::read("sql/tables.sql");
     assert!(text.contains(&named), "sql/tables.sql: the comment on sent_fields lacks {named:?}");
 }
+
+/// The simulator takes and shows each, and a scenario sets each by `enqueue`.
+#[test]
+fn tests_that_bring_each_about() {
+    let mut missing = Vec::new();
+    for file in [
+        "tests/simulator/src/api/draft.rs",
+        "tests/simulator/src/state/user.rs",
+        "tests/scenarios/tests/overrides.rs",
+    ] {
+        let text = document::read(file);
+        // The simulator reads tags and metadata by functions of their own.
+        let named =
+            |key: &str| text.contains(&format!("\"{key}\"")) || text.contains(&format!(".{key}()"));
+        let keys = fields::all().map(|field| field.key).filter(|key| !named(key));
+        missing.extend(keys.map(|key| format!("{file}: missing {key}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
