@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use cometchat::{Error, ErrorKind};
-use sync::error::{CallError, ErrorCode};
+use sync::error::{CallError, ErrorCode, Passes};
 use sync::policy::{self, RetryDecision};
 use sync::user_sync::SyncError;
 
@@ -79,7 +79,7 @@ fn decision(error: &SyncError) -> &'static str {
     match policy::decide(error) {
         RetryDecision::Retry => "is tried again; the attempt counts",
         RetryDecision::Outage => {
-            "is tried again; nobody's attempt counts while CometChat is out of reach"
+            "is tried again; no attempt counts while CometChat is out of reach"
         }
         RetryDecision::OpenCircuit => {
             "all sending pauses, and one request at a time goes ahead to see"
@@ -222,4 +222,21 @@ fn attempts_are_the_default() {
     let declared = source
         .contains(&format!("MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new({ATTEMPTS})"));
     assert!(declared, "src/config/gucs.rs: max_attempts is not {ATTEMPTS}");
+}
+
+/// What a call leaves to the worker, the worker tries again, and the clients' codes say so too.
+#[test]
+fn the_classifications_agree() {
+    for (kind, _) in kinds() {
+        let call = CallError::from(sample(&kind));
+        let decision = policy::decide(&SyncError::Remote(sample(&kind)));
+        if call.is_transient() {
+            let again = matches!(
+                decision,
+                RetryDecision::Retry | RetryDecision::Outage | RetryDecision::Throttled(_)
+            );
+            assert!(again, "{kind} is queued by a call, and the worker says {decision:?}");
+            assert_ne!(call.code().passes(), Passes::No, "{kind} is queued and does not pass");
+        }
+    }
 }
