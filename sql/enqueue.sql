@@ -26,26 +26,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 #variable_conflict use_column
-DECLARE
-  fields text[] := ARRAY['name', 'avatar', 'link', 'role', 'tags', 'metadata'];
-  keys_hint text := pg_catalog.format('Its keys are %s and %s.',
-    pg_catalog.array_to_string(fields[:5], ', '), fields[6]);
-  unknown_key text;
 BEGIN
   PERFORM cometchat.restrict();
   IF enqueue.user_id IS NULL THEN
     RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
-  END IF;
-  IF pg_catalog.jsonb_typeof(enqueue.profile) <> 'object' THEN
-    RAISE invalid_parameter_value USING MESSAGE = 'profile must be a JSON object',
-      HINT = keys_hint;
-  END IF;
-  SELECT key INTO unknown_key FROM pg_catalog.jsonb_object_keys(enqueue.profile) AS keys(key)
-  WHERE key <> ALL (fields) LIMIT 1;
-  IF FOUND THEN
-    RAISE invalid_parameter_value
-      USING MESSAGE = pg_catalog.format('profile has an unknown key "%s"', unknown_key),
-      HINT = keys_hint;
   END IF;
   PERFORM cometchat.check_profile(enqueue.profile::text);
 
@@ -64,9 +48,8 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION cometchat.enqueue(uuid, jsonb) IS
-  'Queues a user, and sets profile overrides (name, avatar, link, role, tags, metadata) that hold until '
-  'set to null. A role that may execute this function is trusted: it may name any user in '
-  'cometchat_ensure_user.';
+  'Sets overrides of the profile, a JSON object (the README lists its keys): each holds until set to null. '
+  'A role that may execute this function is trusted: it may name any user in cometchat_ensure_user.';
 
 -- For an app's own table, such as profiles: AFTER INSERT OR UPDATE ... FOR EACH ROW
 -- EXECUTE FUNCTION cometchat.enqueue_row('user_id').

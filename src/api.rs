@@ -1,6 +1,5 @@
 //! The functions that SQL calls. Shells, nothing else; declared in sql/native.
 
-use cometchat::limits;
 use pgrx::datum::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -60,7 +59,7 @@ fn cometchat_start_worker() {
 #[pg_extern(sql = false)]
 fn cometchat_check_profile(profile: Option<WholeText>) {
     let Some(profile) = profile else { return };
-    if let Err(bad) = limits::check_profile(&profile.0) {
+    if let Err(bad) = sync::profile::fields::check_profile(&profile.0) {
         let code = PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE;
         let mut report = ErrorReport::new(code, bad.message, "cometchat_check_profile");
         if let Some(detail) = bad.detail {

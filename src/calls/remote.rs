@@ -76,15 +76,5 @@ fn drift(row: &UserRow, remote: &User, app_id: &str) -> Vec<&'static str> {
     let Some(known) = row.known_in(app_id).filter(|known| known.has(&wanted)) else {
         return Vec::new(); // not yet sent, which is not drift
     };
-    let patch = wanted.patch_for(remote, known.sent.as_ref());
-    let fields = [
-        ("name", patch.name.is_some()),
-        ("avatar", patch.avatar.is_some()),
-        ("link", patch.link.is_some()),
-        ("role", patch.role.is_some()),
-        ("tags", patch.tags.is_some()),
-        // No document promises that a list shows metadata.
-        ("metadata", patch.metadata.is_some() && remote.metadata.is_some()),
-    ];
-    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    wanted.drift(remote, known.sent.as_ref())
 }

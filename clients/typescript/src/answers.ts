@@ -1,24 +1,9 @@
-// The answers: what each of the three functions gives back, and the codes of what can go wrong.
+// The answers: what each of the three functions gives back.
 //
 // Fields that an answer does not have are typed as absent, not left out: so an answer can be taken
 // apart first (`const { success, authToken } = …`) and TypeScript still narrows one by the other.
 
-/** The codes that the extension answers with. Its README says what to do about each. */
-export type DatabaseErrorCode =
-  | 'NOT_CONFIGURED'
-  | 'UNAUTHORIZED'
-  | 'INVALID_INPUT'
-  | 'USER_NOT_FOUND'
-  | 'USER_DEACTIVATED'
-  | 'TOKEN_FAILED'
-  | 'API_KEY_REJECTED'
-  | 'PLAN_LIMIT'
-  | 'RATE_LIMITED'
-  | 'TIMEOUT'
-  | 'NETWORK'
-  | 'API_ERROR'
-  | 'READ_ONLY'
-  | 'DATABASE';
+import type { DatabaseErrorCode } from './codes.js';
 
 /** The one code of this package's own: the caller's signal was aborted. */
 export type ClientErrorCode = 'ABORTED';

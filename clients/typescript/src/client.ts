@@ -7,6 +7,7 @@ import type {
   RefreshTokenResponse,
   RevokeTokensResponse,
 } from './answers.js';
+import { isSoon } from './codes.js';
 import { failure, outcomeOf, type RpcResponse } from './outcome.js';
 import { persist, type Attempt } from './retry.js';
 
@@ -144,5 +145,5 @@ async function sessionUser({ auth }: RpcClient): Promise<string | undefined> {
  * one of too many at once (several tabs) finds what the others got. A gateway's 429 is treated alike.
  */
 function willBeBetterSoon(answer: CometChatFailure): boolean {
-  return answer.queued === true || answer.errorCode === 'RATE_LIMITED';
+  return answer.queued === true || isSoon(answer.errorCode);
 }

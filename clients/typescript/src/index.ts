@@ -1,4 +1,4 @@
-// What the package exports: the client, the answers' types, and the database types.
+// What the package exports: the client, the answers' types and codes, and the database types.
 
 export { createCometChatAuth } from './client.js';
 export type { CallOptions, CometChatAuth, CometChatAuthOptions, CometChatUser, RpcClient } from './client.js';
@@ -7,7 +7,6 @@ export type {
   CometChatErrorCode,
   CometChatFailure,
   CometChatResponse,
-  DatabaseErrorCode,
   EnsureUserResponse,
   EnsureUserSuccess,
   RefreshTokenFailure,
@@ -16,4 +15,6 @@ export type {
   RevokeTokensResponse,
   RevokeTokensSuccess,
 } from './answers.js';
+export { isTransient } from './codes.js';
+export type { DatabaseErrorCode } from './codes.js';
 export type { CometChatDatabase, Json } from './database.js';

@@ -3,7 +3,8 @@
 // Codes and numbers go into `error`, words of others never: a message of PostgREST's may quote a
 // value, and one of fetch's a header.
 
-import type { ClientErrorCode, CometChatFailure, DatabaseErrorCode } from './answers.js';
+import type { ClientErrorCode, CometChatFailure } from './answers.js';
+import type { DatabaseErrorCode } from './codes.js';
 
 /** What supabase-js resolves to, as far as it matters here. */
 export interface RpcResponse {

@@ -1,6 +1,7 @@
 // What is sent to the three functions, and that their answers arrive as they are.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCometChatAuth } from '../src/index.js';
+import { LASTING, LATER, SOON } from '../src/codes.js';
+import { createCometChatAuth, isTransient } from '../src/index.js';
 import { ADA, Postgrest, QUEUED, REVOKED, SUCCESS } from './postgrest.js';
 
 let postgrest: Postgrest;
@@ -96,13 +97,17 @@ describe('what comes back', () => {
     expect(await postgrest.client().revokeTokens()).toEqual(REVOKED);
   });
 
-  const codes = ['NOT_CONFIGURED', 'UNAUTHORIZED', 'INVALID_INPUT', 'USER_NOT_FOUND', 'USER_DEACTIVATED', 'TOKEN_FAILED',
-    'API_KEY_REJECTED', 'PLAN_LIMIT', 'TIMEOUT', 'NETWORK', 'API_ERROR', 'READ_ONLY', 'DATABASE', 'A_CODE_OF_TOMORROW'];
+  const codes = [...LATER, ...LASTING, 'A_CODE_OF_TOMORROW'];
   test.each(codes)('%s of the extension arrives as it is, and nothing is asked twice', async (errorCode) => {
     const refusal = { success: false, error: 'a phrase: DETAIL', errorCode };
     postgrest.answers({ body: refusal });
     expect(await postgrest.client().ensureUser()).toEqual(refusal);
     expect(postgrest.requests).toHaveLength(1);
+  });
+
+  test('which codes pass by themselves can be asked', () => {
+    expect([...SOON, ...LATER].filter((code) => !isTransient(code))).toEqual([]);
+    expect([...LASTING, 'ABORTED', 'A_CODE_OF_TOMORROW', ''].filter(isTransient)).toEqual([]);
   });
 
   test('fields that a newer extension adds do no harm', async () => {

@@ -59,7 +59,7 @@ describe('used from an app', () => {
       }`);
     const { output } = await app.node('exports.mjs');
     expect(output.trim().split('\n').map((line) => JSON.parse(line))).toEqual([
-      [['createCometChatAuth'], ['createCometChatAuth']],
+      [['createCometChatAuth', 'isTransient'], ['createCometChatAuth', 'isTransient']],
       [['ClientChatService'], ['ClientChatService']],
     ]);
   });
@@ -129,7 +129,7 @@ describe('used from an app', () => {
 
 describe('what is in it', () => {
   test('the two builds and their papers, nothing else', () => {
-    const modules = ['answers', 'client', 'client-chat-service', 'database', 'index', 'outcome', 'retry'];
+    const modules = ['answers', 'client', 'client-chat-service', 'codes', 'database', 'index', 'outcome', 'retry'];
     const built = ['esm', 'cjs'].flatMap((form) => modules.flatMap((name) => [`dist/${form}/${name}.js`, `dist/${form}/${name}.d.ts`]));
     expect(app.files).toEqual(
       [...built, 'dist/cjs/package.json', 'client-chat-service/package.json', 'package.json', 'README.md', 'LICENSE'].sort(),

@@ -6,7 +6,7 @@ mod stub;
 use std::net::IpAddr;
 
 use cometchat::limits::{
-    base_url, check_base_url, check_profile, clean_name, valid_app_id, valid_avatar, valid_proxy,
+    base_url, check_base_url, clean_name, profile, valid_app_id, valid_avatar, valid_proxy,
     valid_region, MAX_NAME_UTF16, MAX_TAGS, MAX_URL_CHARS,
 };
 use proptest::prelude::*;
@@ -203,6 +203,12 @@ proptest! {
 
     #[test]
     fn a_profile_of_any_text_is_judged(text in any_text(), count in 0usize..30) {
+        let fields: &[(&str, profile::Check)] = &[
+            ("name", profile::text), ("avatar", profile::avatar), ("link", profile::link),
+            ("role", profile::role), ("tags", profile::tags), ("metadata", profile::metadata),
+            ("statusMessage", profile::status_message),
+        ];
+        let check_profile = |json: &str| profile::check_profile(json, fields);
         let profile = serde_json::json!({ "name": text, "tags": vec![&text; count],
                                           "metadata": { &text: text } });
         let judged = check_profile(&profile.to_string());
@@ -211,7 +217,7 @@ proptest! {
             let said = format!("{}{:?}", bad.message, bad.detail);
             prop_assert!(text.trim().chars().count() < 4 || !said.contains(text.trim()));
         }
-        for key in ["avatar", "link", "role"] {
+        for key in ["avatar", "link", "role", "statusMessage", &text] {
             let _ = check_profile(&serde_json::json!({ key: text }).to_string());
         }
         let _ = check_profile(&text);

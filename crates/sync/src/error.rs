@@ -1,9 +1,15 @@
-//! How an error looks from SQL: the one place that decides codes and phrases.
+//! How an error looks from SQL: which code it has, and what is said of it.
 
 use std::time::Duration;
 
 use crate::user_sync::SyncError;
 use cometchat::{Error, ErrorKind};
+
+pub mod code; // the table of the codes
+#[cfg(test)]
+mod tests;
+
+pub use code::{ErrorCode, Passes};
 
 /// Everything that can keep a call from succeeding and is answered instead of raised.
 ///
@@ -12,97 +18,56 @@ use cometchat::{Error, ErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// A setting is missing or malformed; says which.
-    #[error("CometChat is not properly configured: {0}")]
+    #[error("{}: {}", ErrorCode::NotConfigured.phrase(), .0)]
     NotConfigured(String),
     /// Neither that user nor trusted, or no session.
-    #[error("Unauthorized")]
+    #[error("{}", ErrorCode::Unauthorized.phrase())]
     Unauthorized,
     /// Nobody, or nobody that exists, was named.
-    #[error("Invalid input: {0}")]
+    #[error("{}: {}", ErrorCode::InvalidInput.phrase(), .0)]
     InvalidInput(&'static str),
     /// CometChat does not know the user.
-    #[error("User not found in CometChat")]
+    #[error("{}", ErrorCode::UserNotFound.phrase())]
     UserNotFound,
     /// Deactivated there, or banned or deleted here.
-    #[error("The user is deactivated in CometChat")]
+    #[error("{}", ErrorCode::UserDeactivated.phrase())]
     UserDeactivated,
     /// The user exists, the token call failed for good.
-    #[error("Failed to generate auth token{}", detail(.0))]
+    #[error("{}{}", ErrorCode::TokenFailed.phrase(), detail(.0))]
     TokenFailed(Option<String>),
     /// 401, 403 or `AUTH_ERR_*`.
-    #[error("CometChat rejected the API key{}", detail(.0))]
+    #[error("{}{}", ErrorCode::ApiKeyRejected.phrase(), detail(.0))]
     ApiKeyRejected(Option<String>),
     /// 402.
-    #[error("CometChat plan limit reached{}", detail(.0))]
+    #[error("{}{}", ErrorCode::PlanLimit.phrase(), detail(.0))]
     PlanLimit(Option<String>),
     /// 429.
-    #[error("CometChat rate limit reached{}", detail(.0))]
+    #[error("{}{}", ErrorCode::RateLimited.phrase(), detail(.0))]
     RateLimited(Option<String>, Option<Duration>),
     /// The caller's own limit.
-    #[error("Too many requests")]
+    #[error("{}", code::TOO_MANY_REQUESTS)]
     TooManyRequests,
     /// The budget ran out.
-    #[error("CometChat did not answer in time")]
+    #[error("{}", ErrorCode::Timeout.phrase())]
     Timeout,
     /// No connection, or it broke.
-    #[error("CometChat could not be reached: {0}")]
+    #[error("{}: {}", ErrorCode::Network.phrase(), .0)]
     Network(&'static str),
     /// CometChat's own trouble, 5xx: trying again later may help.
-    #[error("CometChat answered with an error{}", detail(.0))]
+    #[error("{}{}", ErrorCode::ApiError.phrase(), detail(.0))]
     ServerError(Option<String>),
     /// Anything else that CometChat, or something in its place, said.
-    #[error("CometChat answered with an error{}", detail(.0))]
+    #[error("{}{}", ErrorCode::ApiError.phrase(), detail(.0))]
     ApiError(Option<String>),
     /// Standby or read-only transaction.
-    #[error("The database is read-only")]
+    #[error("{}", ErrorCode::ReadOnly.phrase())]
     ReadOnly,
     /// The final write failed, or the user's data cannot be read; says with which SQLSTATE, or that.
-    #[error("Database error: {0}")]
+    #[error("{}: {}", ErrorCode::Database.phrase(), .0)]
     Database(String),
     /// Not a failure of the call: an interrupt raised an error that is to be raised on.
     #[error("interrupted")]
     Interrupted,
-}
-
-/// The stable codes that clients act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorCode {
-    NotConfigured,
-    Unauthorized,
-    InvalidInput,
-    UserNotFound,
-    UserDeactivated,
-    TokenFailed,
-    ApiKeyRejected,
-    PlanLimit,
-    RateLimited,
-    Timeout,
-    Network,
-    ApiError,
-    ReadOnly,
-    Database,
-}
-
-impl ErrorCode {
-    /// As it stands in answers and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorCode::NotConfigured => "NOT_CONFIGURED",
-            ErrorCode::Unauthorized => "UNAUTHORIZED",
-            ErrorCode::InvalidInput => "INVALID_INPUT",
-            ErrorCode::UserNotFound => "USER_NOT_FOUND",
-            ErrorCode::UserDeactivated => "USER_DEACTIVATED",
-            ErrorCode::TokenFailed => "TOKEN_FAILED",
-            ErrorCode::ApiKeyRejected => "API_KEY_REJECTED",
-            ErrorCode::PlanLimit => "PLAN_LIMIT",
-            ErrorCode::RateLimited => "RATE_LIMITED",
-            ErrorCode::Timeout => "TIMEOUT",
-            ErrorCode::Network => "NETWORK",
-            ErrorCode::ApiError => "API_ERROR",
-            ErrorCode::ReadOnly => "READ_ONLY",
-            ErrorCode::Database => "DATABASE",
-        }
-    }
 }
 
 /// In the place of an [`ErrorCode`], for operators: what is stored of one user cannot be read.

@@ -1,11 +1,17 @@
 //! What CometChat should know of a user, and how that differs from what it knows.
 
 use cometchat::limits::{self, Own};
-use cometchat::{NewUser, Unset, User, UserPatch};
+use cometchat::{NewUser, User, UserPatch};
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::model::{SentFingerprint, SyncState, UserRow};
+
+pub mod fields; // the table of the fields that are sent as they are
+#[cfg(test)]
+mod tests;
+
+use fields::Fields;
 
 /// The profile that is wanted. `None` means "nothing to say": such a field is never sent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,10 +22,8 @@ pub struct Profile {
     pub fallback_name: String,
     /// What must not be shown as a name.
     pub own: Own,
-    pub avatar: Option<String>,
-    pub link: Option<String>,
-    pub role: Option<String>,
-    pub tags: Option<Vec<String>>,
+    /// What is sent as it is.
+    pub fields: Fields,
     /// Our part of the metadata; merged into what is there.
     pub metadata: Map<String, Value>,
 }
@@ -120,7 +124,12 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
     );
 
     let overrides = known.and_then(|k| k.overrides.as_ref());
-    let text = |key: &str| overrides?.get(key)?.as_str().map(str::to_owned);
+    let mut fields = overrides.map(Fields::from_overrides).unwrap_or_default();
+    fields.avatar = fields
+        .avatar
+        .as_deref()
+        .and_then(limits::valid_avatar)
+        .or_else(|| row.auth.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url)));
     let mut metadata =
         overrides.and_then(|o| o.get("metadata")?.as_object().cloned()).unwrap_or_default();
     if let Some(address) = address.clone() {
@@ -132,16 +141,11 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
     }
     let profile = Profile {
         fallback_name: format!("User {}", row.user_id.chars().take(8).collect::<String>()),
-        name: text("name")
-            .and_then(|raw| clean(&raw))
+        name: overrides
+            .and_then(|o| clean(o.get("name")?.as_str()?))
             .or_else(|| name.or_basis(&from_metadata).cloned()),
         own: own.clone(),
-        avatar: text("avatar").as_deref().and_then(limits::valid_avatar).or_else(|| {
-            row.auth.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url))
-        }),
-        link: text("link"),
-        role: text("role"),
-        tags: overrides.and_then(|o| strings(o.get("tags")?)),
+        fields,
         metadata,
     };
     DesiredProfile { profile, name, email, unreadable: None }
@@ -151,16 +155,14 @@ impl Profile {
     /// The user to create. Only here does a nameless user get a name.
     pub fn to_create(&self, uid: &str) -> NewUser {
         let metadata = (!self.metadata.is_empty()).then(|| Value::Object(self.metadata.clone()));
-        NewUser {
+        let mut user = NewUser {
             uid: uid.to_owned(),
             name: self.name.clone().unwrap_or_else(|| self.fallback_name.clone()),
-            avatar: self.avatar.clone(),
-            link: self.link.clone(),
-            role: self.role.clone(),
             metadata,
-            tags: self.tags.clone(),
             ..NewUser::default()
-        }
+        };
+        self.fields.create(&mut user);
+        user
     }
 
     /// Whether CometChat's user is to be read before an update is sent: metadata is written whole,
@@ -171,44 +173,24 @@ impl Profile {
 
     /// Everything but metadata, for a user of whom we know what was sent before.
     pub fn patch_without_metadata(&self, sent: &SentFingerprint) -> UserPatch {
-        let mut unset = Vec::new();
-        let mut gone = |key: &str, now: &Option<String>, field| {
-            if now.is_none() && sent.keys.iter().any(|k| k == key) {
-                unset.push(field);
-            }
-        };
-        gone("avatar", &self.avatar, Unset::Avatar);
-        gone("link", &self.link, Unset::Link);
-        UserPatch {
-            name: self.name.clone(),
-            avatar: self.avatar.clone(),
-            link: self.link.clone(),
-            role: self.role.clone(),
-            tags: self.tags.clone(),
-            unset,
-            ..UserPatch::default()
-        }
+        let mut patch = UserPatch { name: self.name.clone(), ..UserPatch::default() };
+        self.fields.patch_all(&mut patch, &sent.keys);
+        patch
     }
 
     /// Only the fields in which CometChat's user differs; metadata merged and whole.
     pub fn patch_for(&self, there: &User, sent: Option<&SentFingerprint>) -> UserPatch {
-        let differs = |ours: &Option<String>, theirs: &Option<String>| {
-            ours.clone().filter(|_| ours != theirs)
-        };
         let mut patch = match sent {
             Some(sent) => self.patch_without_metadata(sent),
             None => UserPatch::default(),
         };
-        patch.name = differs(&self.name, &there.name).or_else(|| {
+        patch.name = self.name.clone().filter(|_| self.name != there.name).or_else(|| {
             // The fallback takes nobody's name, but an address that others see is none.
             let shown =
                 self.name.is_none() && there.name.as_ref().is_some_and(|n| self.own.is_shown_by(n));
             shown.then(|| self.fallback_name.clone())
         });
-        patch.avatar = differs(&self.avatar, &there.avatar);
-        patch.link = differs(&self.link, &there.link);
-        patch.role = differs(&self.role, &there.role);
-        patch.tags = self.tags.clone().filter(|tags| *tags != there.tags);
+        self.fields.patch_differing(&mut patch, there);
         let empty = Map::new();
         let current = there.metadata.as_ref().and_then(Value::as_object).unwrap_or(&empty);
         let merged = merge(current, &self.metadata);
@@ -218,16 +200,25 @@ impl Profile {
         patch
     }
 
+    /// The keys of the fields in which a user of CometChat's list differs from this profile, which
+    /// CometChat was sent.
+    pub fn drift(&self, there: &User, sent: Option<&SentFingerprint>) -> Vec<&'static str> {
+        let patch = self.patch_for(there, sent);
+        // No document promises that a list shows metadata.
+        let metadata = patch.metadata.is_some() && there.metadata.is_some();
+        let name = patch.name.is_some().then_some("name");
+        let mut differs: Vec<&str> = name.into_iter().collect();
+        differs.extend(Fields::changed(&patch, there));
+        differs.extend(metadata.then_some("metadata"));
+        differs
+    }
+
     /// What is remembered once CometChat has this profile.
     pub fn as_sent(&self) -> SentFingerprint {
-        let keys = [("avatar", &self.avatar), ("link", &self.link)];
         SentFingerprint {
-            profile: hash_of_fields(
-                json!([self.name, self.avatar, self.link, self.role, self.tags]),
-                &[], // a new field goes here, and without_app else
-            ),
+            profile: hash(&self.fields.hashed(&self.name)),
             metadata: hash(&Value::Object(self.metadata.clone())),
-            keys: keys.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| (*k).to_owned()).collect(),
+            keys: self.fields.sent_fields(),
         }
     }
 }
@@ -252,20 +243,6 @@ fn clean_email(raw: &str) -> Option<String> {
     fine.then(|| email.to_owned())
 }
 
-fn strings(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
-}
-
-/// Append-only. The fields of the first release always count; a later one counts by its name, where it
-/// is set. So whoever has none of the later ones is not sent again when one is added.
-fn hash_of_fields(mut fields: Value, later: &[(&str, Option<Value>)]) -> String {
-    if let Some(list) = fields.as_array_mut() {
-        let set = later.iter().filter_map(|(name, value)| Some(json!([name, value.as_ref()?])));
-        list.extend(set);
-    }
-    hash(&fields)
-}
-
 /// Stable across servers, versions and restores: object keys are sorted.
 fn hash(value: &Value) -> String {
     Sha256::digest(value.to_string()).iter().take(16).map(|b| format!("{b:02x}")).collect()
@@ -278,45 +255,5 @@ impl SyncState {
             let now = profile.as_sent();
             sent.profile == now.profile && sent.metadata == now.metadata
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// These stand in every user's row: another hash would send everybody again.
-    #[test]
-    fn hashes_are_what_they_were_in_the_first_release() {
-        let nothing = Profile::default().as_sent();
-        assert_eq!(nothing.profile, "9318536c7a8f9758f3329da9580904b7");
-        assert_eq!(nothing.metadata, "44136fa355b3678a1146ad16f7e8649e");
-        let metadata =
-            json!({"plan": "pro", "n": [1, 2.5, -3], "@private": {"email": "ada@example.com"}});
-        let profile = Profile {
-            name: Some("Ad\u{e9} \"L\"".to_owned()),
-            avatar: Some("https://a.example/o.png".to_owned()),
-            link: Some("https://a.example/me".to_owned()),
-            role: Some("host".to_owned()),
-            tags: Some(vec!["vip".to_owned(), "b".to_owned()]),
-            metadata: metadata.as_object().cloned().unwrap_or_default(),
-            ..Profile::default()
-        };
-        let sent = profile.as_sent();
-        assert_eq!(sent.profile, "2959d74d5b07be22d0bddfd0d80da356");
-        assert_eq!(sent.metadata, "424e6b4919d11a4f727799b1550c1d33");
-        assert_eq!(sent.keys, ["avatar", "link"]);
-    }
-
-    #[test]
-    fn a_new_field_leaves_the_hashes_of_those_alone_who_have_none() {
-        let first = || json!(["Ada", null, null, null, null]);
-        let before = hash_of_fields(first(), &[]);
-        assert_eq!(hash_of_fields(first(), &[("status", None), ("more", None)]), before);
-        let status = hash_of_fields(first(), &[("status", Some(json!("busy"))), ("more", None)]);
-        assert_ne!(status, before);
-        assert_ne!(hash_of_fields(first(), &[("more", Some(json!("busy")))]), status);
-        let after = [("status", Some(json!("busy"))), ("later", None)];
-        assert_eq!(hash_of_fields(first(), &after), status, "and so it goes on");
     }
 }

@@ -1,5 +1,5 @@
 // From a Supabase session to a logged-in chat user, and back. Copy this file into your own app.
-import { createCometChatAuth, type CometChatAuth, type CometChatErrorCode } from 'cometchat-ext';
+import { createCometChatAuth, isTransient, type CometChatAuth, type CometChatErrorCode } from 'cometchat-ext';
 import type { EnsureUserResponse, RefreshTokenResponse } from 'cometchat-ext';
 import type { SupabaseClient } from '@supabase/supabase-js';
 
@@ -36,15 +36,13 @@ export async function connectToChat(auth: CometChatAuth, chat: Chat, signal?: Ab
 async function logIn(chat: Chat, answer: EnsureUserResponse | RefreshTokenResponse): Promise<ChatState> {
   const queued = answer.queued ?? false;
   if (!answer.success) {
-    const passes = queued || PASSING.has(answer.errorCode);
+    // What does not pass by itself is for those who run the app.
+    const passes = queued || isTransient(answer.errorCode);
     return { status: passes ? 'waiting' : 'failed', errorCode: answer.errorCode, queued };
   }
   const user = await chat.logIn(answer.authToken, answer.cometchatUid);
   return { status: 'connected', user, authToken: answer.authToken, profileQueued: queued };
 }
-
-/** What is likely to be over in a moment; the rest is for whoever runs the app. */
-const PASSING = new Set<string>(['NETWORK', 'TIMEOUT', 'RATE_LIMITED', 'API_ERROR', 'TOKEN_FAILED', 'DATABASE']);
 
 const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
 

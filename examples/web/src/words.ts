@@ -1,5 +1,6 @@
 // What went wrong, in words for the person in front of the screen.
 import type { AuthError } from '@supabase/supabase-js';
+import type { DatabaseErrorCode } from 'cometchat-ext';
 
 interface Words {
   title: string;
@@ -7,7 +8,7 @@ interface Words {
 }
 
 /** By the `errorCode` of cometchat_ext's answers; CHAT_LOGIN is our own, of chat.ts. */
-const CHAT: Record<string, Words> = {
+const CHAT: Record<DatabaseErrorCode | 'CHAT_LOGIN', Words> = {
   NETWORK: away('There is no answer.'),
   TIMEOUT: away('It is taking too long to answer.'),
   API_ERROR: away('It answered with an error.'),
@@ -34,7 +35,7 @@ function operator(text: string): Words {
 }
 
 export function chatProblem(errorCode: string, queued: boolean): Words {
-  const words = CHAT[errorCode] ?? { title: 'Chat is not available', text: 'Something unexpected happened.' };
+  const words = (CHAT as Record<string, Words>)[errorCode] ?? { title: 'Chat is not available', text: 'Something unexpected happened.' };
   // Queued: the database creates the user by itself as soon as CometChat answers again.
   if (!queued) return words;
   return {

@@ -81,6 +81,53 @@ fn overrides_may_come_before_the_user_is_in_cometchat() {
     assert_eq!(there["metadata"], json!({"@private": private}));
 }
 
+/// `unset` of CometChat's API knows no status message: what was there stays until another is set.
+#[test]
+fn a_status_message_is_set_changed_and_left_when_its_override_ends() {
+    let (stack, ada) = Stack::with_ada();
+    let login = || stack.session(ada).ensure(None, None, None).token();
+    let shown = || stack.chat_user(ada)["statusMessage"].clone();
+
+    for text in ["on holiday", "back on Monday"] {
+        stack.enqueue(ada, &json!({"statusMessage": text}));
+        login();
+        let sent = stack.chat.take_requests();
+        assert_eq!(sent.len(), 1, "one request");
+        assert_eq!(sent[0].body["statusMessage"], json!(text));
+        assert_eq!(shown(), json!(text));
+        login();
+        assert_eq!(stack.asked(), NOTHING, "{text} is known");
+    }
+
+    stack.enqueue(ada, &json!({"statusMessage": null}));
+    login();
+    let sent = stack.chat.take_requests();
+    assert!(sent.iter().all(|r| r.body.get("statusMessage").is_none()), "nothing to say");
+    assert!(sent.iter().all(|r| r.body.get("unset").is_none()), "CometChat could not");
+    assert_eq!(shown(), json!("back on Monday"));
+    login();
+    assert_eq!(stack.asked(), NOTHING);
+}
+
+/// Their hash is what it was before there was such a field.
+#[test]
+fn users_without_a_status_message_are_not_sent_again() {
+    let stack = Stack::new();
+    let users = [stack.sign_up("Ada Lovelace"), stack.sign_up("Grace Hopper")];
+    stack.enqueue(users[1], &json!({"statusMessage": "at sea", "link": "https://a.example/g"}));
+    for user in users {
+        stack.session(user).ensure(None, None, None).token();
+    }
+    assert_eq!(stack.chat_user(users[1])["statusMessage"], "at sea", "from the first request on");
+    assert_eq!(stack.asked(), ["create_user", "create_user"]);
+    // As the first release would have stored it: ["Ada Lovelace", null, null, null, null].
+    let hash = "SELECT sent_profile = left(encode(sha256('[\"Ada Lovelace\",null,null,null,null]'), 'hex'), 32)
+                FROM cometchat.sync_state WHERE user_id = ";
+    let same = |user| stack.value(&format!("{hash} '{user}'"));
+    assert_eq!(same(users[0]).as_deref(), Some("true"));
+    assert_eq!(same(users[1]).as_deref(), Some("false"));
+}
+
 #[test]
 fn what_is_no_profile_is_refused() {
     let (stack, ada) = Stack::with_ada();

@@ -4,7 +4,7 @@
 mod address;
 mod contact;
 mod name;
-mod profile;
+pub mod profile;
 mod public;
 
 pub use address::{
@@ -13,7 +13,7 @@ pub use address::{
 };
 pub use name::{clean_name, MAX_NAME_UTF16};
 pub(crate) use name::{is_hidden, is_space_like};
-pub use profile::{check_profile, BadProfile, MAX_DEPTH};
+pub use profile::{BadProfile, MAX_DEPTH};
 pub use public::{public_name, Own};
 
 /// "5 KB" of serialised metadata, read as the smaller kilobyte.

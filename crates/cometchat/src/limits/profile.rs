@@ -8,6 +8,8 @@ use super::{valid_avatar, valid_url, MAX_METADATA_BYTES, MAX_TAGS, MAX_TAG_CHARS
 pub const MAX_DEPTH: usize = 100;
 /// The longest role id, in characters.
 const MAX_ROLE: usize = 100;
+/// The longest status message, in characters: our own bound, so that it fits beside the rest.
+pub const MAX_STATUS_MESSAGE_CHARS: usize = 1_000;
 
 /// Why a profile cannot be sent. No text of it quotes a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,32 +41,81 @@ impl BadProfile {
     }
 }
 
-/// Whether CometChat can be sent this profile: a JSON object of which `name`, `avatar`, `link`,
-/// `role`, `tags` and `metadata` are looked at. A name is made to fit when it is sent.
+/// Judges the value of one field, which is not null: its key, its value.
+pub type Check = fn(&str, &Value) -> Result<(), BadProfile>;
+
+/// Whether CometChat can be sent this profile: a JSON object with no other keys than these fields, each
+/// null or as its check wants it.
 ///
 /// # Errors
 /// [`BadProfile`] says why not.
-pub fn check_profile(json: &str) -> Result<(), BadProfile> {
-    let profile: Map<String, Value> = serde_json::from_str(json).map_err(|e| unreadable(&e))?;
-    for (key, value) in profile.iter().filter(|(_, value)| !value.is_null()) {
-        match key.as_str() {
-            "name" => drop(text(key, value)?),
-            "avatar" if valid_avatar(text(key, value)?).is_none() => {
-                return Err(bad_url(key, "an https URL"));
-            }
-            "link" if valid_url(text(key, value)?, &["https", "http"]).is_none() => {
-                return Err(bad_url(key, "an https or http URL"));
-            }
-            "role" => check_role(text(key, value)?)?,
-            "tags" => check_tags(value)?,
-            "metadata" => check_metadata(value)?,
-            _ => {}
+pub fn check_profile(json: &str, fields: &[(&str, Check)]) -> Result<(), BadProfile> {
+    let profile: Map<String, Value> =
+        serde_json::from_str(json).map_err(|e| unreadable(&e, fields))?;
+    for (key, value) in &profile {
+        let Some((_, check)) = fields.iter().find(|(name, _)| name == key) else {
+            let bad = BadProfile::new(&format!("profile has an unknown key \"{key}\""));
+            return Err(bad.hint(keys_hint(fields)));
+        };
+        if !value.is_null() {
+            check(key, value)?;
         }
     }
     Ok(())
 }
 
-fn text<'a>(key: &str, value: &'a Value) -> Result<&'a str, BadProfile> {
+fn keys_hint(fields: &[(&str, Check)]) -> String {
+    let keys: Vec<&str> = fields.iter().map(|(key, _)| *key).collect();
+    match keys.split_last() {
+        Some((last, others)) => format!("Its keys are {} and {last}.", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Any string. A name is one: it is made to fit when it is sent.
+///
+/// # Errors
+/// [`BadProfile`], as of all checks.
+pub fn text(key: &str, value: &Value) -> Result<(), BadProfile> {
+    string(key, value).map(drop)
+}
+
+/// The URL of a picture: https.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn avatar(key: &str, value: &Value) -> Result<(), BadProfile> {
+    match valid_avatar(string(key, value)?) {
+        Some(_) => Ok(()),
+        None => Err(bad_url(key, "an https URL")),
+    }
+}
+
+/// The URL of a page: https or http.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn link(key: &str, value: &Value) -> Result<(), BadProfile> {
+    match valid_url(string(key, value)?, &["https", "http"]) {
+        Some(_) => Ok(()),
+        None => Err(bad_url(key, "an https or http URL")),
+    }
+}
+
+/// A status message: CometChat documents no limit of its own, only 10 KB for the whole request.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn status_message(key: &str, value: &Value) -> Result<(), BadProfile> {
+    let length = string(key, value)?.chars().count();
+    if length <= MAX_STATUS_MESSAGE_CHARS {
+        return Ok(());
+    }
+    Err(BadProfile::new(&format!("{key} of the profile is too long"))
+        .detail(format!("It has {length} characters, and {MAX_STATUS_MESSAGE_CHARS} are allowed.")))
+}
+
+fn string<'a>(key: &str, value: &'a Value) -> Result<&'a str, BadProfile> {
     value.as_str().ok_or_else(|| BadProfile::kind(key, "a string", value))
 }
 
@@ -74,28 +125,37 @@ fn bad_url(key: &str, wanted: &str) -> BadProfile {
     ))
 }
 
-fn check_role(role: &str) -> Result<(), BadProfile> {
+/// The id of a role.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn role(key: &str, value: &Value) -> Result<(), BadProfile> {
+    let role = string(key, value)?;
     let fits = (1..=MAX_ROLE).contains(&role.len())
         && role.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if fits {
         return Ok(());
     }
-    Err(BadProfile::new("role of the profile is not a role id").hint(format!(
+    Err(BadProfile::new(&format!("{key} of the profile is not a role id")).hint(format!(
         "A role id is 1 to {MAX_ROLE} letters, digits, hyphens and underscores; the role must exist in \
          the app."
     )))
 }
 
-fn check_tags(value: &Value) -> Result<(), BadProfile> {
+/// Tags: an array of strings.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn tags(key: &str, value: &Value) -> Result<(), BadProfile> {
     let wanted = "an array of strings";
-    let tags = value.as_array().ok_or_else(|| BadProfile::kind("tags", wanted, value))?;
+    let tags = value.as_array().ok_or_else(|| BadProfile::kind(key, wanted, value))?;
     if tags.len() > MAX_TAGS {
         let detail = format!("There are {}, and {MAX_TAGS} are allowed.", tags.len());
         return Err(BadProfile::new("profile has too many tags").detail(detail));
     }
     for (n, tag) in tags.iter().enumerate().map(|(n, tag)| (n + 1, tag)) {
         let Some(text) = tag.as_str() else {
-            let bad = BadProfile::kind("tags", wanted, tag);
+            let bad = BadProfile::kind(key, wanted, tag);
             return Err(bad.detail(format!("Tag {n} is {}.", kind(tag))));
         };
         let length = text.chars().count();
@@ -112,9 +172,13 @@ fn check_tags(value: &Value) -> Result<(), BadProfile> {
     Ok(())
 }
 
-fn check_metadata(value: &Value) -> Result<(), BadProfile> {
+/// Metadata: an object that is neither too large nor too deep.
+///
+/// # Errors
+/// [`BadProfile`].
+pub fn metadata(key: &str, value: &Value) -> Result<(), BadProfile> {
     if !value.is_object() {
-        return Err(BadProfile::kind("metadata", "an object", value));
+        return Err(BadProfile::kind(key, "an object", value));
     }
     if depth(value) > MAX_DEPTH {
         return Err(too_deep());
@@ -123,7 +187,7 @@ fn check_metadata(value: &Value) -> Result<(), BadProfile> {
     if bytes > MAX_METADATA_BYTES {
         let detail =
             format!("As JSON it takes {bytes} bytes, and {MAX_METADATA_BYTES} are allowed.");
-        return Err(BadProfile::new("metadata of the profile is too large").detail(detail));
+        return Err(BadProfile::new(&format!("{key} of the profile is too large")).detail(detail));
     }
     Ok(())
 }
@@ -143,7 +207,7 @@ fn too_deep() -> BadProfile {
 }
 
 /// What Postgres took for JSON, and we cannot read.
-fn unreadable(error: &serde_json::Error) -> BadProfile {
+fn unreadable(error: &serde_json::Error, fields: &[(&str, Check)]) -> BadProfile {
     let why = error.to_string();
     if why.starts_with("recursion limit") {
         too_deep()
@@ -151,7 +215,7 @@ fn unreadable(error: &serde_json::Error) -> BadProfile {
         BadProfile::new("profile has a number that is out of range")
             .detail("Numbers must fit into double precision.".to_owned())
     } else {
-        BadProfile::new("profile must be a JSON object")
+        BadProfile::new("profile must be a JSON object").hint(keys_hint(fields))
     }
 }
 
@@ -167,53 +231,4 @@ fn kind(value: &Value) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn refused(profile: &str) -> String {
-        check_profile(profile).expect_err(profile).message
-    }
-
-    #[test]
-    fn what_fits_is_taken() {
-        let long = "\u{e9}".repeat(MAX_TAG_CHARS);
-        for profile in [
-            json!({}),
-            json!({"name": "", "avatar": "https://a.example/", "link": "http://a.example/"}),
-            json!({"name": null, "avatar": null, "link": null, "role": null, "tags": null}),
-            json!({"role": "a-B_9", "tags": vec![long; MAX_TAGS], "metadata": {"k": [1, 2.5, -3]}}),
-            json!({"metadata": {"k": "x".repeat(MAX_METADATA_BYTES - 8)}, "other": [[1]]}),
-        ] {
-            assert_eq!(check_profile(&profile.to_string()), Ok(()), "{profile}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_is_refused() {
-        let deep =
-            |n: usize| format!(r#"{{"metadata":{}1{}}}"#, r#"{"a":"#.repeat(n), "}".repeat(n));
-        assert_eq!(check_profile(&deep(MAX_DEPTH)), Ok(()));
-        for levels in [MAX_DEPTH + 1, 126, 127, 10_000] {
-            assert_eq!(refused(&deep(levels)), "profile is nested too deeply", "{levels}");
-        }
-        for number in ["1e400", "-1e400", &"9".repeat(400)] {
-            let profile = format!(r#"{{"metadata":{{"a":{number}}}}}"#);
-            assert_eq!(refused(&profile), "profile has a number that is out of range");
-        }
-        for (profile, start) in [
-            (json!({"metadata": {"k": "x".repeat(MAX_METADATA_BYTES - 7)}}), "metadata of"),
-            (json!({"tags": vec!["t"; MAX_TAGS + 1]}), "profile has too many tags"),
-            (json!({"tags": ["t".repeat(MAX_TAG_CHARS + 1)]}), "profile has a tag"),
-            (json!({"tags": ["a", "\u{3000}"]}), "profile has a blank tag"),
-            (json!({"tags": {"0": "a"}}), "tags of the profile must be"),
-            (json!({"role": ""}), "role of"),
-            (json!({"avatar": ""}), "avatar of"),
-            (json!({"link": "https://u:p@a.example/"}), "link of"),
-            (json!([]), "profile must be a JSON object"),
-        ] {
-            let message = refused(&profile.to_string());
-            assert!(message.starts_with(start), "{message}");
-        }
-    }
-}
+mod tests;

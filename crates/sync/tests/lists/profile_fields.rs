@@ -1,0 +1,49 @@
+//! The fields of a profile, where others repeat them.
+
+use sync::profile::fields;
+
+use crate::document;
+
+#[test]
+fn readme() {
+    let mut table = "| key | value | once it is null |\n|---|---|---|\n".to_owned();
+    for field in fields::all() {
+        let after = match field.key {
+            "name" => "the user's own name again",
+            "avatar" => "the user's own avatar again, or none",
+            _ if field.can_be_unset => "CometChat clears it",
+            _ => "CometChat keeps the last one",
+        };
+        table += &format!("| `{}` | {} | {after} |\n", field.key, field.about);
+    }
+    document::has_generated("README.md", "profile fields", &table);
+}
+
+/// The comment on `sync_state.sent_fields` names those that CometChat can clear.
+#[test]
+fn comment_of_sent_fields() {
+    let clearable: Vec<&str> =
+        fields::all().filter(|field| field.can_be_unset).map(|field| field.key).collect();
+    let named = format!("must unset when they go ({}).", clearable.join(", "));
+    let text = document::read("sql/tables.sql");
+    assert!(text.contains(&named), "sql/tables.sql: the comment on sent_fields lacks {named:?}");
+}
+
+/// The simulator takes and shows each, and a scenario sets each by `enqueue`.
+#[test]
+fn tests_that_bring_each_about() {
+    let mut missing = Vec::new();
+    for file in [
+        "tests/simulator/src/api/draft.rs",
+        "tests/simulator/src/state/user.rs",
+        "tests/scenarios/tests/overrides.rs",
+    ] {
+        let text = document::read(file);
+        // The simulator reads tags and metadata by functions of their own.
+        let named =
+            |key: &str| text.contains(&format!("\"{key}\"")) || text.contains(&format!(".{key}()"));
+        let keys = fields::all().map(|field| field.key).filter(|key| !named(key));
+        missing.extend(keys.map(|key| format!("{file}: missing {key}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
