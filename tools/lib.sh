@@ -60,6 +60,9 @@ pg_prefix() {
   fi
 }
 pg_bin() { printf '%s/lib/postgresql/%s/bin' "$(pg_prefix "$1")" "$1"; }
+# Where extensions' libraries and scripts are installed.
+pg_lib() { printf '%s/lib/postgresql/%s/lib' "$(pg_prefix "$1")" "$1"; }
+pg_share() { printf '%s/share/postgresql/%s/extension' "$(pg_prefix "$1")" "$1"; }
 
 # progress LABEL COMMAND...: runs a long step without its output, showing the seconds and, on a
 # terminal, the line it is at. What it printed is shown when it fails. Give it a `timeout`.

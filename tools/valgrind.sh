@@ -27,6 +27,7 @@ done
 
 tools/setup.sh "$major"
 tools/build.sh "$major"
+tools/safeupdate.sh "$major"
 mapfile -t missing < <(debian_missing valgrind libc6-dbg)
 [ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
 progress "building the tests" timeout 1800 cargo test -p scenarios --no-run

@@ -1,14 +1,16 @@
 //! Scenario tests on real servers: what they stand on.
 //!
 //! Each file in `tests/` is a chapter of the specification. A test makes a [`Stack`] (a database
-//! of its own in the shared cluster, and a simulator of its own), talks SQL as the people who use
-//! the extension do, and looks at what CometChat got. `make test` starts the shared cluster;
-//! `COMETCHAT_CLUSTER` names its folder. Tests that stop or kill a server start a [`Cluster`].
+//! of its own in the shared cluster, and a simulator of its own), talks SQL as the extension's users
+//! do, and looks at what CometChat got. The shared cluster starts with the first test that needs
+//! it and stops with the process; `COMETCHAT_CLUSTER` names the folder of one that runs already.
+//! Tests that stop or kill a server start a [`Cluster`] of their own.
 
 mod arrival;
 pub mod bed;
 pub mod busy;
 mod cluster;
+mod cluster_guard;
 pub mod crowd;
 mod database;
 mod dump;
