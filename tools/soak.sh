@@ -25,7 +25,7 @@ progress "building the tests" timeout 1800 cargo test -p scenarios --no-run
 work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
 chmod a+rx "$work"
 say "$COMETCHAT_KILLS kills, seed $COMETCHAT_SEED"
-TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios sync_kills:: -- --nocapture ||
+TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios worker_kills:: -- --nocapture ||
   die "the soak failed; repeat it with: tools/soak.sh $COMETCHAT_KILLS $COMETCHAT_SEED"
 say "random walks, seed $COMETCHAT_SEED"
 COMETCHAT_WALK=long COMETCHAT_WALKS=${COMETCHAT_WALKS:-5} COMETCHAT_WALK_SEED=$COMETCHAT_SEED TMPDIR=$work \

@@ -4,7 +4,7 @@
 #   tools/test.sh [NAME]         only tests whose name contains NAME
 #
 # What runs inside PostgreSQL runs in 15 and in 17; COMETCHAT_PG names others (COMETCHAT_PG=15, say).
-# COMETCHAT_BED=latin1 or settings: the scenarios in databases as tests/scenarios/src/bed.rs says.
+# COMETCHAT_DATABASES=latin1 or settings: the scenarios in other databases (tests/scenarios/src/database_variant.rs).
 # A suite that fails does not stop the others; one that does not finish counts as a failed test.
 # Up to two failed tests of a suite are run once more, alone. Whoever passes then counts as passed and
 # is named in the summary: a busy machine should not fail a run, and nobody should overlook a flake.

@@ -161,7 +161,7 @@ fn a_ca_file_that_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn a_session_that_names_nobody_is_unauthorized() {
+fn a_session_without_a_user_is_unauthorized() {
     let stack = Stack::new();
     let (ada, bob) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Bob Marley"));
     let plain = ada.simple().to_string();
@@ -221,7 +221,7 @@ fn two_styles_of_claims_that_disagree_are_unauthorized() {
 }
 
 #[test]
-fn a_user_who_is_not_there_is_invalid_input() {
+fn an_unknown_user_is_invalid_input() {
     let stack = Stack::new();
     let nobody = Uuid::new_v4();
     let invalid = |answer: Answer, detail: &str| {

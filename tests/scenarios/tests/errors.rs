@@ -54,7 +54,7 @@ fn not_configured_names_the_setting_and_sends_nothing() {
 }
 
 #[test]
-fn a_key_that_is_missing_keeps_nobody_out_who_has_a_token() {
+fn without_a_key_a_stored_token_is_still_served() {
     let (stack, ada) = Stack::with_ada();
     stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Countess"}'"#);
     stack.db.set("cometchat.api_key_file", Some("/nonexistent"));
@@ -89,7 +89,7 @@ fn a_used_up_plan_is_plan_limit() {
 }
 
 #[test]
-fn a_status_that_speaks_for_itself_needs_no_envelope() {
+fn some_statuses_are_understood_without_an_error_body() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     for (status, code, phrase) in [
@@ -118,7 +118,7 @@ fn a_used_up_rate_is_rate_limited() {
 }
 
 #[test]
-fn a_users_own_limit_is_rate_limited_and_concerns_no_trusted_caller() {
+fn the_user_rate_limit_does_not_apply_to_trusted_callers() {
     let stack = Stack::new();
     let (ada, bob) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Bob Marley"));
     stack.db.set("cometchat.user_rate_limit", Some("3"));
@@ -177,7 +177,7 @@ fn a_token_call_that_fails_for_good_is_token_failed() {
 }
 
 #[test]
-fn everything_else_that_cometchat_says_is_api_error() {
+fn every_other_answer_of_cometchat_is_api_error() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let raw = |status, body| Fault::raw(status, "text/html", body);

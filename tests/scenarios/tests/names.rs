@@ -46,7 +46,7 @@ fn fallback(user: Uuid) -> String {
 }
 
 #[test]
-fn whatever_is_given_as_argument_or_metadata_cometchat_gets_a_name_it_takes() {
+fn every_argument_and_metadata_becomes_an_acceptable_name() {
     let stack = Stack::new();
     let user = stack.sign_up_with("someone@example.com", json!({}));
     let mut service = stack.service();
