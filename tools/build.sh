@@ -11,6 +11,9 @@ trap stop_progress EXIT
 trap 'exit 130' INT TERM
 major=${1:-15} mode=${2:-release}
 
+[ -w "$(pg_lib "$major")" ] && [ -w "$(pg_share "$major")" ] ||
+  die "$(pg_lib "$major") or $(pg_share "$major") is not writable: make it so, or unset PG_CONFIG to use a copy"
+
 # A library that is copied over in place kills the servers that have it loaded; removed, it stays
 # with them (make demo KEEP=1) until they end.
 rm -f "$(pg_lib "$major")/cometchat_ext.so"

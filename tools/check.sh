@@ -24,6 +24,8 @@ step() {
 
 step lint 30 tools/lint.sh
 step crates 20 cargo test -q -p sync -p cometchat -p transport -p simulator --no-fail-fast
+# Of the scenarios, those that only read this checkout.
+step documents 20 cargo test -q -p scenarios -- linter_docs:: every_file_here
 step typescript 8 tools/client.sh
 
 printf '\n%s' "$times"

@@ -17,7 +17,7 @@ impl PgCopy {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("pg{}-{n}", std::process::id()));
         let mut copy = Command::new("bash");
-        let script = r#"source "$0/tools/lib.sh"; cp -a "$(pg_prefix "$1")" "$2"; chmod a+rx "$2""#;
+        let script = r#"source "$0/tools/lib.sh"; pg_copy "$1" "$2"; chmod a+rx "$2""#;
         run(copy.args(["-euo", "pipefail", "-c", script]).arg(root()).arg(major()).arg(&dir));
         PgCopy(dir)
     }

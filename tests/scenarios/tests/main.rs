@@ -197,6 +197,8 @@ mod attack_triggers;
 mod config_secrets;
 /// A linter for the objects that the extension creates.
 mod linter;
+/// A linter for the documents: the files, types and columns that they name exist.
+mod linter_docs;
 /// A linter for its scripts and for the SQL that Rust runs.
 mod linter_sources;
 /// The tests' sessions preload pg-safeupdate, as Supabase's do.
