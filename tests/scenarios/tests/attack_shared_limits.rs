@@ -1,9 +1,6 @@
 //! Attacks on what everybody shares: CometChat's allowance, and the pool's connections.
 
-use std::thread;
-
-use scenarios::{eventually, Stack};
-use simulator::ListenerState;
+use scenarios::Stack;
 
 #[test]
 fn a_user_tries_a_loop_in_many_sessions() {
@@ -50,34 +47,4 @@ fn a_user_tries_to_get_round_its_limit() {
     assert!(revocations.len() <= 2, "{revocations:?}");
     assert!(others.len() <= 1, "{others:?} after the limit");
     assert_eq!(session.sqlstate("SET cometchat.user_rate_limit = -1"), "42501");
-}
-
-#[test]
-fn a_user_tries_to_hold_more_than_four_connections() {
-    let (stack, mallory) = Stack::with_ada();
-    stack.without_deadlines();
-    stack.db.set("cometchat.request_timeout", Some("60s"));
-    stack.db.set("cometchat.connect_timeout", Some("60s"));
-    stack.chat.set_listener(ListenerState::Paused);
-    thread::scope(|scope| {
-        let calls: Vec<_> = (0..8)
-            .map(|_| {
-                let mut session = stack.session(mallory);
-                scope.spawn(move || session.refresh(None))
-            })
-            .collect();
-        let refused = || calls.iter().filter(|call| call.is_finished()).count();
-        eventually("four of eight are refused at once", || refused() == 4);
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%cometchat_refresh%'
-                   AND datname = current_database() AND pid <> pg_backend_pid()";
-        assert_eq!(stack.value(sql).as_deref(), Some("4"));
-        stack.chat.set_listener(ListenerState::Open);
-        let answers: Vec<_> =
-            calls.into_iter().map(|call| call.join().expect("the thread")).collect();
-        let crowded = answers
-            .iter()
-            .filter(|a| !a.success())
-            .inspect(|a| assert_eq!(a.code(), "RATE_LIMITED"));
-        assert_eq!(crowded.count(), 4);
-    });
 }

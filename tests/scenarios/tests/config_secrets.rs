@@ -138,37 +138,6 @@ fn a_vault_that_a_superuser_does_not_own_is_not_read() {
 }
 
 #[test]
-fn only_superusers_decide_where_the_key_is_sent() {
-    let stack = Stack::new();
-    let ada = stack.sign_up("Ada Lovelace");
-    let mut sessions =
-        [stack.session(ada), stack.service(), Session::of(stack.db.connect("postgres"))];
-    for setting in [
-        "app_id",
-        "region",
-        "api_key_file",
-        "api_base_url",
-        "ca_file",
-        "proxy",
-        "user_rate_limit",
-        "display_name_fields",
-    ] {
-        for session in &mut sessions {
-            assert_eq!(
-                session.sqlstate(&format!("SET cometchat.{setting} = '1'")),
-                "42501",
-                "{setting}"
-            );
-        }
-    }
-    let name = stack.db.name();
-    let alter =
-        format!("ALTER DATABASE {name} SET cometchat.api_base_url = 'https://evil.example'");
-    assert_eq!(sessions[2].sqlstate(&alter), "42501", "although postgres owns the database");
-    assert_eq!(sessions[2].sqlstate("SET cometchat.no_such_setting = 1"), "42602");
-}
-
-#[test]
 fn the_development_key_is_set_in_the_configuration_file_and_never_shown() {
     let line = format!("cometchat.api_key = '{DEV_API_KEY}'");
     let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'", &line]);

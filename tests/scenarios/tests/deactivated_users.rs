@@ -1,6 +1,6 @@
 //! Deactivated there, banned or deleted here: who comes back, and who does not.
 
-use scenarios::{Stack, Stored, NOTHING};
+use scenarios::{Stack, NOTHING};
 use uuid::Uuid;
 
 fn is_deactivated(stack: &Stack, user: Uuid) -> bool {
@@ -14,23 +14,6 @@ fn deactivate_as_we_do(stack: &Stack, user: Uuid) {
         "UPDATE cometchat.sync_state SET deactivated = true WHERE true;
          UPDATE public.cometchat_users SET cometchat_auth_token = NULL WHERE true",
     );
-}
-
-#[test]
-fn a_login_does_not_reactivate_a_user_deactivated_by_others() {
-    let stack = Stack::new();
-    let ada = stack.sign_up("Ada Lovelace");
-    stack.app().add_user(serde_json::json!({"uid": ada.to_string(), "name": "Ada"})).unwrap();
-    stack.app().deactivate(&ada.to_string());
-
-    let answer = stack.session(ada).ensure(None, None, None);
-
-    assert_eq!(answer.code(), "USER_DEACTIVATED");
-    assert_eq!(answer.error(), "The user is deactivated in CometChat");
-    assert_eq!(stack.asked(), ["create_user", "get_user"]);
-    assert!(is_deactivated(&stack, ada));
-    assert_eq!(stack.stored(ada).token, None);
-    assert_eq!(stack.stored(ada).uid, None);
 }
 
 #[test]
@@ -61,17 +44,6 @@ fn the_token_of_a_deactivated_user_is_forgotten() {
     let mut session = stack.session(ada);
     session.execute("SET default_transaction_read_only = on");
     assert_eq!(session.ensure(None, None, None).code(), "READ_ONLY");
-}
-
-#[test]
-fn a_refresh_of_a_deactivated_user_is_user_not_found() {
-    let (stack, ada) = Stack::with_ada();
-    stack.app().deactivate(&ada.to_string());
-
-    assert_eq!(stack.session(ada).refresh(None).code(), "USER_NOT_FOUND");
-
-    assert_eq!(stack.stored(ada), Stored::default());
-    assert_eq!(stack.session(ada).ensure(None, None, None).code(), "USER_DEACTIVATED");
 }
 
 #[test]
@@ -107,15 +79,6 @@ fn a_banned_or_deleted_user_is_refused_without_a_request() {
         }
     }
     assert_eq!(stack.asked(), NOTHING);
-}
-
-#[test]
-fn an_expired_ban_does_not_count() {
-    let (stack, ada) = Stack::with_ada();
-    stack.change(ada, "banned_until = now() - interval '1 second'");
-
-    assert!(stack.session(ada).ensure(None, None, None).success());
-    assert!(stack.session(ada).refresh(None).success());
 }
 
 #[test]

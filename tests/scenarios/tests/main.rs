@@ -17,7 +17,7 @@ mod concurrent_logins;
 mod database_errors;
 /// Deactivated there, banned or deleted here: which logins reactivate.
 mod deactivated_users;
-/// Every errorCode, produced by its condition.
+/// errorCodes whose condition takes more than one statement; the others are in the goldens.
 mod errors;
 /// Registration, login, create or update, refresh: the four flows that carry the product.
 mod flows;

@@ -1,8 +1,6 @@
 //! Who is synced by themselves, what an app can say about them, and what sends nothing.
 
-use scenarios::{eventually, Cluster, Database, Stack, NOTHING};
-use serde_json::json;
-use simulator::Simulator;
+use scenarios::{eventually, Stack, NOTHING};
 use uuid::Uuid;
 
 /// Waits until the worker has nothing left to do.
@@ -99,27 +97,6 @@ fn backfill_needs_only_the_id_column() {
 }
 
 #[test]
-fn overrides_win_until_they_are_taken_back() {
-    let stack = Stack::syncing();
-    let ada = stack.sign_up("Ada Lovelace");
-    idle(&stack);
-
-    stack.enqueue(ada, &json!({"name": "Countess", "tags": ["vip"], "metadata": {"plan": "pro"}}));
-    idle(&stack);
-    let user = stack.chat_user(ada);
-    assert_eq!((&user["name"], &user["tags"]), (&json!("Countess"), &json!(["vip"])));
-    assert_eq!(user["metadata"]["plan"], "pro");
-
-    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"Ada King\"}'");
-    idle(&stack);
-    assert_eq!(stack.chat_user(ada)["name"], "Countess");
-
-    stack.enqueue(ada, &json!({"name": null}));
-    idle(&stack);
-    assert_eq!(stack.chat_user(ada)["name"], "Ada King");
-}
-
-#[test]
 fn an_apps_profiles_table_can_queue_users_and_never_fails() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.sync_unconfirmed", Some("off"));
@@ -189,24 +166,4 @@ fn what_is_rolled_back_sends_nothing() {
     let both =
         format!("SELECT count(*) FROM cometchat.sync_state WHERE user_id IN ('{gone}', '{never}')");
     assert_eq!(stack.value(&both).as_deref(), Some("0"));
-}
-
-#[test]
-fn a_prepared_transaction_is_found_by_the_next_poll() {
-    let cluster = Cluster::start(&[
-        "shared_preload_libraries = 'cometchat_ext'",
-        "max_prepared_transactions = 2",
-    ]);
-    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
-    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-    after_somebody_else(&stack);
-    let id = Uuid::new_v4();
-
-    stack.execute(&format!(
-        "BEGIN; INSERT INTO auth.users (id) VALUES ('{id}'); PREPARE TRANSACTION 'two-phase'"
-    ));
-    stack.execute("COMMIT PREPARED 'two-phase'");
-    stack.execute("SELECT cometchat.wake()"); // or a minute later, by the worker itself
-
-    eventually("its user arrives", || stack.stored(id).token.is_some());
 }
