@@ -1,22 +1,45 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo example test lint bench bench-full soak valgrind install setup clean
+.PHONY: help setup build demo example check lint test soak valgrind bench bench-full install clean
 
+# The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' Makefile
 
+##@ Try it
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
 	@KEEP='$(KEEP)' tools/demo.sh
 
 example: ## Start the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
 	@tools/example.sh
 
-test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: those whose name contains it); last line: N passed, N failed, N skipped
+install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
+	@tools/install.sh '$(PG_CONFIG)'
+
+##@ Work on it (CONTRIBUTING.md)
+setup: ## Only install what the other targets need (PG=17: for PostgreSQL 17 instead of 15)
+	@tools/setup.sh $(PG)
+
+build: ## Build in dev mode what `cargo test -p scenarios NAME` needs (PG=17: for PostgreSQL 17)
+	@tools/setup.sh '$(or $(PG),15)' && tools/build.sh '$(or $(PG),15)' dev
+
+check: ## Before each commit, no server needed: lint, tests of the crates, simulator and TypeScript client
+	@tools/check.sh
+
+lint: ## Formatting, clippy, import graph, and the rules of the house
+	@tools/lint.sh
+
+test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: those whose name contains it)
 	@COMETCHAT_PG='$(PG)' tools/test.sh '$(T)'
 
-lint: ## Formatting, clippy, and the rules of the house
-	@tools/lint.sh
+##@ Long runs
+soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
+	@tools/soak.sh '$(KILLS)' '$(SEED)'
+
+valgrind: ## Run the tests of names and encodings under valgrind (T=name: others), 20 minutes at the most
+	@tools/valgrind.sh $(T)
 
 bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a sign-up, the worker
 	@tools/bench.sh
@@ -24,17 +47,6 @@ bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a
 bench-full: ## The same with 200 tries of everything, 1,000,000 users, 10,000 calls in one session
 	@tools/bench.sh --full
 
-soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
-	@tools/soak.sh '$(KILLS)' '$(SEED)'
-
-valgrind: ## Run the tests of names and encodings on a server under valgrind (T=name: others), 20 minutes at the most
-	@tools/valgrind.sh $(T)
-
-install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
-	@tools/install.sh '$(PG_CONFIG)'
-
-setup: ## Only install what the other targets need
-	@tools/setup.sh
-
+##@ Tidy up
 clean: ## Remove what was built or fetched in here
 	@tools/clean.sh

@@ -10,16 +10,12 @@ cd "$(dirname "$0")/.."
 source tools/lib.sh
 export COMETCHAT_PG=${COMETCHAT_PG:-15}
 major=$COMETCHAT_PG
-bench='' work=''
-# Whatever ends this, no server is left running: those of the benchmarks are named by its process.
+bench=''
+# The servers of the benchmarks stop with the program that started them.
 cleanup() {
   stop_progress
   [ -z "$bench" ] || kill "$bench" 2>/dev/null || true
   [ -z "$bench" ] || wait "$bench" 2>/dev/null || true
-  for dir in ${bench:+"${TMPDIR:-/tmp}/cc$bench"-*} ${work:+"$work/shared"}; do
-    [ ! -d "$dir" ] || { tools/cluster.sh stop "$dir" "$major" || true; rm -rf "$dir"; }
-  done
-  [ -z "$work" ] || rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
@@ -35,10 +31,8 @@ status=0
 wait "$bench" || status=$?
 
 if [ "$*" = --full ]; then
-  work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-bench.XXXXXX")
-  chmod a+x "$work"
-  tools/cluster.sh start "$work/shared" "$major" "shared_preload_libraries = 'cometchat_ext'"
-  COMETCHAT_CLUSTER=$work/shared COMETCHAT_CALLS=10000 \
+  tools/safeupdate.sh "$major"
+  COMETCHAT_CALLS=10000 \
     timeout 1800 cargo test -p scenarios session_hygiene::thousands -- --nocapture || status=$?
 fi
 exit "$status"

@@ -3,6 +3,9 @@
 #
 #   tools/cluster.sh start DIR [MAJOR] [LINE OF postgresql.conf ...]
 #   tools/cluster.sh stop DIR [MAJOR]
+#   tools/cluster.sh guard MAJOR      reads names of folders, a line each, until its input ends; then
+#                                     stops and removes the clusters in them, those that are left
+#   tools/cluster.sh check MAJOR      whether what the scenarios need is installed; says what to do
 #
 # PG_BIN names another PostgreSQL than our own copy. All else is as Postgres comes: JIT on, eight worker
 # processes, autovacuum.
@@ -10,8 +13,11 @@
 # The bootstrap superuser is "supabase_admin", so that Supabase's roles can be loaded into it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-action=$1 dir=$2 major=${3:-15}
-shift 2; [ $# -eq 0 ] || shift
+action=$1
+case $action in
+  guard | check) dir='' major=$2; shift 2 ;;
+  *) dir=$2 major=${3:-15}; shift 2; [ $# -eq 0 ] || shift ;;
+esac
 bin=${PG_BIN:-$(pg_bin "$major")}
 
 case $action in
@@ -31,6 +37,24 @@ case $action in
     if as_pg test -e "$dir/data/postmaster.pid"; then
       as_pg "$bin/pg_ctl" -D "$dir/data" -m immediate -w -t 30 stop >/dev/null
     fi
+    ;;
+  guard)
+    # Whatever ends the process at the other end of the pipe, this script ends after it.
+    trap '' INT TERM HUP
+    dirs=()
+    while IFS= read -r dir; do dirs+=("$dir"); done
+    for dir in "${dirs[@]}"; do
+      [ -d "$dir" ] || continue
+      "$ROOT/tools/cluster.sh" stop "$dir" "$major" || true
+      rm -rf "$dir"
+    done
+    ;;
+  check)
+    hint="run \`make build PG=$major\` first (COMETCHAT_PG chooses the major version: this is $major)"
+    [ -x "$bin/postgres" ] || die "PostgreSQL $major is not here: $hint"
+    for library in cometchat_ext safeupdate; do
+      [ -e "$(pg_lib "$major")/$library.so" ] || die "$library is not installed in PostgreSQL $major: $hint"
+    done
     ;;
   *) die "unknown action: $action" ;;
 esac

@@ -48,7 +48,8 @@ out=$CARGO_TARGET_DIR/goldens
 [ -z "${ACCEPT:-}" ] || for test in "${tests[@]}"; do touch "tests/pg_regress/expected/$test.out"; done
 rm -rf "$out"; mkdir -p "$out"
 status=0
-"$(pg_prefix "$major")/lib/postgresql/$major/lib/pgxs/src/test/regress/pg_regress" \
+pgxs=$("$bin/pg_config" --pgxs)
+"${pgxs%/makefiles/pgxs.mk}/test/regress/pg_regress" \
   --inputdir=tests/pg_regress --outputdir="$out" --bindir="$bin" --use-existing --dbname=spec \
   --host="$dir" --user=supabase_admin "${tests[@]}" || status=$?
 if [ -n "${ACCEPT:-}" ]; then

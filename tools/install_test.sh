@@ -16,8 +16,8 @@ failed() { echo "test a_clean_clone_installs_into_a_server ... FAILED"; echo "te
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-install.XXXXXX")
 chmod a+rx "$work"
-# The server that it goes into: the private copy of PostgreSQL, once more.
-cp -a "$(pg_prefix "$major")" "$work/server"
+# The server that it goes into.
+pg_copy "$major" "$work/server"
 rm -f "$work/server"/{lib,share}/postgresql/"$major"/*/cometchat_ext*
 bin=$work/server/lib/postgresql/$major/bin
 COMETCHAT_PGRX_HOME=$work/pgrx-home make install PG_CONFIG="$bin/pg_config" || failed

@@ -59,7 +59,40 @@ pg_prefix() {
     printf '%s/pg/%s%s' "$CARGO_TARGET_DIR" "$1" "$usr"
   fi
 }
-pg_bin() { printf '%s/lib/postgresql/%s/bin' "$(pg_prefix "$1")" "$1"; }
+# PG_CONFIG=/path/to/pg_config in the environment: that PostgreSQL is used as it is, for its own major
+# version, and no copy is made. What is built is installed into it.
+pg_given() {
+  [ -n "${PG_CONFIG:-}" ] && [[ $("$PG_CONFIG" --version 2>/dev/null) =~ ^PostgreSQL\ $1([^0-9]|$) ]]
+}
+pg_bin() {
+  if pg_given "$1"; then "$PG_CONFIG" --bindir; else printf '%s/lib/postgresql/%s/bin' "$(pg_prefix "$1")" "$1"; fi
+}
+# Where extensions' libraries are installed, and their scripts.
+pg_lib() {
+  if pg_given "$1"; then "$PG_CONFIG" --pkglibdir; else printf '%s/lib/postgresql/%s/lib' "$(pg_prefix "$1")" "$1"; fi
+}
+pg_share() {
+  if pg_given "$1"; then printf '%s/extension' "$("$PG_CONFIG" --sharedir)"
+  else printf '%s/share/postgresql/%s/extension' "$(pg_prefix "$1")" "$1"; fi
+}
+
+# debian_copy MAJOR FROM TO: a copy of a PostgreSQL in Debian's layout, which runs where it is copied to.
+debian_copy() {
+  local major=$1 from=$2 to=$3
+  [ -d "$from/lib/postgresql/$major" ] && [ -d "$from/share/postgresql/$major" ] ||
+    die "PostgreSQL $major in $from is not laid out as Debian's packages are: no copy of it would run"
+  mkdir -p "$to/lib/postgresql" "$to/share/postgresql"
+  cp -a "$from/lib/postgresql/$major" "$to/lib/postgresql/"
+  cp -a "$from/share/postgresql/$major" "$to/share/postgresql/"
+  rm -f "$to"/{lib,share}/postgresql/"$major"/*/cometchat_ext*
+  ln -s "$from/include" "$to/include"   # pg_config finds the headers beside its own prefix
+}
+# pg_copy MAJOR TO: a copy of the PostgreSQL in use, for a test that changes or breaks it.
+pg_copy() {
+  local bin
+  bin=$(pg_bin "$1")
+  if pg_given "$1"; then debian_copy "$1" "${bin%/lib/postgresql/*}" "$2"; else cp -a "$(pg_prefix "$1")" "$2"; fi
+}
 
 # progress LABEL COMMAND...: runs a long step without its output, showing the seconds and, on a
 # terminal, the line it is at. What it printed is shown when it fails. Give it a `timeout`.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Puts Node 22 into target/node (Debian 12's own is 18, too old for supabase-js) and installs the
-# locked packages of the folders that it is given. Prints nothing when there is nothing to do.
+# Puts Node 22 into target/node, unless there is one that is new enough (Debian 12's own is 18, too old
+# for supabase-js), and installs the locked packages of the folders that it is given. Prints nothing
+# when there is nothing to do.
 #
 #   tools/node.sh [FOLDER ...]   a folder with a package-lock.json
 #   tools/node.sh browser        Debian's Chromium, for the tests of the example
@@ -18,8 +19,15 @@ debian() {
 }
 
 # ---- Node -------------------------------------------------------------------------------------
+# new_enough: the node on the PATH, which begins with target/node, and its npm.
+new_enough() {
+  local version
+  version=$(node --version 2>/dev/null) && command -v npm >/dev/null || return 1
+  version=${version#v}
+  [ "${version%%.*}" -ge "${NODE_VERSION%%.*}" ]
+}
 # From a Python package, which carries the binary and npm: that needs no npm to begin with.
-if [ "$("$NODE_HOME/bin/node" --version 2>/dev/null)" != "v$NODE_VERSION" ]; then
+if ! new_enough; then
   debian python3-venv
   rm -rf "$NODE_HOME"
   mkdir -p "$CARGO_TARGET_DIR"

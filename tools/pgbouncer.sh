@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unpacks Debian's PgBouncer beside our copy of PostgreSQL 15, for tests/scenarios/tests/pooled.rs, and
+# Unpacks Debian's PgBouncer beside our copy of PostgreSQL 15, for tests/scenarios/tests/pgbouncer.rs, and
 # prints its folder. Installed as a package it would run as a service.
 set -euo pipefail
 cd "$(dirname "$0")/.."

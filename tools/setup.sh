@@ -4,8 +4,9 @@
 #   tools/setup.sh [MAJOR]       15 (default), 16, 17 or 18; prints nothing when there is nothing to do
 #   tools/setup.sh tools         only the tools to build with, no PostgreSQL
 #
-# PostgreSQL is copied into target/pg/MAJOR, so nothing here ever writes into the system's own
-# PostgreSQL or into a cluster that somebody uses. cargo-pgrx keeps its notes in target/pgrx-home.
+# PostgreSQL is copied into target/pg/MAJOR, so nothing here writes into the system's own PostgreSQL or
+# into a cluster that is in use; unless PG_CONFIG names one of that version, which is then used as it is.
+# cargo-pgrx keeps its notes in target/pgrx-home.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
@@ -15,8 +16,15 @@ major=${1:-15}
 
 # ---- Debian packages ------------------------------------------------------------------------
 wanted=(libclang-dev build-essential pkg-config)
-[ "$major" = tools ] || wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
-case $major in 16) wanted+=(python3-venv) ;; 17 | 18) wanted+=(patchelf) ;; esac
+if [ "$major" = tools ]; then :
+elif pg_given "$major"; then
+  [ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ] ||
+    die "the headers of PostgreSQL $major are missing: on Debian, install postgresql-server-dev-$major"
+else
+  # The package also brings the postgres user, which runs the servers where this is root.
+  wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
+  case $major in 16) wanted+=(python3-venv) ;; 17 | 18) wanted+=(patchelf) ;; esac
+fi
 mapfile -t missing < <(debian_missing "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
   # The package would otherwise create and start a cluster of its own on port 5432.
@@ -38,16 +46,12 @@ fi
 
 # ---- a private copy of PostgreSQL -----------------------------------------------------------
 prefix=$(pg_prefix "$major")
-if [ ! -x "$(pg_bin "$major")/postgres" ]; then
+if ! pg_given "$major" && [ ! -x "$(pg_bin "$major")/postgres" ]; then
   case $major in
     15)
       say "copying PostgreSQL 15 to ${prefix#"$PWD"/}"
       rm -rf "$prefix.new"
-      mkdir -p "$prefix.new/lib/postgresql" "$prefix.new/share/postgresql"
-      cp -a /usr/lib/postgresql/15 "$prefix.new/lib/postgresql/"
-      cp -a /usr/share/postgresql/15 "$prefix.new/share/postgresql/"
-      rm -f "$prefix.new"/{lib,share}/postgresql/15/*/cometchat_ext*
-      ln -s /usr/include "$prefix.new/include"   # pg_config finds the headers beside its own prefix
+      debian_copy 15 /usr "$prefix.new"
       rm -rf "$prefix"; mv "$prefix.new" "$prefix"
       ;;
     16)

@@ -19,17 +19,16 @@ export COMETCHAT_KILLS=${1:-500} COMETCHAT_SEED=${2:-$SRANDOM}
 
 tools/setup.sh "$COMETCHAT_PG"
 tools/build.sh "$COMETCHAT_PG"
+tools/safeupdate.sh "$COMETCHAT_PG"
 progress "building the tests" timeout 1800 cargo test -p scenarios --no-run
 # What a test leaves behind when it is stopped is found, and removed, here.
 work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
 chmod a+rx "$work"
 say "$COMETCHAT_KILLS kills, seed $COMETCHAT_SEED"
-TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios sync_kills:: -- --nocapture ||
+TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios worker_kills:: -- --nocapture ||
   die "the soak failed; repeat it with: tools/soak.sh $COMETCHAT_KILLS $COMETCHAT_SEED"
 say "random walks, seed $COMETCHAT_SEED"
-tools/cluster.sh start "$work/shared" "$COMETCHAT_PG" "shared_preload_libraries = 'cometchat_ext'" "fsync = off"
-COMETCHAT_CLUSTER=$work/shared PG_BIN=$(pg_bin "$COMETCHAT_PG") \
-  COMETCHAT_WALK=long COMETCHAT_WALKS=${COMETCHAT_WALKS:-5} COMETCHAT_WALK_SEED=$COMETCHAT_SEED TMPDIR=$work \
+COMETCHAT_WALK=long COMETCHAT_WALKS=${COMETCHAT_WALKS:-5} COMETCHAT_WALK_SEED=$COMETCHAT_SEED TMPDIR=$work \
   timeout --kill-after=30 20m cargo test -p scenarios random_walk:: -- --nocapture ||
   die "a walk failed; the line above says with which COMETCHAT_WALK_SEED"
 say "soak: all is well"

@@ -4,7 +4,7 @@
 #   tools/test.sh [NAME]         only tests whose name contains NAME
 #
 # What runs inside PostgreSQL runs in 15 and in 17; COMETCHAT_PG names others (COMETCHAT_PG=15, say).
-# COMETCHAT_BED=latin1 or settings: the scenarios in databases as tests/scenarios/src/bed.rs says.
+# COMETCHAT_DATABASES=latin1 or settings: the scenarios in other databases (tests/scenarios/src/database_variant.rs).
 # A suite that fails does not stop the others; one that does not finish counts as a failed test.
 # Up to two failed tests of a suite are run once more, alone. Whoever passes then counts as passed and
 # is named in the summary: a busy machine should not fail a run, and nobody should overlook a flake.
@@ -80,7 +80,7 @@ suite() {
 }
 
 # ---- the suites -------------------------------------------------------------------------------
-suite client 20 cargo test -p cometchat -p transport -p simulator --no-fail-fast -- ${name:+"$name"}
+suite crates 20 cargo test -p cometchat -p transport -p sync -p simulator --no-fail-fast -- ${name:+"$name"}
 
 # in_postgres MAJOR: the suites that run inside it.
 in_postgres() {
@@ -88,7 +88,7 @@ in_postgres() {
   export COMETCHAT_PG=$major
   # It copies over the library in place, which a server that has it loaded (make demo KEEP=1) would not
   # survive: so the old one is taken away first. Before the release build, which replaces it.
-  rm -f "$(pg_prefix "$major")/lib/postgresql/$major/lib/cometchat_ext.so"
+  rm -f "$(pg_lib "$major")/cometchat_ext.so"
   local pg_test=(cargo pgrx test "pg$major" ${name:+"$name"} --no-default-features
     --features "pg$major" --pgdata "$work/pg_test$major")
   mkdir "$work/pg_test$major"
@@ -104,12 +104,9 @@ in_postgres() {
   suite "goldens-$major" 10 tools/goldens.sh "$work/goldens$major" "$name"
 
   tools/safeupdate.sh "$major"
-  # No test cuts the power: what is written survives the end of any process.
-  tools/cluster.sh start "$work/shared$major" "$major" \
-    "shared_preload_libraries = 'cometchat_ext'" "fsync = off"
-  COMETCHAT_CLUSTER=$work/shared$major PG_BIN=$(pg_bin "$major") suite "scenarios-$major" 40 \
+  # The tests start their clusters themselves, and stop them whatever happens.
+  suite "scenarios-$major" 40 \
     cargo test -p scenarios --no-fail-fast -- --test-threads=4 ${name:+"$name"}
-  tools/cluster.sh stop "$work/shared$major" "$major"
 }
 for major in "${majors[@]}"; do in_postgres "$major"; done
 

@@ -23,10 +23,11 @@ tests=("$@")
   tests+=("$encoding::names_that" "$encoding::a_name_in" "$encoding::overrides" "$encoding::a_claim"
     "$encoding::sign_ups" "$encoding::what_cometchat" "$encoding::what_operators")
 done
-[ $# -gt 0 ] || tests+=(a_new_registration a_refresh_mints whatever_is_given)   # of flows.rs and names.rs
+[ $# -gt 0 ] || tests+=(a_new_registration a_refresh_mints every_argument_and_metadata)   # of flows.rs and names.rs
 
 tools/setup.sh "$major"
 tools/build.sh "$major"
+tools/safeupdate.sh "$major"
 mapfile -t missing < <(debian_missing valgrind libc6-dbg)
 [ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
 progress "building the tests" timeout 1800 cargo test -p scenarios --no-run

@@ -6,21 +6,21 @@
 //! everything, `--small` shows that everything works. Exits with 1 when a target is missed. Needs
 //! the release build of the extension installed, and that of `cometchat_bench` in target/release.
 
-mod bare;
-mod desk;
+mod null_server;
 mod report;
 mod responsive;
-mod size;
+mod scale;
 mod sync;
 mod throughput;
+mod ureq_baseline;
 
 use std::process::ExitCode;
 
 use report::Report;
+use scale::Scale;
 use scenarios::environment::{may_mount, Environment};
 use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
-use size::Size;
 
 /// What can be measured by itself.
 const PARTS: [&str; 10] = [
@@ -66,11 +66,11 @@ impl Bench {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == bare::ARGUMENT) {
-        bare::run();
+    if arguments.iter().any(|argument| argument == ureq_baseline::ARGUMENT) {
+        ureq_baseline::run();
         return ExitCode::SUCCESS;
     }
-    let size = Size::of(&arguments);
+    let scale = Scale::of(&arguments);
     let parts: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         eprintln!("there is no part {unknown}; there are {}", PARTS.join(", "));
@@ -79,9 +79,9 @@ fn main() -> ExitCode {
     let chosen = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
 
     let mut report = Report::new();
-    sync::measure(&size, chosen, &mut report);
+    sync::measure(&scale, chosen, &mut report);
     if chosen("transport") || chosen("responsive") {
-        let bench = Bench::new(size.tries);
+        let bench = Bench::new(scale.tries);
         if chosen("transport") {
             throughput::measure(&bench, &mut report);
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use scenarios::busy::Times;
+use scenarios::blocked_session::Times;
 
 /// What a median may exceed the idle one by.
 const MEDIAN: Duration = Duration::from_millis(10);

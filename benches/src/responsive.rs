@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 use postgres::Client;
-use scenarios::busy::{drop_another_database, fast_shutdown, Busy, Times};
+use scenarios::blocked_session::{drop_another_database, fast_shutdown, BlockedSession, Times};
 use scenarios::{FaultServer, Stage};
 
 use crate::report::Report;
@@ -75,7 +75,7 @@ pub fn measure(bench: &Bench, report: &mut Report) {
     // ones, since the first databases of a server take longer to make and drop.
     let (mut times, mut idle) = (Times::default(), Times::default());
     for _ in 0..tries {
-        let sleepers: Vec<Busy> = places.iter().map(|_| sleep(bench)).collect();
+        let sleepers: Vec<BlockedSession> = places.iter().map(|_| sleep(bench)).collect();
         idle.push(drop_another_database(&mut admin));
         cancel_all(sleepers, &mut admin);
         let busy = hang_everywhere(bench, &places);
@@ -92,13 +92,14 @@ pub fn measure(bench: &Bench, report: &mut Report) {
     report.beyond_idle("fast shutdown", "all places", &times, &idle);
 }
 
-fn hang_everywhere(bench: &Bench, places: &[Place]) -> Vec<Busy> {
-    let sessions = places.iter().map(|place| Busy::with(session(bench, place), CALL)).collect();
+fn hang_everywhere(bench: &Bench, places: &[Place]) -> Vec<BlockedSession> {
+    let sessions =
+        places.iter().map(|place| BlockedSession::with(session(bench, place), CALL)).collect();
     thread::sleep(Duration::from_millis(25));
     sessions
 }
 
-fn cancel_all(sessions: Vec<Busy>, admin: &mut Client) {
+fn cancel_all(sessions: Vec<BlockedSession>, admin: &mut Client) {
     for session in sessions {
         session.cancel(admin);
     }
@@ -116,14 +117,14 @@ fn session(bench: &Bench, place: &Place) -> Client {
     client
 }
 
-fn hang(bench: &Bench, place: &Place) -> Busy {
-    let busy = Busy::with(session(bench, place), CALL);
+fn hang(bench: &Bench, place: &Place) -> BlockedSession {
+    let busy = BlockedSession::with(session(bench, place), CALL);
     thread::sleep(Duration::from_millis(25));
     busy
 }
 
-fn sleep(bench: &Bench) -> Busy {
-    let busy = Busy::with(bench.stack.db.admin(), SLEEP);
+fn sleep(bench: &Bench) -> BlockedSession {
+    let busy = BlockedSession::with(bench.stack.db.admin(), SLEEP);
     thread::sleep(Duration::from_millis(25));
     busy
 }
@@ -133,7 +134,7 @@ fn timer(mut client: Client, sql: &str) -> Duration {
     let set = format!("SET statement_timeout = {}", TIMER.as_millis());
     client.batch_execute(&set).expect("set");
     let started = Instant::now();
-    let done = Busy::with(client, sql).done();
+    let done = BlockedSession::with(client, sql).done();
     let error = done.result.expect_err("the timer fires");
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED), "{error}");
     (done.at - started).saturating_sub(TIMER)
@@ -144,12 +145,12 @@ fn deadline(bench: &Bench, place: &Place) -> Duration {
     let mut client = session(bench, place);
     client.batch_execute("SET statement_timeout = 300").expect("set");
     let started = Instant::now();
-    let done = Busy::with(client, CALL).done();
+    let done = BlockedSession::with(client, CALL).done();
     assert_eq!(done.answer().code(), "TIMEOUT");
     (done.at - started).saturating_sub(Duration::from_millis(50))
 }
 
-fn shutdown(bench: &Bench, sessions: Vec<Busy>) -> Duration {
+fn shutdown(bench: &Bench, sessions: Vec<BlockedSession>) -> Duration {
     let cluster = bench.stack.db.cluster();
     let time = fast_shutdown(cluster);
     drop(sessions);

@@ -5,14 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use scenarios::busy::Times;
+use scenarios::blocked_session::Times;
 use scenarios::{read_request, FaultServer, Stack, APP};
 use serde_json::json;
 use simulator::DEV_API_KEY;
 use uuid::Uuid;
 
-use crate::bare::Bare;
 use crate::report::Report;
+use crate::ureq_baseline::UreqBaseline;
 use crate::Bench;
 
 const AT_MOST: f64 = 1.15;
@@ -28,7 +28,7 @@ pub fn measure(bench: &Bench, report: &mut Report) {
 
 fn transport_alone(bench: &Bench, report: &mut Report) {
     let mut client = bench.stack.db.admin();
-    let mut bare = Bare::start();
+    let mut baseline = UreqBaseline::start();
     let answering_after = |time: Duration| {
         FaultServer::serving(move |mut stream| {
             let _ = stream.set_nodelay(true);
@@ -54,7 +54,7 @@ fn transport_alone(bench: &Bench, report: &mut Report) {
     ] {
         let url = server.base_url();
         let mut ours = || from_backend(&mut client, &url, n);
-        let theirs = || bare.get(&url, n);
+        let theirs = || baseline.get(&url, n);
         let (ours, theirs) = alternate(&mut ours, theirs, ROUNDS);
         let what = format!("transport alone, {what}");
         report.ratio(&what, &ours, &theirs, AT_MOST);

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ground::{wait_until, Ground};
+use super::fixture::{wait_until, Fixture};
 use crate::report::Report;
-use crate::size::Size;
+use crate::scale::Scale;
 
 /// Users a second when CometChat answers at once and limits nothing.
 const USERS_PER_SECOND: f64 = 2000.0;
@@ -26,25 +26,25 @@ const MEMORY: f64 = 64.0 * 1024.0;
 /// each user would show, what the allocator keeps for a larger batch would not.
 const GROWTH: f64 = 2048.0;
 
-pub fn measure(ground: &Ground, size: &Size, report: &mut Report) {
-    report.heading(&format!("A queue of {} users, no limits", size.users));
-    near(ground, size.users, report);
+pub fn measure(fixture: &Fixture, scale: &Scale, report: &mut Report) {
+    report.heading(&format!("A queue of {} users, no limits", scale.users));
+    near(fixture, scale.users, report);
     // Nine seconds at full speed, and one before it counts.
-    far(ground, (10.0 * CONCURRENCY / FAR.as_secs_f64()) as usize, report);
+    far(fixture, (10.0 * CONCURRENCY / FAR.as_secs_f64()) as usize, report);
 }
 
-fn near(ground: &Ground, users: usize, report: &mut Report) {
-    ground.fill(users);
-    let answered = ground.desk.answered();
-    ground.resume();
-    let worker = ground.worker();
+fn near(fixture: &Fixture, users: usize, report: &mut Report) {
+    fixture.fill(users);
+    let answered = fixture.server.answered();
+    fixture.resume();
+    let worker = fixture.worker();
     let mut marks = Vec::with_capacity(10);
     let mut memory = Vec::with_capacity(10);
     for tenth in 1..=10 {
-        marks.push(reached(ground, answered + users * tenth / 10));
+        marks.push(reached(fixture, answered + users * tenth / 10));
         memory.push(worker.rss_anon());
     }
-    all_written(ground, users);
+    all_written(fixture, users);
     let rate = |from: usize, to: usize| {
         (users * (to - from)) as f64 / 10.0 / (marks[to - 1] - marks[from - 1]).as_secs_f64()
     };
@@ -57,29 +57,29 @@ fn near(ground: &Ground, users: usize, report: &mut Report) {
     report.note(&format!("RssAnon {early} kB at 10 %, {half} kB at 50 %, {end} kB at the end"));
 }
 
-fn far(ground: &Ground, users: usize, report: &mut Report) {
-    ground.fill(users);
-    ground.desk.set_latency(FAR);
-    let answered = ground.desk.answered();
-    ground.resume();
-    let from = reached(ground, answered + users / 10);
-    let to = reached(ground, answered + users * 9 / 10);
+fn far(fixture: &Fixture, users: usize, report: &mut Report) {
+    fixture.fill(users);
+    fixture.server.set_latency(FAR);
+    let answered = fixture.server.answered();
+    fixture.resume();
+    let from = reached(fixture, answered + users / 10);
+    let to = reached(fixture, answered + users * 9 / 10);
     let rate = (users * 8 / 10) as f64 / (to - from).as_secs_f64();
     let share = rate / (CONCURRENCY / FAR.as_secs_f64()) * 100.0;
     let what = format!("{FAR:?} away: % of concurrency / latency");
     report.at_least(&what, share, SHARE_PERCENT);
     report.note(&format!("{rate:.1} users a second"));
-    all_written(ground, users);
-    ground.desk.set_latency(Duration::ZERO);
+    all_written(fixture, users);
+    fixture.server.set_latency(Duration::ZERO);
 }
 
 /// Waits until so many requests were answered; when that was.
-pub fn reached(ground: &Ground, answered: usize) -> Instant {
-    let mut last = (ground.desk.answered(), Instant::now());
-    while ground.desk.answered() < answered {
+pub fn reached(fixture: &Fixture, answered: usize) -> Instant {
+    let mut last = (fixture.server.answered(), Instant::now());
+    while fixture.server.answered() < answered {
         thread::sleep(Duration::from_millis(1));
-        if ground.desk.answered() > last.0 {
-            last = (ground.desk.answered(), Instant::now());
+        if fixture.server.answered() > last.0 {
+            last = (fixture.server.answered(), Instant::now());
         }
         assert!(last.1.elapsed() < Duration::from_secs(60), "nothing is sent any more");
     }
@@ -87,12 +87,12 @@ pub fn reached(ground: &Ground, answered: usize) -> Instant {
 }
 
 /// Every user has a token, and nothing is left to do.
-fn all_written(ground: &Ground, users: usize) {
+fn all_written(fixture: &Fixture, users: usize) {
     wait_until("all is written", || {
         let left = "SELECT count(*) FROM cometchat.sync_state
                     WHERE next_attempt_at IS NOT NULL OR claim IS NOT NULL";
-        ground.stack.value(left).as_deref() == Some("0")
+        fixture.stack.value(left).as_deref() == Some("0")
     });
     let tokens = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";
-    assert_eq!(ground.stack.value(tokens), Some(users.to_string()));
+    assert_eq!(fixture.stack.value(tokens), Some(users.to_string()));
 }

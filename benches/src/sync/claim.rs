@@ -3,13 +3,13 @@
 //! Three databases of one server, asked in turns; the queries are those of the worker.
 
 use postgres::Client;
-use scenarios::busy::Times;
+use scenarios::blocked_session::Times;
 use scenarios::Cluster;
 use serde_json::Value;
 use std::time::Duration;
 
 use crate::report::Report;
-use crate::size::Size;
+use crate::scale::Scale;
 
 /// The worker's own queries, by the names that they are prepared under here, and their inputs' types.
 const QUERIES: [(&str, &str, &str); 2] = [
@@ -28,7 +28,7 @@ const ROUNDS: usize = 200;
 /// What a long queue's claim may cost, as a multiple of a short one's.
 const AT_MOST: f64 = 1.5;
 
-pub fn measure(size: &Size, report: &mut Report) {
+pub fn measure(size: &Scale, report: &mut Report) {
     report.heading(&format!("Claiming {MOST} users, beside the same with {FEW} waiting"));
     let conf = ["shared_preload_libraries = ''", "fsync = on", "max_wal_size = 4GB"];
     let cluster = Cluster::start(&conf);

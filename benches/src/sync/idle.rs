@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
-use super::ground::{wait_until, Ground};
+use super::fixture::{wait_until, Fixture};
 use crate::report::Report;
 
 /// Users who are there, synced.
@@ -30,7 +30,7 @@ const LOOK: &str = "SELECT c.paused FROM cometchat.control%";
 
 /// A server that is being watched.
 pub struct Idle {
-    at_rest: Option<JoinHandle<Option<(Ground, Mark)>>>,
+    at_rest: Option<JoinHandle<Option<(Fixture, Mark)>>>,
     stop: Arc<AtomicBool>,
     at_least: Duration,
 }
@@ -55,9 +55,9 @@ impl Idle {
     pub fn report(mut self, report: &mut Report) {
         report.heading("A server at rest, with the worker there and 100 users synced");
         let at_rest = self.at_rest.take().and_then(|thread| thread.join().ok().flatten());
-        let (ground, before) = at_rest.expect("the server comes to rest");
+        let (fixture, before) = at_rest.expect("the server comes to rest");
         thread::sleep(self.at_least.saturating_sub(before.at.elapsed()));
-        let after = Mark::of(&ground);
+        let after = Mark::of(&fixture);
         let minutes = (after.at - before.at).as_secs_f64() / 60.0;
         // At most one in each minute, the last of which may have just begun.
         let what = format!("looks at the queue in {minutes:.1} minutes");
@@ -80,13 +80,13 @@ impl Drop for Idle {
 }
 
 /// Starts a server and waits until it writes nothing any more; `None` when stopped before that.
-fn come_to_rest(stop: &AtomicBool) -> Option<(Ground, Mark)> {
-    let ground = Ground::with(&CONF);
-    ground.fill(USERS);
-    ground.resume();
-    wait_until("all are synced", || ground.desk.answered() >= USERS);
-    ground.stack.execute("CHECKPOINT");
-    let mut last = Mark::of(&ground);
+fn come_to_rest(stop: &AtomicBool) -> Option<(Fixture, Mark)> {
+    let fixture = Fixture::with(&CONF);
+    fixture.fill(USERS);
+    fixture.resume();
+    wait_until("all are synced", || fixture.server.answered() >= USERS);
+    fixture.stack.execute("CHECKPOINT");
+    let mut last = Mark::of(&fixture);
     let give_up = Instant::now() + Duration::from_secs(300);
     while last.at.elapsed() < REST {
         assert!(Instant::now() < give_up, "the server does not come to rest");
@@ -94,31 +94,31 @@ fn come_to_rest(stop: &AtomicBool) -> Option<(Ground, Mark)> {
             return None;
         }
         thread::sleep(Duration::from_secs(1));
-        if log_position(&mut watcher(&ground)) != last.log {
-            last = Mark::of(&ground);
+        if log_position(&mut watcher(&fixture)) != last.log {
+            last = Mark::of(&fixture);
         }
     }
-    let mark = Mark::of(&ground);
+    let mark = Mark::of(&fixture);
     assert!(mark.looks > 0, "the worker's statements are not counted");
-    Some((ground, mark))
+    Some((fixture, mark))
 }
 
 impl Mark {
-    fn of(ground: &Ground) -> Mark {
-        let mut client = watcher(ground);
+    fn of(fixture: &Fixture) -> Mark {
+        let mut client = watcher(fixture);
         let sql = "SELECT COALESCE(sum(calls) FILTER (WHERE query LIKE $2), 0)::bigint,
                           COALESCE(sum(calls), 0)::bigint
                    FROM extensions.pg_stat_statements AS s
                    JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = $1";
-        let row = client.query_one(sql, &[&ground.stack.db.name(), &LOOK]).expect(sql);
+        let row = client.query_one(sql, &[&fixture.stack.db.name(), &LOOK]).expect(sql);
         let log = log_position(&mut client);
         Mark { at: Instant::now(), looks: row.get(0), statements: row.get(1), log }
     }
 }
 
 /// A session in another database, which is not counted.
-fn watcher(ground: &Ground) -> Client {
-    ground.stack.db.cluster().admin("like_supabase")
+fn watcher(fixture: &Fixture) -> Client {
+    fixture.stack.db.cluster().admin("like_supabase")
 }
 
 fn log_position(client: &mut Client) -> i64 {

@@ -5,32 +5,32 @@ use std::time::{Duration, Instant};
 
 use simulator::{Limits, RecordMode};
 
-use super::ground::Ground;
+use super::fixture::Fixture;
 use crate::report::Report;
-use crate::size::Size;
+use crate::scale::Scale;
 
 const SHARE_PERCENT: f64 = 95.0;
 
 /// Windows' worth of users that wait.
 const WAITING: usize = 10;
 
-pub fn measure(size: &Size, report: &mut Report) {
+pub fn measure(scale: &Scale, report: &mut Report) {
     report.heading("Announced limits, ten windows' worth of users waiting");
     // A server of its own: for a minute, another would remember the requests that were unlimited.
-    let ground = Ground::new();
-    ground.pause();
-    ground.stack.db.set("cometchat.api_base_url", Some(&ground.stack.chat.base_url()));
-    ground.stack.db.set("cometchat.rate_limit", Some("0"));
-    let [few, many] = size.windows;
-    one(&ground, 500, Duration::from_secs(2), few, report);
-    one(&ground, 10_000, Duration::from_secs(10), many, report);
+    let fixture = Fixture::new();
+    fixture.pause();
+    fixture.stack.db.set("cometchat.api_base_url", Some(&fixture.stack.chat.base_url()));
+    fixture.stack.db.set("cometchat.rate_limit", Some("0"));
+    let [few, many] = scale.windows;
+    one(&fixture, 500, Duration::from_secs(2), few, report);
+    one(&fixture, 10_000, Duration::from_secs(10), many, report);
 }
 
 /// Lets the worker go on for so many windows, after one in which the limit is still unknown.
-fn one(ground: &Ground, limit: u32, window: Duration, windows: usize, report: &mut Report) {
-    let chat = &ground.stack.chat;
+fn one(fixture: &Fixture, limit: u32, window: Duration, windows: usize, report: &mut Report) {
+    let chat = &fixture.stack.chat;
     let users = WAITING * limit as usize;
-    ground.fill(users);
+    fixture.fill(users);
     chat.reset();
     chat.update(|settings| {
         settings.record = RecordMode::Full;
@@ -38,7 +38,7 @@ fn one(ground: &Ground, limit: u32, window: Duration, windows: usize, report: &m
         settings.limits =
             Limits { core: Some(limit), window_ms: window.as_millis() as u64, ..Limits::default() };
     });
-    ground.resume();
+    fixture.resume();
     // A window begins with its first request, so it may take a little longer than it is.
     let give_up = Instant::now() + window * (windows as u32 + 1) * 2;
     let enough = |windows: usize| (windows + 1) * limit as usize * 97 / 100 + 1;
@@ -46,7 +46,7 @@ fn one(ground: &Ground, limit: u32, window: Duration, windows: usize, report: &m
     while !done(chat.counters().requests as usize) && Instant::now() < give_up {
         thread::sleep(Duration::from_millis(20));
     }
-    ground.pause();
+    fixture.pause();
     let refused = chat.counters().with_status(429);
     let mut arrivals: Vec<f64> = chat.take_requests().iter().map(|r| r.arrived_ms).collect();
     arrivals.sort_by(f64::total_cmp);

@@ -1,48 +1,48 @@
 //! The sync: what it costs those who sign up, how soon and how fast it works, and that it rests.
 
-mod arrival;
 mod backlog;
 mod claim;
-mod ground;
+mod fixture;
 mod idle;
 mod jit;
+mod latency;
 mod limits;
 mod trigger;
-mod wakes;
+mod wake_ups;
 
 use crate::report::Report;
-use crate::size::Size;
+use crate::scale::Scale;
 
-use ground::Ground;
+use fixture::Fixture;
 use idle::Idle;
 
 /// Measures the parts that `chosen` wants.
-pub fn measure(size: &Size, chosen: impl Fn(&str) -> bool, report: &mut Report) {
+pub fn measure(scale: &Scale, chosen: impl Fn(&str) -> bool, report: &mut Report) {
     // Watched while everything else goes on: a server that does nothing needs nothing.
-    let idle = chosen("idle").then(|| Idle::watch(size.idle));
+    let idle = chosen("idle").then(|| Idle::watch(scale.idle));
     if ["trigger", "arrival", "wakes", "backlog"].into_iter().any(&chosen) {
-        let ground = Ground::new();
+        let fixture = Fixture::new();
         if chosen("trigger") {
-            trigger::measure(&ground, size, report);
+            trigger::measure(&fixture, scale, report);
         }
         if chosen("arrival") {
-            arrival::measure(&ground, size, report);
+            latency::measure(&fixture, scale, report);
         }
         if chosen("wakes") {
-            wakes::measure(&ground, size, report);
+            wake_ups::measure(&fixture, scale, report);
         }
         if chosen("backlog") {
-            backlog::measure(&ground, size, report);
+            backlog::measure(&fixture, scale, report);
         }
     }
     if chosen("jit") {
-        jit::measure(size, report);
+        jit::measure(scale, report);
     }
     if chosen("limits") {
-        limits::measure(size, report);
+        limits::measure(scale, report);
     }
     if chosen("claim") {
-        claim::measure(size, report);
+        claim::measure(scale, report);
     }
     if let Some(idle) = idle {
         idle.report(report);

@@ -10,9 +10,9 @@ use postgres::{Client, Statement};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
-use super::ground::Ground;
+use super::fixture::Fixture;
 use crate::report::{Pairs, Report};
-use crate::size::Size;
+use crate::scale::Scale;
 
 /// A commit may cost so many times what it costs without the trigger.
 const AT_MOST: f64 = 1.5;
@@ -24,37 +24,37 @@ const LOGIN_AT_MOST: f64 = 1.1;
 const BULK: u32 = 10_000;
 const BULKS: usize = 5;
 
-pub fn measure(ground: &Ground, size: &Size, report: &mut Report) {
+pub fn measure(fixture: &Fixture, scale: &Scale, report: &mut Report) {
     report.heading("The trigger: single-row commits on auth.users beside those on a twin without");
-    ground.clear();
-    ground.stack.execute(
+    fixture.clear();
+    fixture.stack.execute(
         "CREATE TABLE auth.users_twin (LIKE auth.users INCLUDING ALL);
          ALTER TABLE auth.users_twin OWNER TO supabase_auth_admin;
          ALTER TABLE auth.users_twin ENABLE ROW LEVEL SECURITY",
     );
     for worker in [false, true] {
         if worker {
-            ground.resume();
+            fixture.resume();
         }
-        let mut bench = Bench::new(ground, worker);
+        let mut bench = Bench::new(fixture, worker);
         let with = if worker { "worker at work" } else { "worker paused" };
-        let mut users = Vec::with_capacity(size.pairs);
-        let pairs = bench.pairs(size.pairs, |bench, n| bench.sign_up(n, &mut users));
+        let mut users = Vec::with_capacity(scale.pairs);
+        let pairs = bench.pairs(scale.pairs, |bench, n| bench.sign_up(n, &mut users));
         report.paired(&format!("sign-up, {with}"), &pairs, AT_MOST);
-        let pairs = bench.pairs(size.pairs, |bench, n| bench.edit(users[n]));
+        let pairs = bench.pairs(scale.pairs, |bench, n| bench.edit(users[n]));
         report.paired(&format!("profile edit, {with}"), &pairs, AT_MOST);
-        let pairs = bench.pairs(size.pairs, |bench, n| bench.log_in(users[n]));
+        let pairs = bench.pairs(scale.pairs, |bench, n| bench.log_in(users[n]));
         report.paired(&format!("login, {with}"), &pairs, LOGIN_AT_MOST);
     }
-    ground.clear();
-    bulk(ground, report);
-    ground.stack.execute("DROP TABLE auth.users_twin");
-    ground.clear();
+    fixture.clear();
+    bulk(fixture, report);
+    fixture.stack.execute("DROP TABLE auth.users_twin");
+    fixture.clear();
 }
 
 /// A session of the Auth server, and its statements for both tables.
 struct Bench<'a> {
-    ground: &'a Ground,
+    fixture: &'a Fixture,
     /// Whether there is a worker to be waited for.
     worker: bool,
     client: Client,
@@ -65,8 +65,8 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(ground: &'a Ground, worker: bool) -> Self {
-        let mut client = ground.auth_server();
+    fn new(fixture: &'a Fixture, worker: bool) -> Self {
+        let mut client = fixture.auth_server();
         let mut both = |sql: &str| {
             ["auth.users", "auth.users_twin"]
                 .map(|table| client.prepare(&sql.replace("TABLE", table)).expect(sql))
@@ -84,8 +84,8 @@ impl<'a> Bench<'a> {
         let edit =
             both("UPDATE TABLE SET raw_user_meta_data = $2, updated_at = now() WHERE id = $1");
         let log_in = both("UPDATE TABLE SET last_sign_in_at = now() WHERE id = $1");
-        let admin = ground.stack.db.admin();
-        Bench { ground, worker, client, admin, insert, edit, log_in }
+        let admin = fixture.stack.db.admin();
+        Bench { fixture, worker, client, admin, insert, edit, log_in }
     }
 
     /// Runs `once`, which says what it took with the trigger and without.
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
             took[table] = started.elapsed();
             assert_eq!(done.expect("the commit"), 1);
             if self.worker && table == 0 {
-                self.ground.settle(&mut self.admin, user);
+                self.fixture.settle(&mut self.admin, user);
             }
         }
         took
@@ -147,8 +147,8 @@ impl<'a> Bench<'a> {
 }
 
 /// Many sign-ups in one statement, an import say.
-fn bulk(ground: &Ground, report: &mut Report) {
-    let mut client = ground.auth_server();
+fn bulk(fixture: &Fixture, report: &mut Report) {
+    let mut client = fixture.auth_server();
     let mut pairs = Pairs::default();
     for _ in 0..BULKS {
         let mut insert = |table: &str| {

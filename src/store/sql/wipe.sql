@@ -1,5 +1,5 @@
 -- Wipes what is a deleted user's own: overrides, chosen name, e-mail address, and an error that may quote
--- them. cometchat.on_auth_user_deleted() wipes the same columns; a test compares the two.
+-- them. cometchat.on_auth_user_after_delete() wipes the same columns; a test compares the two.
 WITH input AS NOT MATERIALIZED (
   SELECT $1 AS user_ids
 )

@@ -5,9 +5,11 @@ use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Once;
+use std::sync::OnceLock;
 
 use postgres::{Client, Config, NoTls};
+
+use crate::cluster_guard::stop_at_exit;
 
 /// The major version under test.
 pub fn major() -> String {
@@ -26,15 +28,21 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster that the whole run shares. Databases made from [`crate::Database`]'s template
-    /// look like Supabase's.
+    /// The cluster that all tests of this process share. Databases made from [`crate::Database`]'s
+    /// template look like Supabase's. It is the one in `COMETCHAT_CLUSTER`, or else started here and
+    /// stopped at the end of the process.
     pub fn shared() -> Cluster {
-        static LOADED: Once = Once::new();
-        let dir = std::env::var("COMETCHAT_CLUSTER")
-            .expect("COMETCHAT_CLUSTER is not set: run this through `make test`");
-        let cluster = Cluster { dir: dir.into(), ours: false };
-        LOADED.call_once(|| cluster.load_fixture());
-        cluster
+        static SHARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let dir = SHARED.get_or_init(|| {
+            let dir = match std::env::var("COMETCHAT_CLUSTER") {
+                Ok(dir) => dir.into(),
+                Err(_) => start_shared()?,
+            };
+            Cluster { dir: dir.clone(), ours: false }.load_fixture();
+            Ok(dir)
+        });
+        let dir = dir.clone().unwrap_or_else(|error| panic!("no shared cluster: {error}"));
+        Cluster { dir, ours: false }
     }
 
     /// A cluster of a test's own, with these lines in postgresql.conf and the fixture loaded.
@@ -45,6 +53,7 @@ impl Cluster {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cc{}-{n}", std::process::id()));
         let cluster = Cluster { dir, ours: true };
+        stop_at_exit(&cluster.dir);
         let mut start = cluster.tool("cluster.sh");
         start.arg("start").arg(&cluster.dir).arg(major()).arg("fsync = off").args(conf);
         run(&mut start);
@@ -62,6 +71,7 @@ impl Cluster {
         let mut dir = self.dir.clone().into_os_string();
         dir.push("s");
         let standby = Cluster { dir: dir.into(), ours: true };
+        stop_at_exit(&standby.dir);
         fs::create_dir_all(&standby.dir).expect("a directory");
         let owner = fs::metadata(self.dir.join("data")).expect("the data directory");
         chown(&standby.dir, Some(owner.uid()), Some(owner.gid())).expect("chown");
@@ -146,7 +156,7 @@ impl Cluster {
     }
 
     fn tool(&self, name: &str) -> Command {
-        Command::new(root().join("tools").join(name))
+        tool(name)
     }
 }
 
@@ -157,6 +167,32 @@ impl Drop for Cluster {
             let _ = stop.arg("stop").arg(&self.dir).arg(major()).output();
             let _ = fs::remove_dir_all(&self.dir);
         }
+    }
+}
+
+fn tool(name: &str) -> Command {
+    Command::new(root().join("tools").join(name))
+}
+
+/// Starts the shared cluster in a folder of this process's own. It does not wait for the disk: no
+/// test cuts the power.
+fn start_shared() -> Result<PathBuf, String> {
+    try_run(tool("cluster.sh").arg("check").arg(major()))?;
+    let dir = std::env::temp_dir().join(format!("cc{}-shared", std::process::id()));
+    stop_at_exit(&dir);
+    let mut start = tool("cluster.sh");
+    start.arg("start").arg(&dir).arg(major());
+    start.args(["shared_preload_libraries = 'cometchat_ext'", "fsync = off"]);
+    try_run(&mut start)?;
+    Ok(dir)
+}
+
+/// Runs a command to its end; the error is what it printed.
+fn try_run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::Client;
 
-use crate::bed::Bed;
+use crate::database_variant::DatabaseVariant;
 use crate::{Cluster, Encoding};
 
 /// A database that goes with the test.
@@ -16,7 +16,7 @@ pub struct Database {
 impl Database {
     /// One with Supabase's roles, schemas and default privileges, without the extension.
     pub fn like_supabase(cluster: Cluster) -> Database {
-        match Bed::of_this_run().encoding() {
+        match DatabaseVariant::of_this_run().encoding() {
             Some(encoding) => Database::in_encoding(cluster, encoding),
             None => Database::from_template(cluster, "like_supabase"),
         }
@@ -54,7 +54,7 @@ impl Database {
                 admin.batch_execute(&preload).expect("preload safeupdate");
             }
         }
-        for (setting, value) in Bed::of_this_run().settings() {
+        for (setting, value) in DatabaseVariant::of_this_run().settings() {
             let set = format!("ALTER DATABASE {name} SET {setting} = '{value}'");
             admin.batch_execute(&set).expect(&set);
         }

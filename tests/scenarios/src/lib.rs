@@ -1,31 +1,33 @@
 //! Scenario tests on real servers: what they stand on.
 //!
 //! Each file in `tests/` is a chapter of the specification. A test makes a [`Stack`] (a database
-//! of its own in the shared cluster, and a simulator of its own), talks SQL as the people who use
-//! the extension do, and looks at what CometChat got. `make test` starts the shared cluster;
-//! `COMETCHAT_CLUSTER` names its folder. Tests that stop or kill a server start a [`Cluster`].
+//! of its own in the shared cluster, and a simulator of its own), talks SQL as the extension's users
+//! do, and looks at what CometChat got. The shared cluster starts with the first test that needs
+//! it and stops with the process; `COMETCHAT_CLUSTER` names the folder of one that runs already.
+//! Tests that stop or kill a server start a [`Cluster`] of their own.
 
-mod arrival;
-pub mod bed;
-pub mod busy;
+pub mod blocked_session;
 mod cluster;
-pub mod crowd;
+mod cluster_guard;
 mod database;
+pub mod database_variant;
 mod dump;
 mod encoding;
 pub mod environment;
 mod fault_server;
 mod findings;
 mod kill;
+pub mod load;
 mod mutate;
 mod name_server;
+mod pg_copy;
 mod process;
 mod proxy;
+mod rights_trap;
 mod session;
 mod stack;
 mod stored;
-mod trap;
-mod tree;
+mod sync_progress;
 mod wait;
 pub mod walk;
 
@@ -36,11 +38,11 @@ pub use fault_server::{drain, read_request, FaultServer, Stage};
 pub use findings::Findings;
 pub use mutate::Mutator;
 pub use name_server::{NameServer, Names};
+pub use pg_copy::PgCopy;
 pub use process::Process;
 pub use proxy::ConnectProxy;
+pub use rights_trap::RightsTrap;
 pub use session::{Answer, Session};
 pub use stack::{Stack, APP, NOTHING};
 pub use stored::Stored;
-pub use trap::Trap;
-pub use tree::Tree;
-pub use wait::{aged, eventually, in_three_tries, in_tries, within};
+pub use wait::{eventually, in_three_tries, in_tries, wait_until_aged, within};

@@ -68,7 +68,7 @@ impl Stack {
         let stack = Stack { db, chat };
         if slowness() > 1 {
             stack.without_deadlines();
-            return stack.patient();
+            return stack.with_long_timeouts();
         }
         stack
     }
@@ -147,7 +147,7 @@ impl Stack {
     }
 
     /// Requests have a minute: what a test does meanwhile, or a handshake, may take its time.
-    pub fn patient(self) -> Stack {
+    pub fn with_long_timeouts(self) -> Stack {
         for name in ["cometchat.request_timeout", "cometchat.connect_timeout"] {
             self.db.set(name, Some("60s"));
         }

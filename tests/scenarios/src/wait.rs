@@ -31,7 +31,7 @@ pub fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
 /// Waits until the file has not changed for a few seconds: from then on a change cannot hide in the
 /// same tick of the file system's clock as the one before.
 #[track_caller]
-pub fn aged(file: &Path) {
+pub fn wait_until_aged(file: &Path) {
     eventually("the file is old enough", || {
         let changed = fs::metadata(file).expect("the file's times").ctime();
         let changed = UNIX_EPOCH + Duration::from_secs(changed.unsigned_abs());

@@ -51,7 +51,7 @@ fn only_the_fields_that_differ_are_sent_with_metadata_merged_and_whole() {
 }
 
 #[test]
-fn somebody_in_whom_nothing_differs_is_not_updated() {
+fn an_adopted_user_without_differences_is_not_updated() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let email = json!({"metadata": {"@private": {"email": "ada.lovelace@example.com"}}, "link": "https://a.example/"});
@@ -64,7 +64,7 @@ fn somebody_in_whom_nothing_differs_is_not_updated() {
 }
 
 #[test]
-fn the_code_tells_that_a_uid_is_taken_whatever_the_status() {
+fn the_error_code_alone_tells_that_a_uid_is_taken() {
     let stack = Stack::new();
     stack.chat.update(|settings| settings.duplicate_status = 409);
     let ada = stack.sign_up("Ada Lovelace");
@@ -74,7 +74,7 @@ fn the_code_tells_that_a_uid_is_taken_whatever_the_status() {
 }
 
 #[test]
-fn somebody_without_a_name_here_keeps_the_one_they_have_there() {
+fn a_user_without_a_local_name_keeps_the_remote_name() {
     let stack = Stack::new();
     let ada = stack.sign_up_with("ada@example.com", json!({}));
     add(&stack, ada, json!({"name": "The Countess"}));

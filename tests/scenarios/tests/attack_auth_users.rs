@@ -1,6 +1,6 @@
 //! Attacks by the owner of `auth.users` on whoever reads it: every way of ours into that table.
 
-use scenarios::{eventually, Cluster, Database, Session, Stack, Trap};
+use scenarios::{eventually, Cluster, Database, RightsTrap, Session, Stack};
 use simulator::Simulator;
 use uuid::Uuid;
 
@@ -13,14 +13,14 @@ const INDEXES: &str = "
     CREATE INDEX trap_row ON auth.users ((trap.spring('a row of ' || id)));
     CREATE STATISTICS auth.trap_statistics ON (trap.spring('statistics')), (id::text) FROM auth.users";
 
-fn planted(stack: &Stack) -> Trap {
-    let trap = Trap::of(&stack.db, AUTH_SERVER);
+fn planted(stack: &Stack) -> RightsTrap {
+    let trap = RightsTrap::of(&stack.db, AUTH_SERVER);
     trap.plant(&stack.db, INDEXES);
     trap
 }
 
 #[test]
-fn a_signed_in_persons_calls_run_nothing_of_it_with_other_rights() {
+fn a_signed_in_users_calls_run_its_code_with_no_other_rights() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let trap = planted(&stack);
@@ -35,7 +35,7 @@ fn a_signed_in_persons_calls_run_nothing_of_it_with_other_rights() {
 }
 
 #[test]
-fn a_trusted_callers_calls_run_nothing_of_it_with_other_rights() {
+fn a_trusted_callers_calls_run_its_code_with_no_other_rights() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let trap = planted(&stack);
@@ -56,7 +56,7 @@ fn a_trusted_callers_calls_run_nothing_of_it_with_other_rights() {
 }
 
 #[test]
-fn the_worker_runs_nothing_of_it_with_other_rights() {
+fn the_worker_runs_its_code_with_no_other_rights() {
     let stack = Stack::syncing();
     let trap = planted(&stack);
 
@@ -80,7 +80,7 @@ fn settled(stack: &Stack, user: Uuid) -> bool {
 }
 
 #[test]
-fn the_operators_functions_run_nothing_of_it_with_other_rights() {
+fn operators_functions_run_its_code_with_no_other_rights() {
     for role in ["postgres", "supabase_admin"] {
         let stack = Stack::new();
         stack.sign_up("Ada Lovelace");
@@ -127,9 +127,9 @@ fn the_foreign_key_is_checked_with_no_other_rights() {
 }
 
 #[test]
-fn creating_the_extension_runs_nothing_of_it_with_other_rights() {
+fn creating_the_extension_runs_its_code_with_no_other_rights() {
     let db = Database::like_supabase(Cluster::shared());
-    let trap = Trap::of(&db, AUTH_SERVER);
+    let trap = RightsTrap::of(&db, AUTH_SERVER);
     trap.plant(&db, INDEXES);
 
     let stack = Stack::on(db, Simulator::start());
@@ -172,9 +172,9 @@ fn it_leaves_nothing_behind_in_the_session_that_reads() {
 }
 
 #[test]
-fn supabases_postgres_plants_it_with_a_trigger_at_the_next_login() {
+fn code_planted_by_supabases_postgres_runs_with_no_other_rights_at_login() {
     let stack = Stack::syncing();
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     trap.plant(
         &stack.db,
         "CREATE FUNCTION trap.plant() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,7 +1,7 @@
 //! Attacks by the owner of `auth.users` with everything else that may be a part of a table: policies,
 //! types, casts, defaults, constraints, rules, children and partitions.
 
-use scenarios::{Answer, Cluster, Database, Session, Stack, Trap, NOTHING};
+use scenarios::{Answer, Cluster, Database, RightsTrap, Session, Stack, NOTHING};
 use simulator::Simulator;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ const USERS: &str = "CREATE TABLE auth.users (id uuid PRIMARY KEY, email text, p
 /// function of ours done that reads or changes that table.
 struct Attack {
     stack: Stack,
-    trap: Trap,
+    trap: RightsTrap,
     user: Uuid,
 }
 
@@ -23,7 +23,7 @@ impl Attack {
     /// `shape` creates the table, `row` inserts the user: its `$1` is the id.
     fn with(shape: &str, row: &str) -> Attack {
         let db = Database::plain(Cluster::shared());
-        let trap = Trap::of(&db, AUTH_SERVER);
+        let trap = RightsTrap::of(&db, AUTH_SERVER);
         let schema = format!(
             "CREATE SCHEMA auth AUTHORIZATION {AUTH_SERVER};
              CREATE SCHEMA others; GRANT ALL ON SCHEMA others TO PUBLIC"
@@ -100,7 +100,7 @@ fn a_row_security_policy_runs_with_no_other_rights() {
 }
 
 #[test]
-fn a_policy_that_hides_everybody_from_the_owner_makes_nobody_a_deleted_user() {
+fn a_policy_that_hides_all_rows_deletes_no_user() {
     let policy = format!(
         "{USERS}; ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
          CREATE POLICY nobody ON auth.users USING (false)"
@@ -200,7 +200,7 @@ fn rules_run_with_no_other_rights() {
 }
 
 #[test]
-fn somebody_elses_child_table_gains_at_most_the_rights_of_the_parents_owner() {
+fn a_foreign_child_table_gains_at_most_the_parent_owners_rights() {
     let attack = Attack::with(USERS, ROW);
     attack.trap.plant(
         &attack.stack.db,

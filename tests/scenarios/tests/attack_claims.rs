@@ -70,7 +70,7 @@ fn a_client_tries_two_styles_of_claims_that_disagree() {
 }
 
 #[test]
-fn a_client_tries_claims_that_are_none() {
+fn a_client_tries_malformed_claims() {
     let (stack, _, ada) = mallory_and_ada();
     for claims in [
         String::new(),
@@ -118,7 +118,7 @@ fn a_client_tries_broken_subs_in_the_old_style() {
 }
 
 #[test]
-fn a_client_tries_a_sub_twice_and_the_policy_and_the_functions_agree_on_who_it_is() {
+fn the_policy_and_the_functions_read_a_duplicate_sub_alike() {
     let (stack, mallory, ada) = mallory_and_ada();
     let mut session = claiming(&stack, &format!(r#"{{"sub": "{mallory}", "sub": "{ada}"}}"#), "");
 
@@ -131,7 +131,7 @@ fn a_client_tries_a_sub_twice_and_the_policy_and_the_functions_agree_on_who_it_i
 }
 
 #[test]
-fn a_client_tries_an_upper_case_sub_and_is_nobody_else_by_that() {
+fn an_upper_case_sub_is_the_same_user() {
     let (stack, ada) = Stack::with_ada();
     let claims = format!(r#"{{"sub": "{}"}}"#, ada.to_string().to_uppercase());
     let mut session = claiming(&stack, &claims, "");
@@ -141,7 +141,7 @@ fn a_client_tries_an_upper_case_sub_and_is_nobody_else_by_that() {
 }
 
 #[test]
-fn a_client_tries_a_megabyte_of_claims_and_a_tower_of_brackets() {
+fn a_client_tries_huge_and_deeply_nested_claims() {
     let (stack, mallory, ada) = mallory_and_ada();
     let padding = "x".repeat(1 << 20);
     let claims = format!(r#"{{"padding": "{padding}", "sub": "{mallory}"}}"#);

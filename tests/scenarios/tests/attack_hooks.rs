@@ -2,15 +2,15 @@
 //! much, settings, owners, event triggers, support functions, and membership in the owner.
 
 use postgres::error::SqlState;
-use scenarios::{eventually, Cluster, Database, Session, Stack, Trap};
+use scenarios::{eventually, Cluster, Database, RightsTrap, Session, Stack};
 use simulator::Simulator;
 use uuid::Uuid;
 
 const OURS: &str = "cometchat_ext";
 
 /// What `postgres` hangs on our tables also asks for a victim's token.
-fn asking_for(stack: &Stack, victim: Uuid) -> Trap {
-    let trap = Trap::of(&stack.db, "postgres");
+fn asking_for(stack: &Stack, victim: Uuid) -> RightsTrap {
+    let trap = RightsTrap::of(&stack.db, "postgres");
     trap.plant(
         &stack.db,
         &format!(
@@ -44,7 +44,7 @@ fn asked_in_vain(stack: &Stack, victim: Uuid) {
 }
 
 /// `postgres` was granted everything on our tables, TRIGGER included, and uses it.
-fn triggers(stack: &Stack, trap: &Trap, kind: &str) {
+fn triggers(stack: &Stack, trap: &RightsTrap, kind: &str) {
     stack.execute(
         "GRANT ALL ON ALL TABLES IN SCHEMA public TO postgres;
          GRANT ALL ON ALL TABLES IN SCHEMA cometchat TO postgres",
@@ -70,7 +70,7 @@ fn triggers(stack: &Stack, trap: &Trap, kind: &str) {
 }
 
 #[test]
-fn a_trigger_on_our_tables_runs_with_the_rights_of_a_role_that_can_nothing_else() {
+fn a_trigger_on_our_tables_runs_as_an_unprivileged_role() {
     for when in ["BEFORE", "AFTER"] {
         let stack = Stack::syncing();
         let (ada, victim) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Victim"));
@@ -123,10 +123,10 @@ fn a_trigger_on_our_tables_gains_no_more_where_a_superuser_operates() {
 }
 
 #[test]
-fn a_trigger_that_waits_for_the_commit_gains_no_more_where_a_superuser_operates() {
+fn a_deferred_trigger_gains_no_more_where_a_superuser_operates() {
     let stack = Stack::new();
     stack.sign_up("Bob");
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     triggers(&stack, &trap, "deferred");
 
     for sql in OPERATORS_CALLS {
@@ -137,11 +137,11 @@ fn a_trigger_that_waits_for_the_commit_gains_no_more_where_a_superuser_operates(
 }
 
 #[test]
-fn a_trigger_that_waits_for_the_commit_does_not_run_as_whoever_commits() {
+fn a_deferred_trigger_does_not_run_as_the_committing_role() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
     eventually("synced", || stack.stored(ada).token.is_some());
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     triggers(&stack, &trap, "deferred");
 
     let mut admin = Session::of(stack.db.admin());
@@ -161,7 +161,7 @@ fn a_trigger_that_waits_for_the_commit_does_not_run_as_whoever_commits() {
 }
 
 #[test]
-fn nobody_but_a_superuser_changes_our_functions_or_has_events_fire() {
+fn only_a_superuser_changes_our_functions_or_adds_event_triggers() {
     let stack = Stack::new();
     let name = stack.db.name();
     let (owner, maker) = (format!("owner_{name}"), format!("maker_{name}"));
@@ -218,7 +218,7 @@ fn a_role_that_may_create_roles_gains_no_superuser_by_joining_ours() {
     let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
     let ada = stack.sign_up("Ada Lovelace");
     stack.session(ada).ensure(None, None, None).token();
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     match trap.session(&stack.db).batch_execute("GRANT cometchat_ext TO postgres") {
         Err(error) => return assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE)),
         Ok(()) => eprintln!("it has joined"),

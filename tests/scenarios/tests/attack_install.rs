@@ -1,7 +1,7 @@
 //! Attacks on the superuser who creates the extension: what others have put into `public`, or into
 //! the cluster, before.
 
-use scenarios::{Cluster, Database, Session, Stack, Trap};
+use scenarios::{Cluster, Database, RightsTrap, Session, Stack};
 use simulator::Simulator;
 
 /// Operators that fit better than Postgres's own, which would need a cast.
@@ -60,8 +60,8 @@ const TYPES: [&str; 10] =
     ["text", "name", "jsonb", "uuid", "int4", "int8", "bool", "oid", "regclass", "timestamptz"];
 
 /// Puts all of these into `public`, as whoever may create there.
-fn plant(db: &Database) -> Trap {
-    let trap = Trap::of(db, "postgres");
+fn plant(db: &Database) -> RightsTrap {
+    let trap = RightsTrap::of(db, "postgres");
     let mut sql = String::new();
     for (n, (operator, left, right)) in OPERATORS.iter().enumerate() {
         let result = if matches!(*operator, "||" | "->>") { "text" } else { "boolean" };
@@ -105,7 +105,7 @@ fn plant(db: &Database) -> Trap {
 }
 
 #[test]
-fn creating_the_extension_calls_nothing_that_others_have_put_into_public() {
+fn creating_the_extension_calls_nothing_in_public() {
     for path in ["public", "public, pg_catalog"] {
         let db = Database::like_supabase(Cluster::shared());
         let trap = plant(&db);
@@ -119,7 +119,7 @@ fn creating_the_extension_calls_nothing_that_others_have_put_into_public() {
 }
 
 #[test]
-fn a_superusers_calls_run_nothing_that_others_have_put_into_public() {
+fn a_superusers_calls_run_nothing_in_public() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.unpause_all_but_the_worker();
@@ -151,7 +151,7 @@ fn a_superusers_calls_run_nothing_that_others_have_put_into_public() {
 }
 
 #[test]
-fn what_has_our_names_already_is_not_taken_for_ours() {
+fn existing_objects_with_our_names_are_not_adopted() {
     for (sql, code) in [
         ("CREATE SCHEMA cometchat", "42P06"),
         ("CREATE TABLE public.cometchat_users (user_id uuid)", "42P07"),
@@ -171,7 +171,7 @@ fn what_has_our_names_already_is_not_taken_for_ours() {
 }
 
 #[test]
-fn a_role_of_our_name_that_can_more_than_own_is_refused() {
+fn an_existing_owner_role_with_privileges_is_refused() {
     // Roles are the whole cluster's: one that has never had the extension.
     let db = Database::like_supabase(Cluster::start(&[]));
     let mut admin = db.admin();
@@ -203,7 +203,7 @@ fn a_role_of_our_name_that_can_more_than_own_is_refused() {
 }
 
 #[test]
-fn the_role_that_owns_everything_can_nothing_else() {
+fn the_owner_role_has_no_other_privileges() {
     let stack = Stack::on(Database::like_supabase(Cluster::shared()), Simulator::start());
     let sql = "SELECT concat_ws(' ', rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication,
                  rolbypassrls, EXISTS (SELECT FROM pg_auth_members WHERE pg_roles.oid IN (member, roleid)),

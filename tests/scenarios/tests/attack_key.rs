@@ -20,7 +20,7 @@ fn error_with(stack: &Stack, ada: uuid::Uuid, path: &str) -> String {
 }
 
 #[test]
-fn somebody_tries_files_that_are_no_key_files() {
+fn an_operator_tries_files_that_are_not_key_files() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let dir = stack.db.cluster().dir().to_owned();
@@ -53,7 +53,7 @@ fn somebody_tries_files_that_are_no_key_files() {
 }
 
 #[test]
-fn a_symbolic_link_is_judged_by_what_it_points_at() {
+fn a_symbolic_link_is_judged_by_its_target() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let dir = stack.db.cluster().dir().to_owned();
@@ -71,7 +71,7 @@ fn a_symbolic_link_is_judged_by_what_it_points_at() {
 }
 
 #[test]
-fn somebody_tries_an_app_id_or_region_that_changes_the_host() {
+fn an_operator_tries_an_app_id_or_region_that_changes_the_host() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.db.set("cometchat.api_base_url", None);
@@ -104,7 +104,7 @@ fn somebody_tries_an_app_id_or_region_that_changes_the_host() {
 }
 
 #[test]
-fn somebody_tries_a_base_url_that_is_not_safe() {
+fn an_operator_tries_an_unsafe_base_url() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     for url in [
@@ -190,7 +190,7 @@ fn cometchat_tries_markup_controls_addresses_and_the_key_in_its_message() {
 }
 
 #[test]
-fn cometchat_tries_a_code_that_is_none() {
+fn cometchat_tries_a_malformed_error_code() {
     let (stack, ada) = Stack::with_ada();
     for code in ["<script>", DEV_API_KEY, "ada@example.com", &"X".repeat(100), "A\u{0}B", "a b"] {
         let body = json!({"error": {"code": code, "message": "m"}}).to_string();

@@ -1,7 +1,7 @@
 //! An `auth.users` of whoever it may be: it is read with its owner's rights, and what cannot be read
 //! lets nobody in.
 
-use scenarios::{eventually, Cluster, Database, Session, Stack, Trap, NOTHING};
+use scenarios::{eventually, Cluster, Database, RightsTrap, Session, Stack, NOTHING};
 use simulator::Simulator;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ fn an_owner_of_a_database_takes_the_auth_servers_name() {
         db.name()
     );
     db.connect(&attacker).batch_execute(&sql).expect(&sql);
-    let trap = Trap::of(&db, "supabase_auth_admin");
+    let trap = RightsTrap::of(&db, "supabase_auth_admin");
     trap.plant(&db, USERS);
     trap.plant(&db, "CREATE INDEX ON auth.users ((trap.spring('an index')))");
     let stack = Stack::on(db, Simulator::start());
@@ -69,7 +69,7 @@ fn an_owner_of_a_database_takes_the_auth_servers_name() {
 }
 
 #[test]
-fn a_table_of_an_ordinary_role_says_who_exists_and_who_is_banned() {
+fn an_auth_users_of_an_ordinary_role_decides_existence_and_bans() {
     let (stack, owner) = of_an_ordinary_role();
     let ada = sign_up(&stack, &owner);
     let (nobody, mut admin) = (Uuid::new_v4(), Session::of(stack.db.admin()));
@@ -135,7 +135,7 @@ fn sign_up_is_synced(stack: &Stack, owner: &str) -> bool {
 }
 
 #[test]
-fn an_owner_without_rights_on_its_own_table_lets_nobody_in() {
+fn an_owner_without_rights_on_its_own_table_admits_no_user() {
     let (stack, owner) = of_an_ordinary_role();
     let ada = sign_up(&stack, &owner);
     stack.session(ada).ensure(None, None, None).token();
@@ -149,7 +149,7 @@ fn an_owner_without_rights_on_its_own_table_lets_nobody_in() {
 }
 
 #[test]
-fn what_takes_the_tables_place_lets_nobody_in() {
+fn an_object_in_the_tables_place_admits_no_user() {
     let swaps = [
         "CREATE VIEW auth.users AS SELECT id, NULL::timestamptz AS banned_until FROM auth.real",
         "CREATE MATERIALIZED VIEW auth.users AS SELECT id FROM auth.real",
@@ -199,7 +199,7 @@ fn closed(stack: &Stack, user: Uuid, why: &str) {
 #[test]
 fn a_superusers_table_with_a_partition_of_another_role_is_not_read() {
     let db = Database::plain(Cluster::shared());
-    let trap = Trap::of(&db, "postgres");
+    let trap = RightsTrap::of(&db, "postgres");
     let ada = Uuid::new_v4();
     let sql = format!(
         "CREATE SCHEMA auth; GRANT USAGE, CREATE ON SCHEMA auth TO postgres;

@@ -18,7 +18,7 @@ fn helped(session: &mut Session, function: &str, ada: Uuid) -> Option<String> {
 }
 
 #[test]
-fn a_user_tries_through_definer_functions_of_everybody() {
+fn a_user_tries_definer_functions_of_every_role() {
     let (stack, mallory, ada) = mallory_and_ada();
     stack.execute("CREATE SCHEMA own; GRANT ALL ON SCHEMA own TO PUBLIC");
     for owner in ["authenticated", "service_role", "postgres", "supabase_admin"] {
@@ -64,7 +64,7 @@ fn a_user_tries_views_triggers_and_do_blocks_of_postgres() {
 }
 
 #[test]
-fn a_role_tries_to_become_one_that_it_is_no_member_of() {
+fn a_role_tries_to_become_a_role_without_membership() {
     let (stack, ..) = mallory_and_ada();
     let name = format!("{}_mallory", stack.db.name());
     stack.execute(&format!("CREATE ROLE {name} LOGIN; GRANT authenticated TO {name}"));
@@ -98,7 +98,7 @@ fn a_definer_function_of_postgres_tries_to_set_the_role() {
 }
 
 #[test]
-fn the_login_role_of_the_api_tries_its_membership_of_service_role() {
+fn the_apis_login_role_tries_its_membership_of_service_role() {
     let (stack, _, ada) = mallory_and_ada();
     let call = format!("SELECT public.cometchat_ensure_user('{ada}')");
     let mut session = Session::of(stack.db.connect("authenticator"));

@@ -160,7 +160,7 @@ fn a_user_tries_broken_claims_on_the_policy() {
 }
 
 #[test]
-fn an_operator_breaks_a_constraint_and_no_token_of_anothers_is_in_the_error() {
+fn a_constraint_violation_shows_no_other_users_token() {
     let (stack, mallory, ada) = mallory_and_ada();
     let tokens = [stack.stored(ada).token.unwrap(), stack.stored(mallory).token.unwrap()];
     let mut session = stack.service();

@@ -3,15 +3,15 @@
 
 use std::thread;
 
-use scenarios::{eventually, Cluster, Database, Session, Stack, Trap};
+use scenarios::{eventually, Cluster, Database, RightsTrap, Session, Stack};
 use simulator::Simulator;
 use uuid::Uuid;
 
 /// A superuser's `auth.users` in a schema of an ordinary role's, who may drop what is in it. It has
 /// no key: a foreign key would have the attacker wait for our table as well.
-fn in_the_attackers_schema() -> (Stack, Trap, Uuid) {
+fn in_the_attackers_schema() -> (Stack, RightsTrap, Uuid) {
     let db = Database::plain(Cluster::shared());
-    let trap = Trap::of(&db, "postgres");
+    let trap = RightsTrap::of(&db, "postgres");
     let ada = Uuid::new_v4();
     let sql = format!(
         "CREATE SCHEMA auth AUTHORIZATION postgres; CREATE TABLE auth.users (id uuid, email text);
@@ -32,7 +32,7 @@ const CALLER: &str = "client backend";
 const WORKER: &str = "cometchat worker";
 
 /// Does `call` and swaps the table while `who` waits for it, and has looked whose it is before.
-fn swapped(stack: &Stack, trap: &Trap, swap: &str, who: &str, call: impl FnOnce() + Send) {
+fn swapped(stack: &Stack, trap: &RightsTrap, swap: &str, who: &str, call: impl FnOnce() + Send) {
     let mut attacker = Session::of(trap.session(&stack.db));
     attacker.execute("BEGIN; DROP TABLE auth.users CASCADE");
     thread::scope(|scope| {
@@ -112,7 +112,7 @@ fn a_view_in_a_new_public_in_place_of_our_table_runs_with_no_superusers_rights()
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.session(ada).ensure(None, None, None).token();
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     trap.plant(
         &stack.db,
         "ALTER SCHEMA public RENAME TO hidden; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC;

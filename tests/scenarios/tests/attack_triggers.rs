@@ -1,6 +1,6 @@
 //! Attacks with trigger functions, and with what fires when our definers write.
 
-use scenarios::{Session, Stack, Trap};
+use scenarios::{RightsTrap, Session, Stack};
 
 #[test]
 fn a_role_tries_to_call_trigger_functions_directly() {
@@ -125,7 +125,7 @@ fn a_role_tries_to_hang_code_on_our_tables() {
 #[test]
 fn the_owner_of_auth_users_tries_operators_and_casts_of_its_own_on_what_the_trigger_compares() {
     let stack = Stack::plain();
-    let trap = Trap::of(&stack.db, "supabase_auth_admin");
+    let trap = RightsTrap::of(&stack.db, "supabase_auth_admin");
     stack.execute("CREATE SCHEMA auth AUTHORIZATION supabase_auth_admin");
     trap.plant(
         &stack.db,
@@ -188,7 +188,7 @@ fn an_app_tries_broken_rows_on_the_trigger_for_its_own_table() {
 #[test]
 fn an_owner_of_a_table_tries_casts_of_its_own_in_enqueue_row() {
     let stack = Stack::new();
-    let trap = Trap::of(&stack.db, "postgres");
+    let trap = RightsTrap::of(&stack.db, "postgres");
     let mut types = String::from("CREATE TYPE trap.id AS (id text);");
     for target in ["json", "text", "uuid"] {
         types.push_str(&format!(

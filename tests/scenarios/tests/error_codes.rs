@@ -12,11 +12,11 @@ fn error_code(stack: &Stack, user: Uuid) -> Option<String> {
 }
 
 #[test]
-fn the_workers_codes_are_cometchats_or_those_of_the_answers() {
+fn the_workers_error_codes_are_cometchats_or_ours() {
     for (fault, code, said) in [
         (Fault::status(400, "ERR_ROLE_NOT_FOUND"), "ERR_ROLE_NOT_FOUND", ""),
         (Fault::status(503, "ERR_MISSION_FAILED"), "ERR_MISSION_FAILED", ""),
-        (Fault::raw(503, "text/html", "<h1>Busy</h1>"), "API_ERROR", ""),
+        (Fault::raw(503, "text/html", "<h1>BlockedSession</h1>"), "API_ERROR", ""),
         (Fault::raw(404, "text/html", "<h1>No</h1>"), "API_ERROR", "API_ERROR"),
         (Fault::raw(403, "text/html", "<h1>No</h1>"), "API_KEY_REJECTED", "API_KEY_REJECTED"),
         (
@@ -43,12 +43,12 @@ fn the_workers_codes_are_cometchats_or_those_of_the_answers() {
 }
 
 #[test]
-fn a_calls_codes_are_the_same() {
+fn a_calls_error_codes_are_the_same() {
     let stack = Stack::new();
     stack.db.set("cometchat.request_timeout", Some("500ms"));
     for (fault, code) in [
         (Fault::status(503, "ERR_MISSION_FAILED"), "ERR_MISSION_FAILED"),
-        (Fault::raw(503, "text/html", "<h1>Busy</h1>"), "API_ERROR"),
+        (Fault::raw(503, "text/html", "<h1>BlockedSession</h1>"), "API_ERROR"),
         (
             Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "1"),
             "ERR_TOO_MANY_REQUESTS",
@@ -85,7 +85,7 @@ fn an_outcome_that_cannot_be_written_is_a_failure_of_the_database() {
 }
 
 #[test]
-fn who_is_given_back_untried_keeps_what_was_known() {
+fn a_released_claim_keeps_the_error_of_the_last_attempt() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.concurrency", Some("1"));
     stack.execute("SELECT cometchat.pause()");
@@ -113,7 +113,7 @@ fn who_is_given_back_untried_keeps_what_was_known() {
 }
 
 #[test]
-fn an_outage_says_what_it_is() {
+fn an_outage_is_stored_with_its_code() {
     let stack = Stack::syncing();
     stack.chat.set_listener(ListenerState::Closed);
     let ada = stack.sign_up("Ada Lovelace");
@@ -121,7 +121,7 @@ fn an_outage_says_what_it_is() {
 }
 
 #[test]
-fn who_is_passed_over_does_not_count_as_synced() {
+fn a_skipped_user_does_not_count_as_synced() {
     let stack = Stack::syncing();
     let sql = "INSERT INTO auth.users (id, is_anonymous) SELECT gen_random_uuid(), true
                FROM generate_series(1, 7)";

@@ -86,7 +86,7 @@ fn asked_up_to(stack: &Stack, operation: &str, what: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_way_to_fail_a_creation_leaves_anything_behind() {
+fn no_failure_of_a_creation_leaves_anything_behind() {
     let stack = Stack::new();
     for kind in kinds(&stack.chat.base_url()) {
         for perform in [false, true] {
@@ -116,7 +116,7 @@ fn no_way_to_fail_a_creation_leaves_anything_behind() {
 }
 
 #[test]
-fn no_way_to_fail_an_adoption_leaves_half_of_it_behind() {
+fn no_failure_of_an_adoption_leaves_half_of_it_behind() {
     let stack = Stack::new();
     let kinds = [
         FaultKind::HangBeforeHeader,

@@ -44,7 +44,7 @@ fn a_login_with_nothing_new_takes_no_request() {
 }
 
 #[test]
-fn the_login_of_somebody_whom_only_cometchat_knows_fetches_a_token() {
+fn a_login_of_a_user_known_only_to_cometchat_fetches_a_token() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.app().add_user(json!({"uid": ada.to_string(), "name": "Ada Lovelace"})).unwrap();
@@ -93,7 +93,7 @@ fn a_refresh_mints_another_token_and_stores_it() {
 }
 
 #[test]
-fn a_refresh_stores_the_token_of_somebody_whom_only_cometchat_knows() {
+fn a_refresh_stores_the_token_of_a_user_known_only_to_cometchat() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     stack.app().add_user(json!({"uid": ada.to_string(), "name": "Ada"})).unwrap();

@@ -11,7 +11,7 @@ use uuid::Uuid;
 const LEVELS: [&str; 2] = ["repeatable read", "serializable"];
 
 fn at_level(level: &str) -> Stack {
-    let stack = Stack::new().patient();
+    let stack = Stack::new().with_long_timeouts();
     stack.without_deadlines();
     stack.db.set("default_transaction_isolation", Some(level));
     stack
@@ -101,7 +101,7 @@ fn a_login_right_after_the_sign_up_finds_what_the_worker_has_just_stored() {
 }
 
 #[test]
-fn people_who_log_in_at_once_do_not_fail_for_each_other() {
+fn concurrent_logins_of_different_users_do_not_fail_each_other() {
     for level in LEVELS {
         let stack = at_level(level);
         let users = stack.sign_ups(12);

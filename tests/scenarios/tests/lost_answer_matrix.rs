@@ -3,31 +3,36 @@
 //!
 //! Each case is one user with a story of their own, and all live at the same time.
 
-use scenarios::walk::{Op, Plan, Report, Step, Trouble, Walk, Weather};
+use scenarios::walk::{Disturbance, Event, Plan, Report, Step, Trouble, Walk};
 
 /// What the user goes through before, what is then sent, and the operation that meets trouble.
-const OPERATIONS: [(&str, &[Op], Op, &str); 11] = [
-    ("create", &[], Op::SignUp, "create_user"),
-    ("adopt", &[Op::ExistThere], Op::SignUp, "update_user"),
-    ("read", &[Op::ExistThere], Op::SignUp, "get_user"),
-    ("token", &[Op::ExistThere], Op::SignUp, "create_token"),
-    ("update", &[Op::SignUp, Op::Settle], Op::Edit, "update_user"),
-    ("deactivate", &[Op::SignUp, Op::Settle], Op::Ban, "deactivate_users"),
-    ("reactivate", &[Op::SignUp, Op::Settle, Op::Ban, Op::Settle], Op::Unban, "reactivate_users"),
-    ("flush of a ban", &[Op::SignUp, Op::Settle], Op::Ban, "flush_tokens"),
-    ("flush of a farewell", &[Op::SignUp, Op::Settle], Op::Delete, "flush_tokens"),
-    ("flush", &[Op::SignUp, Op::Settle], Op::OweFlush, "flush_tokens"),
-    ("delete", &[Op::SignUp, Op::Settle], Op::Delete, "deactivate_users"),
+const OPERATIONS: [(&str, &[Event], Event, &str); 11] = [
+    ("create", &[], Event::SignUp, "create_user"),
+    ("adopt", &[Event::ExistThere], Event::SignUp, "update_user"),
+    ("read", &[Event::ExistThere], Event::SignUp, "get_user"),
+    ("token", &[Event::ExistThere], Event::SignUp, "create_token"),
+    ("update", &[Event::SignUp, Event::Settle], Event::Edit, "update_user"),
+    ("deactivate", &[Event::SignUp, Event::Settle], Event::Ban, "deactivate_users"),
+    (
+        "reactivate",
+        &[Event::SignUp, Event::Settle, Event::Ban, Event::Settle],
+        Event::Unban,
+        "reactivate_users",
+    ),
+    ("flush of a ban", &[Event::SignUp, Event::Settle], Event::Ban, "flush_tokens"),
+    ("flush of a farewell", &[Event::SignUp, Event::Settle], Event::Delete, "flush_tokens"),
+    ("flush", &[Event::SignUp, Event::Settle], Event::OweFlush, "flush_tokens"),
+    ("delete", &[Event::SignUp, Event::Settle], Event::Delete, "deactivate_users"),
 ];
 
-const NEXT: [&[Op]; 7] = [
+const NEXT: [&[Event]; 7] = [
     &[],
-    &[Op::Ban],
-    &[Op::Unban],
-    &[Op::Delete],
-    &[Op::Edit],
-    &[Op::Ensure { named: false }],
-    &[Op::Delete, Op::SignUp],
+    &[Event::Ban],
+    &[Event::Unban],
+    &[Event::Delete],
+    &[Event::Edit],
+    &[Event::Ensure { named: false }],
+    &[Event::Delete, Event::SignUp],
 ];
 
 /// The stories, each with its name.
@@ -38,7 +43,7 @@ fn cases(troubles: &[Trouble]) -> Vec<(String, Plan)> {
             for next in NEXT {
                 let meet = Step::Meet { trouble: *trouble, operation: Some(operation), skip: 0 };
                 let mut plan: Plan = before.iter().map(|op| Step::Do(*op)).collect();
-                plan.extend([meet, Step::Do(op), Step::Do(Op::Moment)]);
+                plan.extend([meet, Step::Do(op), Step::Do(Event::Moment)]);
                 plan.extend(next.iter().map(|op| Step::Do(*op)));
                 cases.push((format!("{name}, {trouble:?}, then {next:?}"), plan));
             }
@@ -48,10 +53,10 @@ fn cases(troubles: &[Trouble]) -> Vec<(String, Plan)> {
 }
 
 #[track_caller]
-fn all_agree(cases: Vec<(String, Plan)>, weather: &'static [Weather]) {
+fn all_agree(cases: Vec<(String, Plan)>, disturbances: &'static [Disturbance]) {
     let (names, plans): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let count = plans.len();
-    let Report { violations, requests, .. } = Walk { plans, seed: 1, weather }.run();
+    let Report { violations, requests, .. } = Walk { plans, seed: 1, disturbances }.run();
     println!("{count} cases, {requests} requests, {} violations", violations.len());
     let wrong: Vec<String> = violations
         .into_iter()
@@ -62,7 +67,7 @@ fn all_agree(cases: Vec<(String, Plan)>, weather: &'static [Weather]) {
 }
 
 #[test]
-fn whatever_answer_is_lost_and_whatever_comes_next_cometchat_agrees() {
+fn after_every_lost_answer_and_next_event_cometchat_agrees() {
     let troubles = [
         Trouble::Refused,
         Trouble::DoneYet500,
@@ -75,11 +80,11 @@ fn whatever_answer_is_lost_and_whatever_comes_next_cometchat_agrees() {
 }
 
 #[test]
-fn whenever_the_worker_ends_and_whatever_comes_next_cometchat_agrees() {
-    all_agree(cases(&[Trouble::DoneYetLate, Trouble::Slow]), &[Weather::WorkerTerminated]);
+fn after_every_worker_end_and_next_event_cometchat_agrees() {
+    all_agree(cases(&[Trouble::DoneYetLate, Trouble::Slow]), &[Disturbance::WorkerTerminated]);
 }
 
 #[test]
-fn whoever_is_throttled_and_whatever_comes_next_cometchat_agrees() {
+fn after_every_throttling_and_next_event_cometchat_agrees() {
     all_agree(cases(&[Trouble::Throttled]), &[]);
 }

@@ -32,7 +32,7 @@ fn at_rest(stack: &Stack) {
 }
 
 #[test]
-fn whoever_is_banned_after_a_create_whose_answer_was_lost_is_deactivated() {
+fn a_ban_after_a_create_with_a_lost_answer_deactivates() {
     let stack = Stack::syncing();
     done_yet_500(&stack, "create_user");
     let ada = stack.sign_up("Ada Lovelace");
@@ -48,7 +48,7 @@ fn whoever_is_banned_after_a_create_whose_answer_was_lost_is_deactivated() {
 }
 
 #[test]
-fn whoever_is_deleted_after_a_create_whose_answer_was_lost_is_deactivated() {
+fn a_deletion_after_a_create_with_a_lost_answer_deactivates() {
     let stack = Stack::syncing();
     done_yet_500(&stack, "create_user");
     let ada = stack.sign_up("Ada Lovelace");
@@ -62,7 +62,7 @@ fn whoever_is_deleted_after_a_create_whose_answer_was_lost_is_deactivated() {
 }
 
 #[test]
-fn whoever_is_banned_after_a_reactivation_whose_answer_was_lost_is_deactivated() {
+fn a_ban_after_a_reactivation_with_a_lost_answer_deactivates() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
     stack.settled(ada);
@@ -82,7 +82,7 @@ fn whoever_is_banned_after_a_reactivation_whose_answer_was_lost_is_deactivated()
 }
 
 #[test]
-fn whoever_is_banned_while_the_worker_ends_in_the_middle_of_a_create_is_deactivated() {
+fn a_ban_after_the_worker_ends_in_a_create_deactivates() {
     let stack = Stack::syncing();
     let unanswered = Fault::delay(60_000).operation("create_user").perform().times(1);
     stack.chat.set_fault(unanswered);
@@ -98,7 +98,7 @@ fn whoever_is_banned_while_the_worker_ends_in_the_middle_of_a_create_is_deactiva
 }
 
 #[test]
-fn a_create_that_is_carried_out_after_the_ban_was_is_noticed() {
+fn a_create_performed_after_the_ban_is_noticed() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.request_timeout", Some("2s"));
     // After the client has given up, and after it has asked.
@@ -115,7 +115,7 @@ fn a_create_that_is_carried_out_after_the_ban_was_is_noticed() {
 }
 
 #[test]
-fn whoever_is_adopted_and_gets_no_token_at_once_gets_one_later() {
+fn an_adopted_user_without_a_token_gets_one_later() {
     let stack = Stack::syncing();
     let refused = Fault::status(500, "ERR_EXCEPTION").operation("create_token").times(1);
     stack.chat.set_fault(refused);
@@ -131,7 +131,7 @@ fn whoever_is_adopted_and_gets_no_token_at_once_gets_one_later() {
 }
 
 #[test]
-fn what_a_rolled_back_login_has_sent_is_found_out() {
+fn the_effects_of_a_rolled_back_login_are_found() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
     stack.settled(ada);
@@ -146,7 +146,7 @@ fn what_a_rolled_back_login_has_sent_is_found_out() {
 }
 
 #[test]
-fn somebody_whose_sign_up_was_rolled_back_with_the_login_does_not_stay() {
+fn a_user_whose_sign_up_was_rolled_back_is_removed() {
     let stack = Stack::syncing();
     let ada = Uuid::new_v4();
     let mut admin = stack.db.admin();
@@ -162,7 +162,7 @@ fn somebody_whose_sign_up_was_rolled_back_with_the_login_does_not_stay() {
 }
 
 #[test]
-fn an_anonymous_user_whose_login_was_rolled_back_is_deactivated_when_deleted() {
+fn a_deleted_anonymous_user_is_deactivated_after_a_rolled_back_login() {
     let stack = Stack::syncing();
     let ada = anonymous(&stack);
     stack.settled(ada);
@@ -182,7 +182,7 @@ fn an_anonymous_user_whose_login_was_rolled_back_is_deactivated_when_deleted() {
 }
 
 #[test]
-fn whom_cometchat_has_never_heard_of_costs_no_request_when_banned_or_deleted() {
+fn a_ban_of_a_user_unknown_to_cometchat_sends_nothing() {
     let stack = Stack::syncing();
     let (ada, bob) = (anonymous(&stack), anonymous(&stack));
     stack.settled(ada);

@@ -46,7 +46,7 @@ fn fallback(user: Uuid) -> String {
 }
 
 #[test]
-fn whatever_is_given_as_argument_or_metadata_cometchat_gets_a_name_it_takes() {
+fn every_argument_and_metadata_becomes_an_acceptable_name() {
     let stack = Stack::new();
     let user = stack.sign_up_with("someone@example.com", json!({}));
     let mut service = stack.service();
@@ -133,37 +133,6 @@ fn the_fallback_is_for_creating_and_never_overwrites() {
     assert_eq!(stack.asked(), ["get_user"], "there is nothing to say");
     stack.session(ada).ensure(None, None, None).token();
     assert_eq!(stack.asked(), NOTHING);
-}
-
-#[test]
-fn an_email_never_becomes_a_name() {
-    let stack = Stack::new();
-    let address = "ada@example.com";
-    let ada = stack.sign_up_with(address, json!({"full_name": address, "name": "Ada"}));
-    stack.session(ada).ensure(None, Some("ADA@example.com"), None).token();
-    assert_eq!(stack.chat_user(ada)["name"], "Ada", "the next key of the metadata");
-
-    let bob = stack.sign_up_with("bob@example.com", json!({}));
-    stack.service().ensure(Some(bob), Some("bob@work.example"), Some("bob@work.example")).token();
-    assert_eq!(stack.chat_user(bob)["name"], fallback(bob), "the argument's address counts too");
-}
-
-#[test]
-fn the_keys_for_the_name_are_tried_in_the_order_of_the_setting() {
-    let stack = Stack::new();
-    let metadata = json!({"preferred_username": "fifth", "user_name": "fourth", "name": "third",
-                          "full_name": "second", "display_name": "first", "nick": "own"});
-    let ada = stack.sign_up_with("ada@example.com", metadata);
-    stack.session(ada).ensure(None, None, None).token();
-    assert_eq!(stack.chat_user(ada)["name"], "first");
-
-    stack.db.set("cometchat.display_name_fields", Some(" missing, nick ,name,"));
-    stack.session(ada).ensure(None, None, None).token();
-    assert_eq!(stack.chat_user(ada)["name"], "own");
-
-    stack.db.set("cometchat.display_name_fields", Some(""));
-    stack.session(ada).ensure(None, None, None).token();
-    assert_eq!(stack.chat_user(ada)["name"], "own", "nothing to say");
 }
 
 #[test]

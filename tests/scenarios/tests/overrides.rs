@@ -159,7 +159,7 @@ fn values_of_the_wrong_kind_that_are_stored_count_as_absent() {
 }
 
 #[test]
-fn a_profile_that_cometchat_refuses_keeps_nobody_out_who_is_there() {
+fn a_refused_profile_does_not_block_an_existing_users_login() {
     let (stack, ada) = Stack::with_ada();
     let token = stack.stored(ada).token.unwrap();
     stack.enqueue(ada, &json!({"role": "no-such-role"}));

@@ -124,7 +124,7 @@ fn an_auth_users_that_comes_or_goes_later_is_noticed() {
 }
 
 #[test]
-fn an_auth_users_that_cannot_be_referenced_is_no_obstacle() {
+fn an_auth_users_that_cannot_be_referenced_is_accepted() {
     let stack = Stack::plain();
     let ada = Uuid::new_v4();
     for (make, foreign_key) in [
@@ -151,7 +151,7 @@ fn an_auth_users_that_cannot_be_referenced_is_no_obstacle() {
 }
 
 #[test]
-fn a_mapping_that_was_given_to_somebody_else_is_not_used_and_health_says_the_cure() {
+fn a_mapping_of_another_user_is_not_used_and_health_has_a_hint() {
     let stack = Stack::plain();
     let ada = Uuid::new_v4();
     admin(&stack).ensure(Some(ada), None, None).token();

@@ -72,7 +72,7 @@ fn bans_deletions_revocations_edits_and_logins_go_on_while_new_users_wait() {
 }
 
 #[test]
-fn whoever_was_mapped_by_hand_is_found_though_nobody_can_be_created() {
+fn a_user_mapped_by_hand_is_adopted_while_creates_are_refused() {
     let (stack, _, _) = full_plan();
     let ada = stack.sign_up("Ada Lovelace");
     stack.app().add_user(json!({"uid": "ada", "name": "Ada"})).expect("added");

@@ -56,28 +56,28 @@ fn others_arrive_and_it_fails(fault: &Fault, count: usize, code: &str) {
 }
 
 #[test]
-fn a_firewalls_403_for_one_users_name_holds_up_nobody_else() {
+fn a_firewalls_403_for_one_user_delays_no_other() {
     others_arrive_and_it_fails(&Fault::raw(403, "text/html", FIREWALL), 1, "API_KEY_REJECTED");
 }
 
 #[test]
-fn several_users_whom_a_firewall_dislikes_hold_up_nobody_else() {
+fn several_users_refused_by_a_firewall_delay_no_other() {
     others_arrive_and_it_fails(&Fault::raw(403, "text/html", FIREWALL), 3, "API_KEY_REJECTED");
 }
 
 #[test]
-fn a_404_and_a_400_that_are_not_cometchats_hold_up_nobody_else() {
+fn a_404_and_a_400_of_a_proxy_delay_no_other_user() {
     others_arrive_and_it_fails(&Fault::raw(404, "text/html", "<h1>No</h1>"), 1, "API_ERROR");
     others_arrive_and_it_fails(&Fault::raw(400, "text/html", "<h1>No</h1>"), 1, "API_ERROR");
 }
 
 #[test]
-fn a_firewall_that_resets_one_users_connections_holds_up_nobody_else() {
+fn connections_reset_for_one_user_delay_no_other() {
     others_arrive_and_it_fails(&Fault::new(FaultKind::Reset), 1, "NETWORK");
 }
 
 #[test]
-fn metadata_there_that_cannot_be_read_holds_up_nobody_else() {
+fn unreadable_remote_metadata_delays_no_other_user() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.max_attempts", Some("3"));
     let ada = stack.sign_up("Ada Lovelace");
@@ -97,7 +97,7 @@ fn metadata_there_that_cannot_be_read_holds_up_nobody_else() {
 }
 
 #[test]
-fn one_user_whose_requests_always_time_out_holds_up_nobody_else() {
+fn requests_that_time_out_for_one_user_delay_no_other() {
     let stack = Stack::syncing();
     for (name, value) in [("concurrency", "1"), ("max_attempts", "4"), ("request_timeout", "200ms")]
     {
@@ -117,7 +117,7 @@ fn one_user_whose_requests_always_time_out_holds_up_nobody_else() {
 }
 
 #[test]
-fn in_the_foreground_too_one_users_refusal_stops_nobody_else() {
+fn process_queue_goes_on_after_one_users_refusal() {
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     let users = stack.sign_ups(6);
@@ -141,7 +141,7 @@ fn in_the_foreground_too_one_users_refusal_stops_nobody_else() {
 }
 
 #[test]
-fn a_reload_tries_again_at_once_though_the_one_who_waits_was_put_off() {
+fn a_reload_retries_a_delayed_user_at_once() {
     let stack = Stack::syncing();
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
     let ada = stack.sign_up("Ada Lovelace");
@@ -158,7 +158,7 @@ fn a_reload_tries_again_at_once_though_the_one_who_waits_was_put_off() {
 }
 
 #[test]
-fn a_lone_user_who_is_refused_is_asked_for_once_in_a_run_of_the_foreground() {
+fn process_queue_tries_a_refused_user_once() {
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     let ada = stack.sign_up("Ada Lovelace");
@@ -171,7 +171,7 @@ fn a_lone_user_who_is_refused_is_asked_for_once_in_a_run_of_the_foreground() {
 }
 
 #[test]
-fn a_rejected_key_uses_up_nobodys_attempts_in_the_worker_or_the_foreground() {
+fn a_rejected_key_uses_up_no_attempts() {
     let stack = Stack::syncing();
     stack.db.set("cometchat.max_attempts", Some("1"));
     let ada = stack.sign_up("Ada Lovelace");

@@ -41,7 +41,7 @@ fn assert_refused(answer: &Answer) {
 }
 
 #[test]
-fn overrides_that_cannot_be_read_are_their_users_failure_alone() {
+fn unreadable_overrides_fail_only_their_user() {
     for overrides in [r#"{"metadata": {"a": 1e400}}"#.to_owned(), deep(200), "[1]".to_owned()] {
         let stack = Stack::syncing();
         let (poisoned, others) = queued_together(&stack, &override_with(&overrides));
@@ -59,7 +59,7 @@ fn overrides_that_cannot_be_read_are_their_users_failure_alone() {
 }
 
 #[test]
-fn whoever_has_a_token_logs_in_and_out_and_is_banned_whatever_the_overrides_are() {
+fn unreadable_overrides_do_not_hinder_login_logout_or_ban() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");
     stack.all_arrive(&[ada]);
@@ -87,7 +87,7 @@ fn whoever_has_a_token_logs_in_and_out_and_is_banned_whatever_the_overrides_are(
 }
 
 #[test]
-fn a_time_that_is_none_stops_nobody() {
+fn an_infinite_time_blocks_no_user() {
     for moment in ["-infinity", "infinity"] {
         let poison = format!(
             "UPDATE cometchat.sync_state SET next_attempt_at = '{moment}' WHERE user_id = $1"
@@ -150,7 +150,7 @@ const UNREADABLE: [(&str, &str, &str); 4] = [
 ];
 
 #[test]
-fn a_row_of_auth_users_that_cannot_be_read_is_that_users_failure_alone() {
+fn an_unreadable_row_of_auth_users_fails_only_its_user() {
     for (column, plain, odd) in UNREADABLE {
         let stack = own_table(&format!("id uuid PRIMARY KEY, {column}"));
         let (poisoned, others) = queue(&stack, plain, odd);
@@ -193,7 +193,7 @@ fn a_ban_until_the_end_of_time_is_a_ban() {
 }
 
 #[test]
-fn backfill_finds_everybody_though_a_row_cannot_be_read() {
+fn backfill_finds_all_users_despite_an_unreadable_row() {
     for (column, plain, odd) in UNREADABLE {
         let stack = own_table(&format!("id uuid PRIMARY KEY, {column}"));
         stack.execute("SELECT cometchat.pause()");
@@ -207,7 +207,7 @@ fn backfill_finds_everybody_though_a_row_cannot_be_read() {
 }
 
 #[test]
-fn the_job_in_the_foreground_leaves_an_unreadable_row_aside_too() {
+fn process_queue_skips_an_unreadable_row() {
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     let users = stack.sign_ups(3);
@@ -224,7 +224,7 @@ fn the_job_in_the_foreground_leaves_an_unreadable_row_aside_too() {
 }
 
 #[test]
-fn text_ids_are_read_and_those_that_are_no_uuids_stand_in_nobodys_way() {
+fn text_ids_are_read_and_malformed_ones_are_skipped() {
     let stack = own_table("id text PRIMARY KEY, email text");
     stack.execute("INSERT INTO auth.users VALUES ('not a uuid', ''), ('', ''), ('zzz', '')");
     let (upper, mut users) = queue(&stack, "'a@example.com'", "'b@example.com'");
@@ -243,7 +243,7 @@ fn text_ids_are_read_and_those_that_are_no_uuids_stand_in_nobodys_way() {
 }
 
 #[test]
-fn what_concerns_everybody_parks_nobody_and_is_said() {
+fn an_error_that_concerns_all_users_fails_no_user() {
     for (harm, mend, said) in [
         (
             "REVOKE ALL ON auth.users FROM supabase_auth_admin",

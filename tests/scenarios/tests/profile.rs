@@ -105,7 +105,7 @@ fn a_new_email_is_merged_into_metadata_that_is_read_first_and_written_whole() {
 }
 
 #[test]
-fn what_is_none_of_cometchats_business_causes_no_request() {
+fn unrelated_changes_cause_no_request() {
     let (stack, ada) = known_user(json!({"full_name": "Ada"}));
     stack.change(ada, "last_sign_in_at = now(), phone = '+44', updated_at = now()");
     set_metadata(&stack, ada, json!({"full_name": " Ada\n", "theme": "dark"}));
@@ -114,7 +114,7 @@ fn what_is_none_of_cometchats_business_causes_no_request() {
 }
 
 #[test]
-fn an_update_that_cannot_be_sent_keeps_nobody_out_and_is_sent_by_the_next_call() {
+fn a_failed_update_does_not_block_the_login_and_is_sent_next_time() {
     let (stack, ada) = known_user(json!({"full_name": "Ada Byron"}));
     let token = stack.stored(ada).token.unwrap();
     set_metadata(&stack, ada, json!({"full_name": "Ada Lovelace"}));
@@ -136,7 +136,7 @@ fn an_update_that_cannot_be_sent_keeps_nobody_out_and_is_sent_by_the_next_call()
 }
 
 #[test]
-fn a_stored_token_is_served_while_it_is_not_known_what_cometchat_has() {
+fn a_stored_token_is_served_while_the_remote_state_is_unknown() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada");
     stack.app().add_user(json!({"uid": ada.to_string(), "name": "Somebody"})).unwrap();
@@ -154,7 +154,7 @@ fn a_stored_token_is_served_while_it_is_not_known_what_cometchat_has() {
 }
 
 #[test]
-fn a_stored_token_is_forgotten_when_its_user_turns_out_to_be_gone() {
+fn a_stored_token_is_forgotten_when_its_user_is_gone() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada");
     stack.app().add_user(json!({"uid": ada.to_string(), "name": "Somebody"})).unwrap();

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use scenarios::busy::{drop_another_database, fast_shutdown, Busy, Times};
+use scenarios::blocked_session::{drop_another_database, fast_shutdown, BlockedSession, Times};
 use scenarios::environment::{may_mount, Environment};
 use scenarios::{eventually, Answer, Cluster, Database, NameServer, Names, Process, Stack};
 use simulator::{Fault, FaultKind, Simulator};
@@ -49,9 +49,9 @@ impl World {
     }
 
     /// A session that hangs in a look-up.
-    fn hang(&self) -> Busy {
+    fn hang(&self) -> BlockedSession {
         let before = self.names.questions();
-        let busy = Busy::with(self.session("60s"), CALL);
+        let busy = BlockedSession::with(self.session("60s"), CALL);
         eventually("it asks for the name", || self.names.questions() > before);
         busy
     }
@@ -61,8 +61,8 @@ fn call(client: &mut Client) -> Answer {
     Answer(client.query_one(CALL, &[]).expect("an answer").get(0))
 }
 
-fn sleep(db: &Database) -> Busy {
-    let busy = Busy::with(db.admin(), "SELECT pg_sleep(60)");
+fn sleep(db: &Database) -> BlockedSession {
+    let busy = BlockedSession::with(db.admin(), "SELECT pg_sleep(60)");
     std::thread::sleep(Duration::from_millis(15));
     busy
 }
@@ -111,7 +111,7 @@ fn a_hanging_look_up_gives_way_to_everything() {
     busy.cancel(&mut admin);
     drop(admin);
 
-    let down_and_up = |busy: Busy| {
+    let down_and_up = |busy: BlockedSession| {
         let time = fast_shutdown(db.cluster());
         drop(busy);
         db.cluster().restart_in(&world.environment);
@@ -141,7 +141,7 @@ fn one_thread_looks_up_however_often_it_is_given_up() {
 
     let mut admin = world.stack.db.admin();
     client.batch_execute("SET cometchat.request_timeout = '60s'").expect("set");
-    let busy = Busy::with(client, CALL);
+    let busy = BlockedSession::with(client, CALL);
     std::thread::sleep(Duration::from_millis(50));
     let (_, mut client) = busy.cancel(&mut admin);
     assert!(process.threads() <= 2);

@@ -72,7 +72,7 @@ fn no_token_is_minted_while_the_flush_cannot_be_done() {
 }
 
 #[test]
-fn the_token_is_forgotten_at_once_whatever_keeps_us_from_cometchat() {
+fn the_token_is_forgotten_at_once_even_without_cometchat() {
     let (stack, ada) = Stack::with_ada();
     stack.chat.set_listener(ListenerState::Closed);
     let answer = stack.session(ada).revoke(None);

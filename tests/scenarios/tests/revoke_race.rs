@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use scenarios::busy::Busy;
+use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, within, Answer, Cluster, Database, Session, Stack};
 use simulator::{Fault, Filter, Recorded, Simulator};
 use uuid::Uuid;
@@ -46,7 +46,7 @@ fn with_the_worker_at_it() -> (Stack, Uuid) {
 }
 
 /// A session is at it, as pg_cron would be.
-fn with_a_session_at_it() -> (Stack, Uuid, Busy) {
+fn with_a_session_at_it() -> (Stack, Uuid, BlockedSession) {
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     let ada = revoked_in_vain(&stack);
@@ -55,12 +55,12 @@ fn with_a_session_at_it() -> (Stack, Uuid, Busy) {
     (stack, ada, busy)
 }
 
-fn start_queue(stack: &Stack, user: Uuid) -> Busy {
+fn start_queue(stack: &Stack, user: Uuid) -> BlockedSession {
     let due = format!(
         "SELECT next_attempt_at <= now() FROM cometchat.sync_state WHERE user_id = '{user}'"
     );
     eventually("she is due", || stack.value(&due).as_deref() == Some("true"));
-    Busy::with(stack.db.admin(), "CALL cometchat.process_queue()")
+    BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()")
 }
 
 #[track_caller]
@@ -97,28 +97,28 @@ fn in_a_hurry(stack: &Stack, user: Uuid) -> Session {
 }
 
 #[test]
-fn a_login_while_the_worker_flushes_gets_no_token_that_dies_of_it() {
+fn a_login_during_the_workers_flush_gets_a_lasting_token() {
     let (stack, ada) = with_the_worker_at_it();
     let answer = stack.session(ada).ensure(None, None, None);
     outlives_the_flush(&stack, ada, &answer, true);
 }
 
 #[test]
-fn a_login_in_a_hurry_while_the_worker_flushes_gets_no_token_that_dies_of_it() {
+fn a_hurried_login_during_the_workers_flush_gets_no_dying_token() {
     let (stack, ada) = with_the_worker_at_it();
     let answer = in_a_hurry(&stack, ada).ensure(None, None, None);
     outlives_the_flush(&stack, ada, &answer, true);
 }
 
 #[test]
-fn a_refresh_while_the_worker_flushes_gets_no_token_that_dies_of_it() {
+fn a_refresh_during_the_workers_flush_gets_no_dying_token() {
     let (stack, ada) = with_the_worker_at_it();
     let answer = stack.session(ada).refresh(None);
     outlives_the_flush(&stack, ada, &answer, false); // a refresh is never queued
 }
 
 #[test]
-fn a_login_while_another_session_flushes_gets_no_token_that_dies_of_it() {
+fn a_login_during_another_sessions_flush_gets_a_lasting_token() {
     let (stack, ada, busy) = with_a_session_at_it();
     let answer = stack.session(ada).ensure(None, None, None);
     outlives_the_flush(&stack, ada, &answer, true);
@@ -126,7 +126,7 @@ fn a_login_while_another_session_flushes_gets_no_token_that_dies_of_it() {
 }
 
 #[test]
-fn a_login_in_a_hurry_while_another_session_flushes_gets_no_token_that_dies_of_it() {
+fn a_hurried_login_during_another_sessions_flush_gets_no_dying_token() {
     let (stack, ada, busy) = with_a_session_at_it();
     let answer = in_a_hurry(&stack, ada).ensure(None, None, None);
     outlives_the_flush(&stack, ada, &answer, true);
@@ -134,7 +134,7 @@ fn a_login_in_a_hurry_while_another_session_flushes_gets_no_token_that_dies_of_i
 }
 
 #[test]
-fn a_refresh_while_another_session_flushes_gets_no_token_that_dies_of_it() {
+fn a_refresh_during_another_sessions_flush_gets_no_dying_token() {
     let (stack, ada, busy) = with_a_session_at_it();
     let answer = stack.session(ada).refresh(None);
     outlives_the_flush(&stack, ada, &answer, false);
@@ -144,7 +144,7 @@ fn a_refresh_while_another_session_flushes_gets_no_token_that_dies_of_it() {
 /// The login comes first, flushes, and its new token is slow to arrive: the worker, which is due
 /// meanwhile, must not flush that one.
 #[test]
-fn a_login_that_is_under_way_when_the_worker_is_due_gets_no_token_that_dies_of_it() {
+fn a_login_in_progress_before_a_flush_gets_no_dying_token() {
     let stack = Stack::new();
     stack.execute("SELECT cometchat.resume()");
     eventually("there is a worker", || stack.worker().is_some());
@@ -164,7 +164,7 @@ fn a_login_that_is_under_way_when_the_worker_is_due_gets_no_token_that_dies_of_i
 
 /// The same where the login's transaction stays open: nobody else can see that it has flushed.
 #[test]
-fn a_login_in_a_transaction_that_stays_open_gets_no_token_that_dies_of_the_flush() {
+fn a_login_in_an_open_transaction_gets_no_dying_token() {
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     let ada = revoked_in_vain(&stack);
@@ -196,7 +196,7 @@ fn a_login_works_soon(stack: &Stack, user: Uuid) {
 }
 
 #[test]
-fn a_worker_that_was_killed_while_it_flushed_locks_nobody_out() {
+fn a_worker_killed_during_a_flush_locks_no_user_out() {
     let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
     let stack = Stack::on(Database::like_supabase(cluster), Simulator::start());
     stack.execute("SELECT cometchat.resume()");
@@ -212,7 +212,7 @@ fn a_worker_that_was_killed_while_it_flushed_locks_nobody_out() {
 }
 
 #[test]
-fn a_session_that_was_terminated_while_it_flushed_locks_nobody_out() {
+fn a_session_terminated_during_a_flush_locks_no_user_out() {
     let (stack, ada, busy) = with_a_session_at_it();
     busy.terminate(&mut stack.db.admin());
     let started = Instant::now();

@@ -4,7 +4,7 @@
 use std::thread;
 
 use postgres::error::SqlState;
-use scenarios::busy::Busy;
+use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Session, Stack, NOTHING};
 use simulator::{Fault, Filter};
 use uuid::Uuid;
@@ -133,7 +133,7 @@ fn a_session_that_is_terminated_after_the_answer_brings_no_dead_token_back() {
     let mut session = stack.session(ada);
     session.execute("BEGIN");
     revoke(&mut session);
-    let busy = Busy::with(session.client, "SELECT pg_sleep(60)");
+    let busy = BlockedSession::with(session.client, "SELECT pg_sleep(60)");
     busy.terminate(&mut stack.db.admin());
 
     assert!(flushed(&stack, ada));
@@ -145,7 +145,7 @@ fn a_statement_that_is_cancelled_after_the_answer_brings_no_dead_token_back() {
     let (stack, ada) = Stack::with_ada();
     let session = stack.session(ada);
     let sql = "SELECT public.cometchat_revoke_tokens(), pg_sleep(60)";
-    let busy = Busy::with(session.client, sql);
+    let busy = BlockedSession::with(session.client, sql);
     let done = Filter { operation: Some("flush_tokens".into()), ..Filter::default() };
     let done = Filter { status: Some(200), ..done };
     eventually("CometChat has answered", || !stack.chat.requests_where(&done).is_empty());
@@ -166,7 +166,8 @@ fn with_an_answer_on_its_way() -> (Stack, Uuid) {
 #[test]
 fn a_call_that_is_cancelled_before_cometchats_answer_brings_no_dead_token_back() {
     let (stack, ada) = with_an_answer_on_its_way();
-    let busy = Busy::with(stack.session(ada).client, "SELECT public.cometchat_revoke_tokens()");
+    let busy =
+        BlockedSession::with(stack.session(ada).client, "SELECT public.cometchat_revoke_tokens()");
     eventually("CometChat has done it", || flushed(&stack, ada));
     let (_, client) = busy.cancel(&mut stack.db.admin());
 
@@ -176,7 +177,8 @@ fn a_call_that_is_cancelled_before_cometchats_answer_brings_no_dead_token_back()
 #[test]
 fn a_session_that_is_terminated_before_cometchats_answer_brings_no_dead_token_back() {
     let (stack, ada) = with_an_answer_on_its_way();
-    let busy = Busy::with(stack.session(ada).client, "SELECT public.cometchat_revoke_tokens()");
+    let busy =
+        BlockedSession::with(stack.session(ada).client, "SELECT public.cometchat_revoke_tokens()");
     eventually("CometChat has done it", || flushed(&stack, ada));
     busy.terminate(&mut stack.db.admin());
 
@@ -197,7 +199,7 @@ fn an_answer_that_never_came_in_a_transaction_that_rolls_back_brings_no_dead_tok
 }
 
 #[test]
-fn while_the_revoking_transaction_is_open_nobody_is_given_the_dead_token() {
+fn during_the_revoking_transaction_no_session_gets_the_dead_token() {
     let (stack, ada) = Stack::with_ada();
     let mut session = stack.session(ada);
     session.execute("BEGIN");

@@ -40,7 +40,7 @@ fn a_login_works(stack: &Stack, user: Uuid) {
 }
 
 #[test]
-fn a_rolled_back_revocation_leaves_everybody_elses_token_alone() {
+fn a_rolled_back_revocation_leaves_other_users_tokens_alone() {
     let (stack, ada) = Stack::with_ada();
     let bob = stack.sign_up("Bob");
     let token = stack.session(bob).ensure(None, None, None).token();
@@ -60,7 +60,7 @@ fn a_rolled_back_revocation_leaves_everybody_elses_token_alone() {
 }
 
 #[test]
-fn of_two_revocations_in_one_transaction_the_one_that_is_undone_is_mended() {
+fn of_two_revocations_the_rolled_back_one_is_repaired() {
     let (stack, ada) = Stack::with_ada();
     let bob = stack.sign_up("Bob");
     stack.session(bob).ensure(None, None, None).token();
@@ -100,7 +100,7 @@ fn a_revocation_that_cannot_be_written_leaves_no_dead_token() {
 }
 
 #[test]
-fn a_committed_revocation_is_what_it_was() {
+fn a_committed_revocation_stays() {
     let (stack, ada) = Stack::with_ada();
     let mut session = stack.session(ada);
     for savepoint in [false, true] {
@@ -121,7 +121,7 @@ fn a_committed_revocation_is_what_it_was() {
 }
 
 #[test]
-fn a_revocation_that_is_undone_and_done_again_is_done() {
+fn a_revocation_repeated_after_a_rollback_holds() {
     let (stack, ada) = Stack::with_ada();
     let mut session = stack.session(ada);
     session.execute("BEGIN; SAVEPOINT here");
@@ -136,7 +136,7 @@ fn a_revocation_that_is_undone_and_done_again_is_done() {
 
 /// A rollback to a savepoint gives up the lock on the user, too.
 #[test]
-fn a_token_that_another_session_stored_meanwhile_is_handed_out_only_if_it_works() {
+fn a_token_stored_by_another_session_is_handed_out_only_if_it_works() {
     for end in ["COMMIT", "ROLLBACK"] {
         let (stack, ada) = Stack::with_ada();
         let (mut session, mut other) = (stack.session(ada), stack.session(ada));
@@ -190,7 +190,7 @@ fn start_the_worker(stack: &Stack) {
 }
 
 #[test]
-fn a_prepared_revocation_that_outlives_the_server_and_is_rolled_back_brings_no_dead_token_back() {
+fn a_prepared_revocation_rolled_back_after_a_restart_brings_no_dead_token_back() {
     let (stack, ada) = on_a_server_of_its_own(&["max_prepared_transactions = 5"]);
     start_the_worker(&stack);
     let mut session = stack.session(ada);
@@ -216,7 +216,7 @@ fn after_a_login_and_a_restart_what_is_stored_works() {
 }
 
 #[test]
-fn where_nobody_logs_in_the_worker_forgets_the_dead_token_and_a_restart_does_not_bring_it_back() {
+fn without_a_login_the_worker_forgets_the_dead_token_for_good() {
     let (stack, ada) = on_a_server_of_its_own(&[]);
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     let mut session = stack.session(ada);

@@ -68,7 +68,7 @@ fn a_thousand_malformed_answers_are_a_thousand_answers() {
             format_args!("{:<64}", format!(r#"a":{{"authToken":"{uid}"}}}}"#))
         )
         .into_bytes(),
-        b"HTTP/1.1 503 Too Busy\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
+        b"HTTP/1.1 503 Too BlockedSession\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
     ];
     let mutator = Mutex::new(Mutator::new(seed, real));
     // It closes after each answer: what is short of its length must not take its whole budget.
@@ -117,7 +117,7 @@ fn the_postmaster_gets_neither_threads_nor_sockets() {
 }
 
 #[test]
-fn it_loads_where_nothing_but_a_single_process_runs() {
+fn the_library_loads_in_single_user_mode() {
     let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
     // What pg_upgrade starts.
     cluster.pg_ctl(&["-m", "fast", "stop"]);
@@ -151,7 +151,7 @@ fn errors_come_without_backtraces() {
     client.batch_execute("SET cometchat.request_timeout = '60s'").expect("set");
 
     // A cancel while a request is under way: an ERROR that passes through Rust.
-    let busy = scenarios::busy::Busy::with(client, CALL);
+    let busy = scenarios::blocked_session::BlockedSession::with(client, CALL);
     server.wait_until_busy(0);
     let (took, _) = busy.cancel(&mut stack.db.admin()); // checks that there is no DETAIL
     println!("cancelled after {took:?} with RUST_BACKTRACE=1");

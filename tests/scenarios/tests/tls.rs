@@ -5,14 +5,15 @@ use std::fs;
 
 use postgres::Client;
 use scenarios::environment::Environment;
-use scenarios::{aged, Answer, Cluster, ConnectProxy, Database, FaultServer, Stack};
+use scenarios::{wait_until_aged, Answer, Cluster, ConnectProxy, Database, FaultServer, Stack};
 use simulator::{Builder, Fault, FaultKind, Simulator, DEV_API_KEY};
 
 const CALL: &str = "SELECT public.cometchat_ensure_user(gen_random_uuid(), 'Ada')";
 
 /// A plain database, configured for a simulator and its authority.
 fn stack(chat: Builder) -> Stack {
-    Stack::on(Database::plain(Cluster::shared()), chat.start().expect("a simulator")).patient()
+    Stack::on(Database::plain(Cluster::shared()), chat.start().expect("a simulator"))
+        .with_long_timeouts()
 }
 
 fn call(client: &mut Client) -> Answer {
@@ -61,7 +62,7 @@ fn certificates_that_prove_nothing_are_refused_before_the_key_is_sent() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_a_matter_of_configuration() {
+fn an_unusable_ca_file_is_not_configured() {
     let stack = stack(Simulator::builder().https());
     let empty = stack.db.cluster().secret_file(&format!("empty-{}", stack.db.name()), "");
     let fifo = empty.with_extension("fifo"); // opening one blocks until somebody writes
@@ -93,7 +94,7 @@ fn a_ca_file_that_changes_is_read_again_by_the_next_call() {
     let mut client = stack.db.admin();
     for old in [false, true] {
         if old {
-            aged(&ca);
+            wait_until_aged(&ca);
         }
         for _ in 0..2 {
             assert!(call(&mut client).success());
@@ -126,7 +127,7 @@ fn plain_http_is_for_this_machine_only() {
 }
 
 #[test]
-fn a_redirect_takes_the_key_nowhere() {
+fn a_redirect_is_not_followed() {
     let elsewhere = FaultServer::answering(|_| b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
     let stack = stack(Simulator::builder());
     for status in [301, 302, 303, 307, 308] {
@@ -161,7 +162,7 @@ fn the_configured_proxy_carries_requests_and_sees_no_key() {
 }
 
 #[test]
-fn plain_http_goes_past_the_proxy_since_the_key_would_be_read_there() {
+fn plain_http_bypasses_the_proxy() {
     let (proxy, stack) = (ConnectProxy::start(), stack(Simulator::builder()));
     let by_name = format!("http://localhost:{}/v3", stack.chat.port());
     for url in [stack.chat.base_url(), by_name] {
@@ -177,7 +178,7 @@ fn shows_the_key(proxy: &ConnectProxy) -> bool {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_an_answer() {
+fn an_unusable_proxy_is_reported_in_the_answer() {
     let stack = stack(Simulator::builder().https());
     let refusing =
         FaultServer::answering(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
@@ -192,7 +193,7 @@ fn a_proxy_that_cannot_be_used_is_an_answer() {
 }
 
 #[test]
-fn the_environments_proxy_is_not_asked() {
+fn the_environments_proxy_is_ignored() {
     let proxy = ConnectProxy::start();
     let cluster = Cluster::start(&[]);
     let mut environment = Environment::default();
@@ -202,7 +203,7 @@ fn the_environments_proxy_is_not_asked() {
     }
     cluster.restart_in(&environment);
     let chat = Simulator::builder().https().start().expect("a simulator");
-    let stack = Stack::on(Database::plain(cluster), chat).patient();
+    let stack = Stack::on(Database::plain(cluster), chat).with_long_timeouts();
     assert!(call(&mut stack.db.admin()).success());
     assert_eq!(proxy.heads(), [] as [String; 0]);
 }

@@ -1,7 +1,7 @@
 //! With everything turned up that Postgres and its extensions can log, no token and no key is in the
 //! log, in no spelling, nor in what pg_stat_statements and pg_stat_activity show.
 
-use crate::spellings;
+use crate::secret_spellings;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use scenarios::{eventually, Cluster, Database, Session, Stack};
+use secret_spellings::found;
 use serde_json::json;
 use simulator::{Simulator, DEV_API_KEY};
-use spellings::found;
 use uuid::Uuid;
 
 const TALKATIVE: [&str; 23] = [

@@ -3,7 +3,7 @@
 use scenarios::{Stack, Stored, NOTHING};
 
 #[test]
-fn a_rolled_back_ensure_is_mended_by_the_next_call() {
+fn a_rolled_back_ensure_is_repaired_by_the_next_call() {
     let stack = Stack::new();
     let ada = stack.sign_up("Ada Lovelace");
     let mut session = stack.session(ada);

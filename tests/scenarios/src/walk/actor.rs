@@ -8,7 +8,7 @@ use postgres::{Client, Error};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
-use super::op::{Op, Step};
+use super::event::{Event, Step};
 use crate::{Stack, APP};
 
 /// One of those who act, one step after the other.
@@ -52,45 +52,47 @@ impl<'a> Actor<'a> {
                 fault.operation = operation.map(str::to_owned);
                 self.stack.chat.set_fault(fault.skip(skip).times(1));
             }
-            Step::Do(op) => self.perform(person, op),
+            Step::Do(event) => self.perform(person, event),
         }
     }
 
-    fn perform(&mut self, person: &mut Person, op: Op) {
+    fn perform(&mut self, person: &mut Person, event: Event) {
         let user = person.id;
-        match op {
-            Op::SignUp => self.sign_up(user, false),
-            Op::SignUpAnonymously => self.sign_up(user, true),
-            Op::Edit => {
+        match event {
+            Event::SignUp => self.sign_up(user, false),
+            Event::SignUpAnonymously => self.sign_up(user, true),
+            Event::Edit => {
                 let name = self.new_name(user);
                 let sql = "UPDATE auth.users SET email = $2, raw_user_meta_data = $3 WHERE id = $1";
                 let metadata = json!({ "full_name": name });
                 self.auth.execute(sql, &[&user, &email_of(&name), &metadata]).expect(sql);
             }
-            Op::Ban => self.change(user, "banned_until = 'infinity'"),
-            Op::Unban => self.change(user, "banned_until = NULL"),
-            Op::BanFor(ms) => {
+            Event::Ban => self.change(user, "banned_until = 'infinity'"),
+            Event::Unban => self.change(user, "banned_until = NULL"),
+            Event::BanFor(ms) => {
                 self.change(user, &format!("banned_until = now() + interval '{ms} ms'"));
             }
-            Op::SoftDelete => self.change(user, "deleted_at = now()"),
-            Op::SoftBack => self.change(user, "deleted_at = NULL"),
-            Op::Delete => {
+            Event::SoftDelete => self.change(user, "deleted_at = now()"),
+            Event::SoftBack => self.change(user, "deleted_at = NULL"),
+            Event::Delete => {
                 let sql = "DELETE FROM auth.users WHERE id = $1";
                 self.auth.execute(sql, &[&user]).expect(sql);
             }
-            Op::Ensure { named } => self.call(person, Function::Ensure, Some(user), named, true),
-            Op::EnsureByServer { named } => self.call(person, Function::Ensure, None, named, true),
-            Op::RolledBackEnsure { named } => {
+            Event::Ensure { named } => self.call(person, Function::Ensure, Some(user), named, true),
+            Event::EnsureByServer { named } => {
+                self.call(person, Function::Ensure, None, named, true)
+            }
+            Event::RolledBackEnsure { named } => {
                 self.call(person, Function::Ensure, Some(user), named, false);
             }
-            Op::Refresh => self.call(person, Function::Refresh, Some(user), false, true),
-            Op::Revoke => self.call(person, Function::Revoke, Some(user), false, true),
-            Op::RolledBackRevoke => self.call(person, Function::Revoke, None, false, false),
-            Op::ExistThere => {
+            Event::Refresh => self.call(person, Function::Refresh, Some(user), false, true),
+            Event::Revoke => self.call(person, Function::Revoke, Some(user), false, true),
+            Event::RolledBackRevoke => self.call(person, Function::Revoke, None, false, false),
+            Event::ExistThere => {
                 let there = json!({ "uid": user.to_string(), "name": "Somebody" });
                 self.stack.app().add_user(there).expect("a user");
             }
-            Op::OweFlush => {
+            Event::OweFlush => {
                 person.logged_out = true;
                 let sql = format!(
                     "UPDATE cometchat.sync_state
@@ -102,7 +104,7 @@ impl<'a> Actor<'a> {
                 );
                 self.admin.batch_execute(&sql).expect(&sql);
             }
-            Op::Settle => {
+            Event::Settle => {
                 for _ in 0..50 {
                     if self.is_settled(user) {
                         break;
@@ -110,8 +112,8 @@ impl<'a> Actor<'a> {
                     sleep(Duration::from_millis(20));
                 }
             }
-            Op::Moment => sleep(Duration::from_millis(60)),
-            Op::DeactivateByOthers => {
+            Event::Moment => sleep(Duration::from_millis(60)),
+            Event::DeactivateByOthers => {
                 // What is under way still could have the last word.
                 if self.is_settled(user) {
                     person.moderated = self.stack.chat.app(APP).deactivate(&user.to_string());

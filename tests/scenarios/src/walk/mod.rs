@@ -3,18 +3,18 @@
 //!
 //! Each user has a [`Plan`] of their own, faults included, which are bound to that user: whoever
 //! is found in a wrong state has a short story, and [`shrink()`] looks for the shortest one that
-//! goes wrong again. What concerns everybody is the [`Weather`].
+//! goes wrong again. What concerns everybody is the [`Disturbance`].
 
 mod actor;
 mod check;
-mod op;
+mod disturbance;
+mod event;
 mod run;
 mod shrink;
-mod weather;
 
 pub use actor::Actor;
 pub use check::{check, drain, Violation};
-pub use op::{Op, Plan, Step, Trouble};
+pub use disturbance::Disturbance;
+pub use event::{Event, Plan, Step, Trouble};
 pub use run::{Report, Walk};
 pub use shrink::shrink;
-pub use weather::Weather;

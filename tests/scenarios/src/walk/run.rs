@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::actor::{Actor, Person};
 use super::check::{check, drain, Violation};
-use super::op::{self, Plan, Step};
-use super::weather::Weather;
+use super::disturbance::Disturbance;
+use super::event::{self, Plan, Step};
 use crate::Stack;
 
 /// Those who act at the same time, each for users of their own.
@@ -23,8 +23,8 @@ const PATIENCE: u64 = 1000;
 pub struct Walk {
     pub plans: Vec<Plan>,
     pub seed: u64,
-    /// What the weather may be; nothing for none.
-    pub weather: &'static [Weather],
+    /// Which disturbances may happen; empty for none.
+    pub disturbances: &'static [Disturbance],
 }
 
 /// How it went.
@@ -38,8 +38,8 @@ impl Walk {
     /// The walk of a seed: `users` with stories of about `length` steps.
     pub fn of_seed(seed: u64, users: usize, length: usize) -> Walk {
         let mut random = Rng::with_seed(seed);
-        let plans = (0..users).map(|_| op::plan(&mut random, length)).collect();
-        Walk { plans, seed, weather: &Weather::USUAL }
+        let plans = (0..users).map(|_| event::plan(&mut random, length)).collect();
+        Walk { plans, seed, disturbances: &Disturbance::USUAL }
     }
 
     /// Takes it, waits until all has come to rest, and looks.
@@ -80,15 +80,15 @@ impl Walk {
                 .collect();
             left.fetch_sub(ACTORS - actors.len(), Ordering::SeqCst);
             let mut random = Rng::with_seed(self.seed ^ 0x77ea_7e12);
-            while !self.weather.is_empty() && left.load(Ordering::SeqCst) > 0 {
-                self.weather[random.usize(..self.weather.len())].pass(stack, PATIENCE);
+            while !self.disturbances.is_empty() && left.load(Ordering::SeqCst) > 0 {
+                self.disturbances[random.usize(..self.disturbances.len())].pass(stack, PATIENCE);
             }
             actors.into_iter().flat_map(|actor| actor.join().expect("an actor")).collect()
         })
     }
 }
 
-/// An actor is done, or has failed: the weather need not go on.
+/// An actor is done, or has failed: disturbances can end.
 struct Leaving<'a>(&'a AtomicUsize);
 
 impl Drop for Leaving<'_> {

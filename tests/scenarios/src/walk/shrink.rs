@@ -1,6 +1,6 @@
 //! From a story that went wrong to the shortest one found that goes wrong again.
 
-use super::op::Plan;
+use super::event::Plan;
 use super::run::Walk;
 
 /// Each candidate is lived by so many users at once: what depends on a moment happens to one of them.
@@ -10,13 +10,13 @@ const COPIES: usize = 24;
 const TRIES: usize = 24;
 
 /// The shortest story found of which one of several copies goes wrong, with what went wrong; `None`
-/// where not even the whole story does so again without the weather.
+/// where not even the whole story does so again without the disturbances.
 pub fn shrink(plan: &Plan, seed: u64) -> Option<(Plan, String)> {
     let mut tries = TRIES;
     let mut goes_wrong = |plan: &Plan| {
         tries = tries.checked_sub(1)?;
         let plans = vec![plan.clone(); COPIES];
-        let report = Walk { plans, seed, weather: &[] }.run();
+        let report = Walk { plans, seed, disturbances: &[] }.run();
         report.violations.into_iter().next().map(|violation| violation.what)
     };
     let mut shortest = (plan.clone(), goes_wrong(plan)?);

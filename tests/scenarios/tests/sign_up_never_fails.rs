@@ -1,0 +1,240 @@
+//! A sign-up never fails because of chat, whatever is wrong with CometChat, us, or the server.
+
+use std::sync::{Arc, Mutex};
+
+use postgres::{Client, Config, NoTls};
+use scenarios::blocked_session::BlockedSession;
+use scenarios::{eventually, Cluster, Database, Stack};
+use simulator::{Fault, FaultKind, ListenerState, Simulator};
+use uuid::Uuid;
+
+const FAILURES: &str =
+    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM cometchat.trigger_failures";
+
+/// Signs people up while CometChat is in the state that `break_it` brings about, and shows that
+/// they arrive once it is mended.
+#[track_caller]
+fn commits_while(break_it: impl FnOnce(&Stack)) {
+    let stack = Stack::syncing();
+    break_it(&stack);
+
+    let users: Vec<Uuid> = (0..5).map(|n| stack.sign_up(&format!("User {n}"))).collect();
+
+    let queued = "SELECT count(*) FROM cometchat.sync_state";
+    assert_eq!(stack.value(queued).as_deref(), Some("5"));
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
+    stack.chat.clear_faults();
+    stack.chat.set_listener(ListenerState::Open);
+    stack.execute("SELECT pg_reload_conf()"); // has a paused worker look again at once
+    eventually("all have arrived", || users.iter().all(|u| stack.stored(*u).token.is_some()));
+}
+
+#[test]
+fn a_sign_up_commits_with_cometchat_down_or_silent() {
+    commits_while(|stack| assert!(stack.chat.set_listener(ListenerState::Closed)));
+    commits_while(|stack| {
+        stack.db.set("cometchat.request_timeout", Some("500ms"));
+        stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
+    });
+}
+
+#[test]
+fn a_sign_up_commits_with_cometchat_failing_or_refusing() {
+    for (status, code) in [
+        (500, "ERR_EXCEPTION"),
+        (401, "AUTH_ERR_APIKEY_NOT_FOUND"),
+        (402, "ERR_PLAN_QUOTA_RESTRICTION"),
+    ] {
+        commits_while(|stack| {
+            stack.chat.set_fault(Fault::status(status, code));
+        });
+    }
+}
+
+#[test]
+fn a_sign_up_commits_with_cometchat_throttling_or_sending_garbage() {
+    commits_while(|stack| {
+        let fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "1");
+        stack.chat.set_fault(fault);
+    });
+    commits_while(|stack| {
+        stack.chat.set_fault(Fault::new(FaultKind::Garbage { bytes: "\u{1}no http\n".into() }));
+    });
+}
+
+/// A session of the Auth server's role that keeps what the server warns of.
+fn auth_server(stack: &Stack) -> (Client, Arc<Mutex<Vec<String>>>) {
+    let notices: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = notices.clone();
+    let mut config = Config::new();
+    config.host_path(stack.db.cluster().dir()).user("supabase_auth_admin");
+    config.dbname(stack.db.name()).notice_callback(move |notice| {
+        kept.lock().expect("no panic while it is held").push(notice.message().to_owned());
+    });
+    (config.connect(NoTls).expect("connect"), notices)
+}
+
+/// Signs somebody up while our objects are in the state that `break_it` brings about: the user is
+/// there afterwards, and a WARNING was given.
+#[track_caller]
+fn commits_with_a_warning(stack: &Stack) -> Uuid {
+    let (mut client, notices) = auth_server(stack);
+    let id = Uuid::new_v4();
+    client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
+    let notices = notices.lock().expect("no panic while it is held");
+    assert_eq!(*notices, ["could not queue a user for CometChat"]);
+    let there = format!("SELECT count(*) FROM auth.users WHERE id = '{id}'");
+    assert_eq!(stack.value(&there).as_deref(), Some("1"));
+    id
+}
+
+#[test]
+fn a_sign_up_commits_while_the_state_is_locked_and_the_worker_finds_the_user() {
+    let stack = Stack::syncing();
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; LOCK TABLE cometchat.sync_state").expect("lock");
+
+    let id = commits_with_a_warning(&stack);
+
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("1"));
+    locker.batch_execute("COMMIT").expect("unlock");
+    eventually("the user arrives", || stack.stored(id).token.is_some());
+}
+
+#[test]
+fn where_no_worker_runs_backfill_finds_the_user() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; LOCK TABLE cometchat.sync_state").expect("lock");
+
+    let id = commits_with_a_warning(&stack);
+    let gone = stack.sign_up("Soon Gone");
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{gone}'"));
+
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("3"));
+    locker.batch_execute("COMMIT").expect("unlock");
+    let unwell = "SELECT count(*) FROM cometchat.health() WHERE NOT ok
+                  AND check_name = 'trigger errors' AND hint LIKE '%backfill%'";
+    assert_eq!(stack.value(unwell).as_deref(), Some("1"));
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("2"));
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("0"));
+    stack.execute("SELECT cometchat.resume()");
+    eventually("the user arrives", || stack.stored(id).token.is_some());
+}
+
+#[test]
+fn a_sign_up_commits_while_its_own_row_of_the_state_is_locked() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    eventually("the user arrives", || stack.stored(ada).token.is_some());
+    let mut locker = stack.db.admin();
+    locker.batch_execute("BEGIN; SELECT FROM cometchat.sync_state FOR UPDATE").expect("lock");
+
+    stack.change(ada, "email = 'new@example.com'");
+
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("1"));
+}
+
+#[test]
+fn a_sign_up_commits_with_the_state_gone() {
+    let stack = Stack::syncing();
+    stack.execute(
+        "ALTER EXTENSION cometchat_ext DROP TABLE cometchat.sync_state;
+         ALTER EXTENSION cometchat_ext DROP VIEW cometchat.failed_users;
+         ALTER EXTENSION cometchat_ext DROP VIEW cometchat.progress;
+         DROP TABLE cometchat.sync_state CASCADE",
+    );
+    let id = commits_with_a_warning(&stack);
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{id}'"));
+}
+
+#[test]
+fn a_sign_up_commits_with_the_grants_of_the_owner_gone() {
+    let stack = Stack::syncing();
+    let powerless = format!("powerless_{}", std::process::id());
+    stack.execute(&format!(
+        "CREATE ROLE {powerless} NOLOGIN;
+         ALTER FUNCTION cometchat.on_auth_user_insert() OWNER TO {powerless};
+         GRANT USAGE ON SCHEMA cometchat TO {powerless};
+         GRANT EXECUTE ON FUNCTION cometchat.record_trigger_failure(text, text, uuid, boolean) TO {powerless}"
+    ));
+    commits_with_a_warning(&stack);
+
+    // Not even the schema is to be seen any more: nobody can be told, and still it commits.
+    stack.execute(&format!("REVOKE ALL ON SCHEMA cometchat FROM {powerless}"));
+    let ada = stack.sign_up("Ada Lovelace");
+    let there = format!("SELECT count(*) FROM auth.users WHERE id = '{ada}'");
+    assert_eq!(stack.value(&there).as_deref(), Some("1"));
+    stack.execute(&format!(
+        "REASSIGN OWNED BY {powerless} TO CURRENT_USER; DROP OWNED BY {powerless};
+         DROP ROLE {powerless}"
+    ));
+}
+
+#[test]
+fn a_sign_up_commits_and_is_noted_with_the_library_missing() {
+    let db = Database::like_supabase(Cluster::start(&[]));
+    let stack = Stack::on(db, Simulator::start());
+    stack.execute(
+        "SELECT cometchat.enable_auth_trigger();
+         UPDATE pg_proc SET probin = '$libdir/nowhere' WHERE probin = '$libdir/cometchat_ext'",
+    );
+
+    let (mut client, notices) = auth_server(&stack);
+    let id = Uuid::new_v4();
+    client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
+    client.execute("UPDATE auth.users SET phone = '1' WHERE id = $1", &[&id]).expect("an edit");
+
+    let warning = "could not queue a user for CometChat";
+    assert_eq!(*notices.lock().expect("no panic while it is held"), [warning; 2]);
+    let noted = "SELECT count(DISTINCT user_id) FROM cometchat.trigger_misses";
+    assert_eq!(stack.value(noted).as_deref(), Some("1"));
+    client.execute("DELETE FROM auth.users WHERE id = $1", &[&id]).expect("a deletion");
+}
+
+#[test]
+fn sign_ups_do_not_wait_for_a_request_that_hangs() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
+    stack.sign_up("Ada Lovelace");
+    eventually("a request hangs", || stack.chat.counters().in_flight > 0);
+
+    let sql = "INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, 1000)";
+    let done = BlockedSession::with(stack.db.connect("supabase_auth_admin"), sql).done();
+
+    assert!(done.result.is_ok());
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
+}
+
+/// `on_auth_user_insert()` has the statement of `mark_due()` in its own text, which is faster.
+#[test]
+fn a_sign_up_marks_a_user_as_mark_due_does() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let known = "'-infinity', 7, 3, 5, '2020-01-01', 'ERR_X', 'why', 'ada'";
+    for before in [None, Some(known)] {
+        let (signed_up, marked) = (Uuid::new_v4(), Uuid::new_v4());
+        for user in [signed_up, marked].iter().filter(|_| before.is_some()) {
+            stack.execute(&format!(
+                "INSERT INTO cometchat.sync_state (user_id, next_attempt_at, wanted_revision,
+                   synced_revision, attempts, failed_at, error_code, error_message, cometchat_uid)
+                 VALUES ('{user}', {})",
+                before.unwrap_or_default()
+            ));
+        }
+
+        // One transaction, and so one now().
+        stack.execute(&format!(
+            "INSERT INTO auth.users (id) VALUES ('{signed_up}');
+             SELECT cometchat.mark_due('{marked}')"
+        ));
+
+        let state = |user| {
+            let sql = "SELECT to_jsonb(s) - 'user_id' FROM cometchat.sync_state AS s";
+            stack.value(&format!("{sql} WHERE s.user_id = '{user}'")).expect("a row")
+        };
+        assert_eq!(state(signed_up), state(marked));
+        assert!(state(marked).contains("\"failed_at\": null"), "{}", state(marked));
+    }
+}
