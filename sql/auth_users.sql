@@ -86,7 +86,8 @@ BEGIN
   END IF;
   IF NOT cometchat.auth_users_id_is_uuid() THEN
     RAISE datatype_mismatch USING MESSAGE = 'auth.users has no column id of type uuid',
-      HINT = 'Users are identified by a uuid: ALTER TABLE auth.users ALTER COLUMN id TYPE uuid USING id::uuid;';
+      HINT = 'Users are identified by a uuid: '
+             'ALTER TABLE auth.users ALTER COLUMN id TYPE uuid USING id::uuid;';
   END IF;
   PERFORM cometchat.create_auth_triggers();
   PERFORM cometchat.add_foreign_key();

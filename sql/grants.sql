@@ -21,7 +21,8 @@ BEGIN
       FROM pg_catalog.pg_class
       WHERE relkind IN ('r', 'v', 'S')
         AND (relnamespace = 'cometchat'::pg_catalog.regnamespace
-             OR oid = ANY (ARRAY['public.cometchat_users', 'public.cometchat_users_id_seq']::pg_catalog.regclass[]))
+             OR oid = ANY (ARRAY['public.cometchat_users',
+                                 'public.cometchat_users_id_seq']::pg_catalog.regclass[]))
       UNION ALL
       SELECT 'ROUTINE', oid::pg_catalog.regprocedure::text, proowner,
              COALESCE(proacl, pg_catalog.acldefault('f', proowner))

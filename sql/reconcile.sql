@@ -78,6 +78,58 @@ $function$;
 COMMENT ON FUNCTION cometchat.resync_users(uuid[]) IS
   'Queues users, and forgets which profile CometChat has.';
 
+CREATE FUNCTION cometchat.diff_all_auth_users(repair boolean)
+RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+  answer jsonb;
+  -- where the next page begins
+  from_id uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+  WHILE from_id IS NOT NULL LOOP
+    answer := cometchat.diff_auth_users(from_id, 1000, repair) -> 'value';
+    RETURN QUERY
+      SELECT f.kind, f.user_id, f.cometchat_uid, f.detail
+      FROM pg_catalog.jsonb_to_recordset(answer -> 'found')
+        AS f(kind text, user_id uuid, cometchat_uid text, detail text);
+    from_id := answer ->> 'next';
+  END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.diff_all_auth_users(boolean) IS
+  'Changes in auth.users that the trigger missed, of users with a sync state or a mapping. With repair '
+  'they are queued.';
+
+CREATE FUNCTION cometchat.list_missing_users(app_id text)
+RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+  found_user record;
+  last uuid;
+  after uuid;
+BEGIN
+  LOOP
+    last := NULL;
+    FOR found_user IN SELECT p.* FROM cometchat.backfill_page(after, 1000, app_id) AS p
+                      ORDER BY p.user_id LOOP
+      last := found_user.user_id;
+      IF found_user.missing THEN
+        kind := 'missing';
+        user_id := found_user.user_id;
+        detail := 'in auth.users, never sent to CometChat';
+        RETURN NEXT;
+      END IF;
+    END LOOP;
+    EXIT WHEN last IS NULL;
+    after := last;
+  END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.list_missing_users(text) IS
+  'Users of auth.users that should be in CometChat and were never sent.';
+
 CREATE FUNCTION cometchat.reconcile(repair boolean DEFAULT false)
 RETURNS TABLE (kind text, user_id uuid, cometchat_uid text, detail text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -85,12 +137,9 @@ AS $function$
 DECLARE
   caller oid := cometchat.calling_role();
   app_id text := cometchat.configuration() #>> '{value,app_id}';
-  answer jsonb;
   finding record;
   may_send boolean := true;
   repairable uuid[] := '{}';
-  -- where the next page begins
-  at uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
   PERFORM cometchat.switch_role();
   -- SECURITY: inside a security-restricted operation there is no caller, and nothing is sent.
@@ -125,33 +174,9 @@ BEGIN
     PERFORM cometchat.resync_users(repairable);
   END IF;
 
-  -- Changes in auth.users that the trigger missed, of users with a sync state or a mapping;
-  WHILE at IS NOT NULL LOOP
-    answer := cometchat.diff_auth_users(at, 1000, repair) -> 'value';
-    RETURN QUERY
-      SELECT f.kind, f.user_id, f.cometchat_uid, f.detail
-      FROM pg_catalog.jsonb_to_recordset(answer -> 'found')
-        AS f(kind text, user_id uuid, cometchat_uid text, detail text);
-    at := answer ->> 'next';
-  END LOOP;
-
-  -- and users who should have one.
+  RETURN QUERY SELECT d.* FROM cometchat.diff_all_auth_users(repair) AS d;
   IF cometchat.has_auth_users() THEN
-    LOOP
-      kind := NULL;
-      FOR finding IN SELECT p.* FROM cometchat.backfill_page(at, 1000, app_id) AS p
-                     ORDER BY p.user_id LOOP
-        at := finding.user_id;
-        kind := 'missing';
-        IF finding.missing THEN
-          user_id := finding.user_id;
-          cometchat_uid := NULL;
-          detail := 'in auth.users, never sent to CometChat';
-          RETURN NEXT;
-        END IF;
-      END LOOP;
-      EXIT WHEN kind IS NULL;
-    END LOOP;
+    RETURN QUERY SELECT m.* FROM cometchat.list_missing_users(app_id) AS m;
     IF repair THEN
       PERFORM cometchat.backfill();
     END IF;

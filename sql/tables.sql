@@ -78,7 +78,7 @@ COMMENT ON COLUMN cometchat.sync_state.sent_metadata IS
 COMMENT ON COLUMN cometchat.sync_state.sent_fields IS
   'Optional fields that were set in CometChat and must be unset when they are removed (avatar, link).';
 COMMENT ON COLUMN cometchat.sync_state.deactivated IS
-  'Whether the extension deactivated the user in CometChat, or is about to (and may therefore reactivate it).';
+  'Whether the extension deactivated the user in CometChat, or is about to; it may then reactivate it.';
 COMMENT ON COLUMN cometchat.sync_state.revoke_pending IS
   'Whether the user''s tokens must be flushed in CometChat before a new one is minted.';
 COMMENT ON COLUMN cometchat.sync_state.unsettled_until IS

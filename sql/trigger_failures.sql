@@ -1,18 +1,5 @@
 -- What the trigger must not raise: failures are counted and the users recorded, and queued later.
 
--- SECURITY: the owner of the database may rename the schema public, and create another.
-CREATE FUNCTION cometchat.owns_mapping_table() RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp SET jit = off
-AS $function$
-  SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
-                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-                 WHERE n.nspname = 'public' AND c.relname = 'cometchat_users' AND c.relkind = 'r'
-                   AND pg_catalog.pg_get_userbyid(c.relowner) = 'cometchat_ext')
-$function$;
-COMMENT ON FUNCTION cometchat.owns_mapping_table() IS
-  'Whether public.cometchat_users is a table of the role cometchat_ext.';
-
 CREATE FUNCTION cometchat.record_trigger_failure(code text, message text, user_id uuid, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER

@@ -15,7 +15,8 @@ BEGIN
   check_name := 'API key storage';
   ok := COALESCE(conf #>> '{value,key_source}', 'file') <> 'setting';
   detail := conf #>> '{value,key_source}';
-  hint := CASE WHEN NOT ok THEN 'cometchat.api_key is for development; use cometchat.api_key_file or Vault.' END;
+  hint := CASE WHEN NOT ok THEN 'cometchat.api_key is for development; use cometchat.api_key_file or '
+                                'Vault.' END;
   RETURN NEXT;
 
   check_name := 'API key';

@@ -30,7 +30,8 @@ BEGIN
   SELECT count(*) INTO number FROM cometchat.failed_users;
   ok := number = 0;
   detail := number || ' users';
-  hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.failed_users; then SELECT cometchat.retry_failed();' END;
+  hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.failed_users; then '
+                                'SELECT cometchat.retry_failed();' END;
   RETURN NEXT;
 END
 $function$;

@@ -42,3 +42,16 @@ CREATE POLICY cometchat_users_extension ON public.cometchat_users TO cometchat_e
 USING (true) WITH CHECK (true);
 COMMENT ON POLICY cometchat_users_extension ON public.cometchat_users IS
   'The extension itself sees and changes every row, even if row security is forced on its owner.';
+
+-- SECURITY: the owner of the database may rename the schema public, and create another.
+CREATE FUNCTION cometchat.owns_mapping_table() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+  SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relname = 'cometchat_users' AND c.relkind = 'r'
+                   AND pg_catalog.pg_get_userbyid(c.relowner) = 'cometchat_ext')
+$function$;
+COMMENT ON FUNCTION cometchat.owns_mapping_table() IS
+  'Whether public.cometchat_users is a table of the role cometchat_ext.';

@@ -1,4 +1,4 @@
--- Every errorCode, each by making what it stands for happen. (NOT_CONFIGURED, UNAUTHORIZED and
+-- Every errorCode, each with its cause. (NOT_CONFIGURED, UNAUTHORIZED and
 -- USER_DEACTIVATED have files of their own.)
 INSERT INTO auth.users (id, raw_user_meta_data) VALUES
   ('00000000-0000-4000-8000-00000000ddd1', '{"full_name": "Ada"}'),
@@ -8,15 +8,15 @@ CREATE FUNCTION pg_temp.bob() RETURNS jsonb LANGUAGE sql AS
   $$ SELECT public.cometchat_ensure_user('00000000-0000-4000-8000-00000000ddd2') $$;
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-00000000ddd1'));
 
--- INVALID_INPUT: an unknown user; a trusted caller who names nobody.
+-- INVALID_INPUT: an unknown user; a trusted caller without a user_id.
 SELECT cometchat_ensure_user('00000000-0000-4000-8000-00000000dead');
 SELECT cometchat_ensure_user();
 SELECT cometchat_ensure_user(NULL, 'Somebody', 'somebody@example.com');
 
--- USER_NOT_FOUND: to refresh or revoke for somebody whom CometChat does not know.
+-- USER_NOT_FOUND: refresh or revoke for a user that CometChat does not know.
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-00000000ddd2');
 
--- TOKEN_FAILED: the user is there, the token call fails for good.
+-- TOKEN_FAILED: the user exists, the token call fails permanently.
 SELECT spec.from_now_on('{"kind": "status", "status": 400, "code": "ERR_BAD_REQUEST", "operation": "create_token"}');
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-00000000ddd1');
 SELECT spec.from_now_on('"ok"');
@@ -37,30 +37,30 @@ SELECT spec.control('PATCH', 'settings', '{"quota": 1}') -> 'quota' AS quota;
 SELECT pg_temp.bob();
 SELECT spec.control('PATCH', 'settings', '{"quota": null}') -> 'quota' AS quota;
 
--- The next four pass by themselves. (Whether the user is queued meanwhile is left out here.)
+-- The next four are temporary. (Whether the user is queued is left out here.)
 -- RATE_LIMITED by CometChat.
 SELECT spec.from_now_on('{"kind": "status", "status": 429, "code": "ERR_TOO_MANY_REQUESTS", "headers": {"Retry-After": "0"}}');
 SELECT pg_temp.bob() - 'queued';
--- For a second nothing is sent, whatever it says.
+-- Nothing is sent for a second, although Retry-After is 0.
 SELECT pg_temp.bob() - 'queued';
 SELECT spec.from_now_on('"ok"');
 SELECT pg_sleep(1.2);
 SELECT spec.answer(cometchat_refresh_token('00000000-0000-4000-8000-00000000ddd1'));
 
--- TIMEOUT: it is there and says nothing.
+-- TIMEOUT: CometChat accepts the connection and does not answer.
 SELECT spec.from_now_on('{"kind": "hang_before_header"}');
 SET cometchat.request_timeout = '300ms';
 SELECT pg_temp.bob() - 'queued';
 RESET cometchat.request_timeout;
 
--- NETWORK: it is not there, or the connection breaks.
+-- NETWORK: CometChat cannot be reached, or the connection breaks.
 SET cometchat.api_base_url = 'http://127.0.0.1:9/v3';
 SELECT pg_temp.bob() - '{error,queued}'::text[];
 RESET cometchat.api_base_url;
 SELECT spec.from_now_on('{"kind": "reset"}');
 SELECT pg_temp.bob() - '{error,queued}'::text[];
 
--- API_ERROR: whatever else it says, redirects and garbage included. The key follows no redirect.
+-- API_ERROR: any other answer, redirects and garbage included. The key follows no redirect.
 SELECT spec.from_now_on('{"kind": "status", "status": 503, "code": "ERR_EXCEPTION"}');
 SELECT pg_temp.bob() - 'queued';
 SELECT spec.from_now_on('{"kind": "status", "status": 404, "code": "ERR_API_NOT_FOUND"}');
@@ -81,7 +81,7 @@ SELECT pg_temp.bob() - 'queued';
 SELECT spec.from_now_on('"ok"');
 SELECT spec.asked() <> 'nothing' AS asked;
 
--- READ_ONLY: nothing is sent where nothing can be stored; what is stored is served.
+-- READ_ONLY: nothing is sent if nothing can be stored; a stored token is returned.
 BEGIN READ ONLY;
 SELECT pg_temp.bob();
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-00000000ddd1');
@@ -89,7 +89,7 @@ SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-00000000ddd1')
 COMMIT;
 SELECT spec.asked();
 
--- DATABASE: the write at the end fails. The transaction goes on, and so does the next call.
+-- DATABASE: the final write fails. The transaction continues, and the next call works.
 ALTER TABLE cometchat_users ADD CONSTRAINT nobody_new CHECK (user_id = '00000000-0000-4000-8000-00000000ddd1');
 BEGIN;
 SELECT pg_temp.bob();

@@ -47,7 +47,7 @@ WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cometchat_ext'
 -- Settings. What decides where the key goes, or what it is, takes a superuser.
 SELECT name, context, unit, boot_val FROM pg_settings WHERE name LIKE 'cometchat.%' ORDER BY name;
 
--- A typing mistake is an error, not a setting that nobody reads.
+-- A misspelled setting is an error, not a new setting.
 SET cometchat.apikey = 'x';
 SET ROLE authenticated;
 SET cometchat.api_base_url = 'https://evil.example';
@@ -57,7 +57,7 @@ SET cometchat.request_timeout = '1h';
 \set VERBOSITY default
 RESET ROLE;
 
--- The key can be set in the configuration file only, and is shown to nobody.
+-- The key can be set in the configuration file only, and is never shown.
 SET cometchat.api_key = 'x';
 ALTER SYSTEM SET cometchat.api_key = 'x';
 SHOW cometchat.api_key;

@@ -1,4 +1,4 @@
--- The name that people see in the chat. It is cleaned and cut, never refused, and never an address.
+-- The name that other users see. It is cleaned and cut, never refused, and never an e-mail address.
 \pset format unaligned
 INSERT INTO auth.users (id, email) VALUES ('00000000-0000-4000-8000-00000000aaa0', 'ada@example.com');
 -- One user for each line; CometChat's name is what we look at.
@@ -39,14 +39,14 @@ RESET cometchat.display_name_fields;
 -- Nothing at all: "User " and the first 8 of the id, which is used to create only.
 SELECT pg_temp.name_of(NULL);
 
--- Equal to the e-mail, in whatever case, counts as absent too: an address is nobody's name.
+-- A name that equals the e-mail, in any case, counts as absent too.
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-00000000aaa0', ' ADA@example.com '));
 SELECT spec.chat_user('00000000-0000-4000-8000-00000000aaa0');
 UPDATE auth.users SET raw_user_meta_data = '{"full_name": "ada@example.com"}' WHERE id = '00000000-0000-4000-8000-00000000aaa0';
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-00000000aaa0'));
 SELECT spec.chat_user('00000000-0000-4000-8000-00000000aaa0') -> 'name' AS name;
 
--- A name that CometChat already has is not overwritten by nothing.
+-- An absent name does not overwrite the name in CometChat.
 SELECT spec.control('POST', 'users', '{"uid": "00000000-0000-4000-8000-00000000aaa1", "name": "Named there"}') ? 'user' AS is_there;
 INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-00000000aaa1');
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-00000000aaa1'));

@@ -1,4 +1,4 @@
--- Flow 1: somebody new registers. One request creates them and brings the token.
+-- Flow 1: a new user registers. One request creates the user and returns the token.
 INSERT INTO auth.users (id, email, raw_user_meta_data) VALUES
   ('00000000-0000-4000-8000-0000000000a1', 'ada@example.com',
    '{"full_name": "Ada Lovelace", "avatar_url": "https://img.example/ada.png"}'),
@@ -16,23 +16,22 @@ SELECT spec.asked();
 -- The e-mail is where CometChat's clients do not see it.
 SELECT spec.chat_user('00000000-0000-4000-8000-0000000000a1');
 
--- With a session, the app may say who it is, and by which name. The e-mail of somebody untrusted is
--- taken from auth.users, whatever they say.
+-- With a session, the app may give the user's id and name. The e-mail of an untrusted caller is taken
+-- from auth.users, not from the argument.
 SET ROLE authenticated;
 SET request.jwt.claims = '{"sub": "00000000-0000-4000-8000-0000000000a2", "role": "authenticated"}';
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-0000000000a2', 'Bob', 'president@example.com'));
 RESET ROLE;
 SELECT spec.chat_user('00000000-0000-4000-8000-0000000000a2');
 
--- A server with the service key names the user. Somebody of whom nothing is known gets a name to be
--- created with.
+-- A server with the service key names the user. A user without a name gets one at creation.
 SET ROLE service_role;
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-0000000000a3'));
 RESET ROLE;
 SELECT spec.chat_user('00000000-0000-4000-8000-0000000000a3');
 SELECT spec.asked();
 
--- Nobody signs up by a call: the user must be there.
+-- A call does not sign a user up: the user must exist.
 SELECT cometchat_ensure_user('00000000-0000-4000-8000-00000000dead');
 SELECT spec.asked();
 

@@ -10,7 +10,7 @@ CREATE ROLE spec_app;
 -- supabase_read_only_user; the last one and postgres may read all data, as pg_read_all_data does.
 TABLE matrix;
 
--- PUBLIC is granted nothing, nobody may grant anything on, no column has privileges of its own.
+-- No privileges for PUBLIC, no grant options, no privileges on columns.
 SELECT count(*) FILTER (WHERE a.grantee = 0) AS to_public, count(*) FILTER (WHERE a.is_grantable) AS grantable,
        string_agg(DISTINCT a.grantee::regrole::text, ', ') AS to_whom
 FROM ours, aclexplode(acl) AS a WHERE a.grantee <> owner;
@@ -26,7 +26,7 @@ SELECT name AS table, relrowsecurity AS row_security, polname AS policy, polcmd 
 FROM ours JOIN pg_class AS c ON c.oid = object AND kind = 'r' LEFT JOIN pg_policy ON polrelid = c.oid
 ORDER BY name COLLATE "C", polname;
 
--- Settings: what anybody may set, and that nobody was granted the others.
+-- Settings: which ones every user may set; no role was granted the others.
 SELECT context, string_agg(replace(name, 'cometchat.', ''), ' ' ORDER BY name) AS settings
 FROM pg_settings WHERE name LIKE 'cometchat.%' GROUP BY context ORDER BY context;
 SELECT count(*) AS granted_settings FROM pg_parameter_acl WHERE parname LIKE 'cometchat.%';
@@ -40,7 +40,7 @@ CREATE EXTENSION cometchat_ext;
 \set ECHO all
 TABLE matrix;
 
--- Where everything is granted to everybody by default, with the right to grant it on: the same.
+-- The same where default privileges grant everything to every role, with grant option.
 CREATE TABLE before AS TABLE matrix;
 SET client_min_messages = warning;
 DROP EXTENSION cometchat_ext CASCADE;

@@ -22,7 +22,7 @@ SELECT spec.answer(cometchat_ensure_user());
 SELECT spec.asked();
 SELECT spec.chat_user('00000000-0000-4000-8000-0000000000c1');
 
--- An avatar that is gone is taken away; one that is no https URL never arrives.
+-- A removed avatar is unset; one that is no https URL is not sent.
 RESET ROLE;
 UPDATE auth.users SET raw_user_meta_data = '{"full_name": "Ada Lovelace", "avatar_url": "javascript:alert(1)"}'
 WHERE id = '00000000-0000-4000-8000-0000000000c1';
@@ -48,7 +48,7 @@ SELECT cometchat.enqueue('00000000-0000-4000-8000-0000000000c1', '{"nick": "x"}'
 SELECT cometchat.enqueue('00000000-0000-4000-8000-0000000000c1', '[]');
 SELECT cometchat.enqueue(NULL);
 
--- An update that cannot be sent keeps nobody from logging in, and is sent with a later call.
+-- An update that cannot be sent does not prevent the login; a later call sends it.
 UPDATE auth.users SET raw_user_meta_data = '{"full_name": "Lady Lovelace"}' WHERE id = '00000000-0000-4000-8000-0000000000c1';
 SELECT spec.from_now_on('{"kind": "status", "status": 503, "operation": "update_user"}');
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-0000000000c1') - 'queued');

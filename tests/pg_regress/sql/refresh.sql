@@ -19,7 +19,7 @@ SELECT spec.asked();
 RESET ROLE;
 SELECT jsonb_array_length(spec.control('GET', 'users/00000000-0000-4000-8000-0000000000d1') -> 'tokens') AS tokens;
 
--- Nobody made Bob yet: that is for cometchat_ensure_user to do.
+-- Bob does not exist in CometChat yet: cometchat_ensure_user creates users.
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-0000000000d2');
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-00000000dead');
 SELECT spec.asked();

@@ -1,4 +1,4 @@
--- Logging somebody out everywhere.
+-- Logging a user out everywhere.
 INSERT INTO auth.users (id, raw_user_meta_data) VALUES
   ('00000000-0000-4000-8000-0000000000e1', '{"full_name": "Ada"}'),
   ('00000000-0000-4000-8000-0000000000e2', '{"full_name": "Bob"}');
@@ -10,7 +10,7 @@ SELECT spec.answer(cometchat_refresh_token('00000000-0000-4000-8000-0000000000e1
 SELECT pg_temp.tokens();
 SELECT spec.asked();
 
--- Forgotten here and flushed there. The answer has no token, of course.
+-- Deleted here and flushed in CometChat. The answer has no token.
 SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-0000000000e1');
 SELECT spec.asked();
 SELECT pg_temp.tokens();
@@ -20,11 +20,11 @@ SELECT cometchat_uid, cometchat_auth_token FROM cometchat_users;
 SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-0000000000e1'));
 SELECT spec.asked();
 
--- Forgotten here even if CometChat cannot be told now; it says that the flush is to follow.
+-- Deleted here even if CometChat cannot be reached; the answer says that the flush is queued.
 SELECT spec.from_now_on('{"kind": "status", "status": 503, "operation": "flush_tokens"}');
 SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-0000000000e1');
 SELECT cometchat_auth_token FROM cometchat_users;
--- No new token before that is done: the old ones would live on beside it.
+-- No new token before the flush: the old ones would stay valid beside it.
 SELECT cometchat_ensure_user('00000000-0000-4000-8000-0000000000e1') - 'queued';
 SELECT pg_temp.tokens();
 SELECT spec.asked();
@@ -33,7 +33,7 @@ SELECT spec.answer(cometchat_ensure_user('00000000-0000-4000-8000-0000000000e1')
 SELECT pg_temp.tokens();
 SELECT spec.asked();
 
--- Somebody whom CometChat does not know.
+-- A user that CometChat does not know.
 SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-0000000000e2');
 SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-00000000dead');
 

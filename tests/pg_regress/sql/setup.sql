@@ -1,10 +1,10 @@
--- The stage for all other files: a database with Supabase's roles and auth schema (the runner has
+-- Sets up what all other files need: a database with Supabase's roles and auth schema (the runner has
 -- loaded tests/supabase/fixture.sql), the extension, and a local CometChat (tests/simulator).
 CREATE EXTENSION cometchat_ext;
--- The worker sleeps: what is asked is then what the call itself asked for.
+-- The worker is paused: all requests are then those of the call itself.
 SELECT cometchat.pause();
 
--- What an operator sets once. The key is in a file of the server's user, mode 0600.
+-- An operator sets these once. The key is in a file of the server's user, mode 0600.
 \getenv url COMETCHAT_URL
 \getenv key_file COMETCHAT_KEY_FILE
 ALTER DATABASE spec SET cometchat.app_id = 'spec';
@@ -55,7 +55,7 @@ BEGIN
     PERFORM spec.control('POST', 'faults', fault);
   END IF;
 END $$;
--- The end of a file: nothing is left for the next one.
+-- The end of a file: removes everything that could affect the next one.
 CREATE FUNCTION spec.over() RETURNS void LANGUAGE sql AS $$
   DELETE FROM auth.users WHERE true;
   SELECT spec.control('DELETE', 'faults'), spec.control('DELETE', 'requests');

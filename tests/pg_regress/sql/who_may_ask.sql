@@ -1,5 +1,5 @@
--- Who may ask for whom. Identity is checked before anything is looked up, and never takes a setting's
--- word for trust. Every refusal here is answered without a request.
+-- Which caller may ask for which user. Identity is checked before anything is looked up, and trust never
+-- depends on a setting. No refusal here sends a request.
 INSERT INTO auth.users (id, raw_user_meta_data) VALUES
   ('00000000-0000-4000-8000-0000000000f1', '{"full_name": "Ada"}'),
   ('00000000-0000-4000-8000-0000000000f2', '{"full_name": "Bob"}');
@@ -14,22 +14,22 @@ SET ROLE service_role;
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f1');
 SET ROLE postgres;
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f1');
--- They name somebody, or speak for the session's user.
+-- They name a user, or ask for the session's user.
 SELECT pg_temp.ask();
 SET request.jwt.claims = '{"sub": "00000000-0000-4000-8000-0000000000f1"}';
 SELECT pg_temp.ask();
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f2');
 
--- Everybody else: only themselves, who they are being the sub of the session's claims.
+-- Every other caller: only for themselves, the sub of the session's claims.
 SET ROLE authenticated;
 SELECT pg_temp.ask();
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f1');
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f2');
 SELECT cometchat_refresh_token('00000000-0000-4000-8000-0000000000f2');
 SELECT cometchat_revoke_tokens('00000000-0000-4000-8000-0000000000f2');
--- Not even whether somebody exists is told.
+-- The answer does not tell whether a user exists.
 SELECT pg_temp.ask('00000000-0000-4000-8000-00000000dead');
--- What the claims say of a role is nobody's trust, nor is another setting.
+-- A role in the claims does not make a caller trusted, nor does another setting.
 SET request.jwt.claims = '{"sub": "00000000-0000-4000-8000-0000000000f1", "role": "service_role"}';
 SET request.jwt.claim.role = 'service_role';
 SELECT pg_temp.ask('00000000-0000-4000-8000-0000000000f2');
@@ -71,7 +71,7 @@ SET request.jwt.claims = '{"sub": "00000000-0000-4000-8000-0000000000f1"}';
 SELECT pg_temp.ask();
 SET request.jwt.claim.sub = '';
 
--- A definer function of somebody trusted makes nobody trusted: the caller is who called it.
+-- A definer function of a trusted role does not make its callers trusted.
 RESET ROLE;
 CREATE FUNCTION public.helpful(user_id uuid) RETURNS text LANGUAGE sql SECURITY DEFINER AS
   $$ SELECT public.cometchat_ensure_user(user_id) ->> 'error' $$;

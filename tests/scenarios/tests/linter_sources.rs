@@ -112,3 +112,62 @@ fn statements_on_what_others_own_are_where_the_owner_is_switched_to() {
     }
     assert!(!touches("// reads FROM auth.users\nconst TABLE: &str = \"users\";"));
 }
+
+/// What only an extension with a library can say.
+const NATIVE: &str = r#"
+SELECT $1::text ~*
+  '\m(LANGUAGE\s+c\M|pg_extension_config_dump|DEPENDS\s+ON\s+EXTENSION|OWNER\s+TO\s+cometchat_ext\s*;|CREATE\s+ROLE|TO\s+cometchat_ext\s*;)'
+"#;
+
+/// The statements alone: a hint may well tell an operator to alter an owner.
+fn without_comments_and_strings(text: &str) -> String {
+    let code = text.lines().map(|line| line.split("--").next().unwrap_or_default());
+    code.collect::<Vec<_>>().join("\n").split('\'').step_by(2).collect::<Vec<_>>().join("''")
+}
+
+/// The files that CREATE EXTENSION runs.
+fn installed_files() -> Vec<(String, String)> {
+    let other = ["sql/upgrades/", "sql/statements/", "sql/hosted/"];
+    let run = |path: &str| !other.iter().any(|folder| path.starts_with(folder));
+    files("sql", ".sql").into_iter().filter(|(path, _)| run(path)).collect()
+}
+
+#[test]
+fn only_the_native_files_say_what_only_an_extension_can() {
+    let stack = Stack::new();
+    let mut admin = stack.db.admin();
+    let mut is_native = |text: &str| -> bool {
+        admin.query_one(NATIVE, &[&without_comments_and_strings(text)]).expect(NATIVE).get(0)
+    };
+    let (native, shared): (Vec<_>, Vec<_>) =
+        installed_files().into_iter().partition(|(path, _)| path.starts_with("sql/native/"));
+    assert!(native.len() > 3 && shared.len() > 10);
+    for (path, text) in &shared {
+        assert!(!is_native(text), "{path}: this belongs into sql/native");
+    }
+    for offender in [
+        "CREATE FUNCTION x() RETURNS void LANGUAGE c AS 'x', 'y'",
+        "SELECT pg_catalog.pg_extension_config_dump('x', '')",
+        "ALTER TRIGGER x ON y DEPENDS ON EXTENSION cometchat_ext",
+        "ALTER TABLE x OWNER TO cometchat_ext;",
+        "GRANT SELECT ON x\n  TO cometchat_ext;",
+    ] {
+        assert!(is_native(offender), "{offender}");
+    }
+    assert!(!is_native("-- it's LANGUAGE c\nhint := 'ALTER TABLE x OWNER TO cometchat_ext;';"));
+}
+
+#[test]
+fn every_sql_file_is_ascii_and_listed_where_it_is_run_and_where_it_is_described() {
+    let list = fs::read_to_string(root().join("src/sql.rs")).expect("src/sql.rs");
+    let readme = fs::read_to_string(root().join("sql/README.md")).expect("sql/README.md");
+    for (path, text) in installed_files() {
+        assert!(text.is_ascii(), "{path}");
+        assert!(list.contains(&format!("\"../{path}\"")), "src/sql.rs lacks {path}");
+        let name = path.trim_start_matches("sql/");
+        let folder =
+            name.split_once('/').map_or(name.to_owned(), |(folder, _)| format!("{folder}/*.sql"));
+        let described = [name, &folder].iter().any(|name| readme.contains(&format!("`{name}`")));
+        assert!(described, "sql/README.md lacks {path}");
+    }
+}
