@@ -17,7 +17,7 @@ pub fn prepare_session() {
     for (name, value) in planning::SETTINGS {
         set_session(name, value);
     }
-    // Somebody's ALTER TABLE must not hold the worker up for long: it tries again. Shorter than
+    // An ALTER TABLE of others must not hold the worker up for long: it tries again. Shorter than
     // deadlock_timeout's 1 s: where a DROP EXTENSION and the worker wait for each other, it is most
     // likely the worker that gives way.
     set_session(c"lock_timeout", c"500ms");

@@ -81,7 +81,7 @@ fn intend_to_deactivate(jobs: &[&Job], claim: i64, app_id: &str) {
     }
 }
 
-/// Splits off users to whom `user_rate_limit` leaves no requests now, and how many milliseconds to wait
+/// Splits off users that `user_rate_limit` leaves no requests now, and how many milliseconds to wait
 /// for them: one user's edits must not use up what CometChat allows for all. The same for users whose
 /// tokens are to be flushed while a call, which may be minting one, is under way.
 fn within_budgets(jobs: Vec<Job>) -> (Vec<Job>, Vec<(Uuid, i64)>) {

@@ -1,4 +1,4 @@
-//! Forgets what is not so any more: tokens that were flushed, users whom CometChat does not know.
+//! Forgets what is not so any more: tokens that were flushed, users that CometChat does not know.
 
 use sync::model::UserRow;
 use uuid::Uuid;

@@ -29,7 +29,7 @@ pub fn load(user: Uuid) -> UserRow {
 /// Reads `users`, each of which is in the answer.
 ///
 /// Raises an error where `auth.users` cannot be read: who is banned, or gone, must not pass for
-/// somebody who is neither.
+/// a user who is neither.
 pub fn load_many(users: &[Uuid]) -> HashMap<Uuid, UserRow> {
     // In this order: a change of auth.users that comes between raises the revision, and the user is
     // synced once more. The other way round an old profile would pass for the new one.
@@ -73,7 +73,7 @@ pub fn expect_auth_users() {
 fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     let user_id = user.to_string();
     let (mapped_uid, mapping) = mapping.unzip();
-    // Of somebody who was deleted only the state still knows what they were mapped to.
+    // Of a deleted user only the state still knows the uid that was mapped.
     let last_uid = known.as_ref().filter(|_| theirs.status == UserStatus::Deleted);
     let uid = mapped_uid
         .or_else(|| last_uid.and_then(|known| known.uid.clone()))
@@ -151,7 +151,7 @@ fn read_overrides(text: &str) -> Result<Option<Map<String, Value>>, String> {
 
 static OWNERS: Statement = Statement::on_mapping(Lock::Read, include_str!("sql/owners.sql"));
 
-/// Whom these uids of CometChat's are mapped to.
+/// The users that these uids of CometChat's are mapped to.
 pub fn owners(uids: Vec<String>) -> HashMap<String, Uuid> {
     let read = |row: &Row| (row.get::<String>(c"cometchat_uid"), row.get::<Uuid>(c"user_id"));
     let pairs = OWNERS.all(&[("uids", spi::array(uids))], read);

@@ -11,7 +11,7 @@ pub mod claim; // claim users that are due, and read what to send
 mod claim_number; // the number that marks a process's claims
 pub mod complete; // write what became of them
 pub mod control; // the operator's switch, and notes for health()
-mod forget; // tokens that were flushed, users whom CometChat does not know
+mod forget; // tokens that were flushed, users that CometChat does not know
 mod load; // everything about users
 mod name_fields; // which values of the metadata may be a name
 mod next_attempt; // what an outcome means for the next attempt

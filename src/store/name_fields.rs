@@ -1,4 +1,4 @@
-//! Which values of the metadata may be somebody's name: keys, paths, and several joined.
+//! Which values of the metadata may be a user's name: keys, paths, and several joined.
 //!
 //! An entry of `cometchat.display_name_fields` is a key; where there is no such key, a dot leads into
 //! a nested object, and a plus joins what is there with a space: `profile.nick`,

@@ -62,61 +62,64 @@ pub struct NextAttempt {
 }
 
 impl NextAttempt {
+    /// `random` is a number in `0..1`: users that failed together do not come again together.
     pub fn after(result: &JobResult, random: f64) -> NextAttempt {
-        let job = &result.job;
-        let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX).min(i32::MAX - 1);
         match &result.outcome {
-            Outcome::Synced | Outcome::Removed => {
-                let back_in = match job.status {
+            Outcome::Synced | Outcome::Removed => NextAttempt {
+                synced: true,
+                delay_ms: match result.job.status {
                     UserStatus::Suspended { back_in_ms } => back_in_ms,
                     _ => None,
-                };
-                let (code, message) = (None, None);
-                NextAttempt {
-                    synced: true,
-                    delay_ms: back_in,
-                    attempts: 0,
-                    failed: false,
-                    code,
-                    message,
-                }
-            }
+                },
+                attempts: 0,
+                failed: false,
+                code: None,
+                message: None,
+            },
             Outcome::Failed { decision, code, message, .. } => {
-                let again = |delay_ms, attempts| NextAttempt {
-                    synced: false,
-                    delay_ms: Some(delay_ms),
-                    attempts,
-                    failed: false,
-                    code: Some(code.clone()),
-                    message: message.clone(),
-                };
-                let failed = NextAttempt { failed: true, delay_ms: None, ..again(0, attempts + 1) };
-                let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
-                match decision {
-                    RetryDecision::Fail => failed,
-                    RetryDecision::Retry if attempts + 1 >= config::max_attempts() => failed,
-                    RetryDecision::Retry => {
-                        again(after(policy::delay(job.attempts + 1, random)), attempts + 1)
-                    }
-                    RetryDecision::Throttled(wait) if !result.request_sent => NextAttempt {
-                        code: None,
-                        message: None,
-                        ..again(after(policy::throttled_delay(*wait)), attempts)
-                    },
-                    // No attempt of the user's. Not due at once: it may be another class's limit than the
-                    // one that the worker looks at before it claims.
-                    RetryDecision::Throttled(wait) => {
-                        again(after(policy::throttled_delay(*wait)), attempts)
-                    }
-                    RetryDecision::Defer(wait) => again(after(*wait), attempts),
-                    RetryDecision::PlanFull => again(after(policy::NO_ROOM_DELAY), attempts),
-                    // Due at once, when sending goes on.
-                    RetryDecision::Outage | RetryDecision::OpenCircuit => again(0, attempts),
-                    RetryDecision::Interrupted => {
-                        NextAttempt { code: None, message: None, ..again(0, attempts) }
-                    }
-                }
+                after_failure(result, decision, code, message.as_ref(), random)
             }
+        }
+    }
+}
+
+fn after_failure(
+    result: &JobResult,
+    decision: &RetryDecision,
+    code: &str,
+    message: Option<&String>,
+    random: f64,
+) -> NextAttempt {
+    let job = &result.job;
+    let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX).min(i32::MAX - 1);
+    let again = |delay_ms, attempts| NextAttempt {
+        synced: false,
+        delay_ms: Some(delay_ms),
+        attempts,
+        failed: false,
+        code: Some(code.to_owned()),
+        message: message.cloned(),
+    };
+    let failed = NextAttempt { failed: true, delay_ms: None, ..again(0, attempts + 1) };
+    let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
+    match decision {
+        RetryDecision::Fail => failed,
+        RetryDecision::Retry if attempts + 1 >= config::max_attempts() => failed,
+        RetryDecision::Retry => again(after(policy::delay(job.attempts + 1, random)), attempts + 1),
+        RetryDecision::Throttled(wait) if !result.request_sent => NextAttempt {
+            code: None,
+            message: None,
+            ..again(after(policy::throttled_delay(*wait)), attempts)
+        },
+        // No attempt of the user's. Not due at once: it may be another class's limit than the
+        // one that the worker looks at before it claims.
+        RetryDecision::Throttled(wait) => again(after(policy::throttled_delay(*wait)), attempts),
+        RetryDecision::Defer(wait) => again(after(*wait), attempts),
+        RetryDecision::PlanFull => again(after(policy::NO_ROOM_DELAY), attempts),
+        // Due at once, when sending goes on.
+        RetryDecision::Outage | RetryDecision::OpenCircuit => again(0, attempts),
+        RetryDecision::Interrupted => {
+            NextAttempt { code: None, message: None, ..again(0, attempts) }
         }
     }
 }

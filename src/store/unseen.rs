@@ -1,4 +1,4 @@
-//! Who changed in `auth.users` without our trigger having seen it: the replica role, a disabled trigger,
+//! Changes of `auth.users` that our trigger did not see: the replica role, a disabled trigger,
 //! logical apply, a restore. The state is compared with the table, and what differs is queued.
 
 use std::collections::HashMap;
@@ -98,7 +98,7 @@ pub fn page(from: Uuid, limit: usize, app_id: &str) -> Page {
     Page { seen: users.len(), found: compare(&users, app_id), next }
 }
 
-/// Who of these still differs.
+/// Which of these users still differ.
 pub fn again(found: &[Difference], app_id: &str) -> Vec<Difference> {
     let users: Vec<Uuid> = found.iter().map(|difference| difference.user).collect();
     compare(&users, app_id)
@@ -152,7 +152,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
                 });
             (traces || !(told || due.failed)).then_some(What::Gone)
         }
-        // For them there is retry_failed(): what was tried is known to differ.
+        // For these users there is retry_failed(): what was tried is known to differ.
         _ if due.failed => None,
         UserStatus::Suspended { back_in_ms } => {
             let by_hand = mapped && row.known.is_none();
@@ -163,7 +163,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
             let deactivated = known.is_some_and(|known| known.deactivated);
             (deactivated && back_in_ms.is_some_and(late)).then_some(What::BackSooner)
         }
-        // What would say so cannot be read: whoever sends for them says that.
+        // What would say so cannot be read: the worker, which sends for the user, says that.
         UserStatus::Unknown => None,
         UserStatus::Active => {
             let known = known?;

@@ -33,7 +33,9 @@ WITH input AS MATERIALIZED (
          -- failed, and has all attempts left.
          s.wanted_revision <> i.revision AS changed
   FROM input AS i
-  JOIN cometchat.sync_state AS s ON s.user_id = i.user_id AND s.claim = i.claim
+  JOIN cometchat.sync_state AS s
+    ON s.user_id = i.user_id
+    AND s.claim IS NOT DISTINCT FROM i.claim -- not "=": each row is found by its id, and not all claimed ones for each
   FOR UPDATE OF s -- skip locked: FOR UPDATE OF s SKIP LOCKED
 ), mapping AS (
   INSERT INTO public.cometchat_users AS u (user_id, cometchat_uid, cometchat_auth_token)

@@ -8,4 +8,5 @@ SET claim = NULL, claimed_at = NULL,
     unsettled_until = NULLIF(s.unsettled_until, 'infinity'),
     next_attempt_at = now() + i.wait_ms * interval '1 ms'
 FROM input AS i
-WHERE s.user_id = i.user_id AND s.claim = i.claim
+WHERE s.user_id = i.user_id
+  AND s.claim IS NOT DISTINCT FROM i.claim -- as in complete.sql

@@ -1,3 +1,3 @@
--- Remembers that there is an auth.users: without it nobody counts as existing from now on.
+-- Remembers that there is an auth.users: without it no user counts as existing from now on.
 UPDATE cometchat.control AS c SET expects_auth_users = true
 WHERE c.only_row AND NOT c.expects_auth_users

@@ -2,8 +2,8 @@
 WITH input AS NOT MATERIALIZED (
   SELECT $1 AS user_id, $2 AS sent_profile, $3 AS in_flight_ms
 ), kept AS MATERIALIZED (
-  -- All of a user whom the worker deactivated, or created, meanwhile stays: CometChat knows them, and it
-  -- must be told that they are back.
+  -- All of a user that the worker deactivated, or created, meanwhile stays: CometChat knows the user, and
+  -- must be told that the user is back.
   SELECT s.user_id FROM cometchat.sync_state AS s, input AS i
   WHERE s.user_id = i.user_id AND (s.deactivated OR s.sent_profile IS DISTINCT FROM i.sent_profile)
 ), own AS (

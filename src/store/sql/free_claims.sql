@@ -5,7 +5,9 @@ WITH input AS MATERIALIZED (
   SELECT s.user_id, i.in_flight_ms
   FROM input AS i
   -- Only while it is still that claim.
-  JOIN cometchat.sync_state AS s ON s.user_id = i.user_id AND s.claim = i.claim
+  JOIN cometchat.sync_state AS s
+    ON s.user_id = i.user_id
+    AND s.claim IS NOT DISTINCT FROM i.claim -- as in complete.sql
   -- An edit in a long transaction must not hold up the others.
   FOR UPDATE OF s SKIP LOCKED
 )

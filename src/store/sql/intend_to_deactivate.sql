@@ -7,6 +7,7 @@ WITH input AS MATERIALIZED (
 UPDATE cometchat.sync_state AS s
 SET deactivated = true, app_id = i.app_id, cometchat_uid = i.uid
 FROM input AS i
-WHERE s.user_id = i.user_id AND s.claim = i.claim
+WHERE s.user_id = i.user_id
+  AND s.claim IS NOT DISTINCT FROM i.claim -- as in complete.sql
   -- What is stored of another app is left to that app.
   AND COALESCE(s.app_id, i.app_id) = i.app_id

@@ -1,4 +1,4 @@
--- The next users of whom anything is stored, in the order of their ids.
+-- The next users that anything is stored about, in the order of their ids.
 WITH input AS NOT MATERIALIZED (
   SELECT $1 AS from_user_id, $2 AS max_users
 )

@@ -1,4 +1,4 @@
--- Has the worker look at a user whom it sent something else for while a call found the user unknown.
+-- Has the worker look at a user: it sent another profile while a call found the user unknown.
 WITH input AS NOT MATERIALIZED (
   SELECT $1 AS user_id, $2 AS sent_profile
 )
