@@ -8,6 +8,7 @@ pub mod auth_users;
 mod catalog;
 pub mod claim;
 pub mod complete;
+pub mod control;
 mod load;
 mod name_fields;
 mod save;

@@ -10,8 +10,7 @@ use sync::policy::RetryDecision;
 
 use crate::config;
 use crate::pg::{latch, rights, session};
-use crate::store::statement::Statement;
-use crate::store::{self, claim, complete};
+use crate::store::{self, claim, complete, control};
 use crate::{app, http};
 use sync::error::CallError;
 
@@ -30,15 +29,7 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
-static RECORD_PROGRESS: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET run_at = now(), run_result = $1 WHERE c.only_row",
-);
-
-/// Remembers how far this run has come, for `health()`.
-fn record_progress(result: &str) {
-    RECORD_PROGRESS.write(&[result.into()]);
-}
-
+/// What is recorded of a run that was not cut short.
 const DONE: &str = "done";
 
 /// Claims up to `limit` users; returns how many. None while an operator has paused the sending.
@@ -56,10 +47,10 @@ pub fn claim(limit: usize) -> Result<usize, CallError> {
     finish(); // what an earlier call of this session may have left behind
     let claimed = claim_due(limit);
     match &claimed {
-        Ok(0) if store::paused() => record_progress("paused"),
-        Ok(0) => record_progress(DONE),
-        Ok(_) => record_progress("sending"),
-        Err(failure) => record_progress(&failure.to_string()),
+        Ok(0) if store::paused() => control::record_run("paused"),
+        Ok(0) => control::record_run(DONE),
+        Ok(_) => control::record_run("sending"),
+        Err(failure) => control::record_run(&failure.to_string()),
     }
     claimed
 }
@@ -153,7 +144,7 @@ pub fn finish() {
         batch.done.extend(batch.jobs.drain(..).map(Job::released));
         if !batch.done.is_empty() {
             complete::all(&batch.done, batch.claim, store::random);
-            record_progress(batch.ended.as_deref().unwrap_or("canceled"));
+            control::record_run(batch.ended.as_deref().unwrap_or("canceled"));
             batch.done.clear(); // not where the write was cancelled: it is made up for later
         }
     });

@@ -9,12 +9,9 @@ use pgrx::log;
 use uuid::Uuid;
 
 use crate::app;
-use crate::pg::rights::Rights;
-use crate::pg::spi::Timestamp;
 use crate::pg::transaction;
-use crate::store;
-use crate::store::statement::Statement;
 use crate::store::unseen::{self, Difference, What};
+use crate::store::{self, control};
 
 /// Users compared at a time, and the pause between two pages in milliseconds: about a fifth of one
 /// processor's time.
@@ -59,17 +56,6 @@ pub fn step() -> Option<i64> {
     SWEEP.with_borrow_mut(Sweep::step)
 }
 
-static IS_DUE: Statement = Statement::with_rights(
-    Rights::Catalog,
-    "SELECT COALESCE($1 < now() - interval '1 day' OR $1 < pg_postmaster_start_time(), true)",
-);
-
-static COMPARED_AT: Statement = Statement::new("SELECT c.compared_at FROM cometchat.control AS c");
-
-static COMPARED: Statement = Statement::new(
-    "UPDATE cometchat.control AS c SET compared_at = now(), gone_unsent = $1 WHERE c.only_row",
-);
-
 impl Sweep {
     fn step(&mut self) -> Option<i64> {
         let now = Instant::now();
@@ -111,7 +97,7 @@ impl Sweep {
                 || (rest > 0 && !unseen::page(unseen::beginning(), rest, app_id).found.is_empty())
         };
         let allowed = self.not_before.is_none_or(|not_before| not_before <= now);
-        if allowed && (is_due() || sample_differs()) {
+        if allowed && (control::comparison_is_due() || sample_differs()) {
             *self = Sweep {
                 at: Some(unseen::beginning()),
                 logged: self.logged.take(),
@@ -153,7 +139,7 @@ impl Sweep {
                 self.seen
             );
         }
-        COMPARED.write(&[i64::try_from(self.gone).unwrap_or(i64::MAX).into()]);
+        control::record_comparison(self.gone);
         if self.queued > 0 {
             log!(
                 "cometchat: {} users had changed without the trigger, and are queued",
@@ -162,11 +148,6 @@ impl Sweep {
         }
         self.deletions = Vec::new();
     }
-}
-
-fn is_due() -> bool {
-    let compared_at = COMPARED_AT.first(&[], |row| row.get::<Timestamp>(1)).flatten();
-    IS_DUE.first(&[compared_at.into()], |row| row.flag(1)).unwrap_or(false)
 }
 
 fn random_bytes() -> [u8; 16] {
