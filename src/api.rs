@@ -123,10 +123,10 @@ fn cometchat_read_auth_users() {
 
 /// One page of users, compared with `auth.users`; with `repair`, those that differ are queued.
 #[pg_extern(sql = false)]
-fn cometchat_unseen_changes(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
+fn cometchat_unseen_changes(from: pgrx::Uuid, limit: i32, repair: bool) -> Json {
     report(app::app_id().map(|app_id| {
         let page =
-            unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
+            unseen::page(from_pgrx(from), usize::try_from(limit).unwrap_or(1).max(1), &app_id);
         if repair {
             unseen::queue(&page.found);
         }
@@ -174,7 +174,7 @@ fn cometchat_open_public() {
 #[pg_extern(sql = false)]
 fn cometchat_list_auth_users(
     after: Option<pgrx::Uuid>,
-    most: i32,
+    limit: i32,
 ) -> TableIterator<
     'static,
     (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(by_itself, bool)),
@@ -183,7 +183,7 @@ fn cometchat_list_auth_users(
     let by_itself = move |user: &auth_users::Listed| {
         (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)
     };
-    let page = auth_users::page(after.map(from_pgrx), most.into());
+    let page = auth_users::page(after.map(from_pgrx), limit.into());
     TableIterator::new(
         page.into_iter().map(move |user| (to_pgrx(user.user), user.suspended, by_itself(&user))),
     )

@@ -7,11 +7,11 @@
 mod memory; // the segment: its layout, and how a process reaches it
 mod recent; // the latest entries of all databases, a bounded number
 pub mod rolled_back; // users for whom a rolled-back transaction sent a request
+mod side_effects; // what a transaction did that a rollback does not undo
 mod slot; // what is shared about one database
 mod spin_lock; // a lock that threads may take
 pub mod stats; // counters
 pub mod turn; // which database has a background process, when there are too few
-mod undoable; // what a transaction did that a rollback does not undo
 pub mod void_tokens; // stored tokens that CometChat has flushed
 pub mod wake; // wakes the worker when the transaction commits
 
