@@ -1,7 +1,7 @@
 //! Shared memory: what all sessions of the server, the launcher and the workers know together.
 //!
 //! It exists only with `shared_preload_libraries`; without it each session has its own. Everything in
-//! it is an atomic or stands behind a [`SpinLock`]: threads of the worker use it too, and may not
+//! it is an atomic or stands behind a [`spin_lock::SpinLock`]: threads of the worker use it too, and may not
 //! touch Postgres's locks.
 
 mod memory; // the segment: its layout, and how a process reaches it
