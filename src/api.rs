@@ -122,10 +122,10 @@ fn cometchat_check_auth_users() {
 
 /// One page of users, compared with `auth.users`; with `repair`, those that differ are queued.
 #[pg_extern(sql = false)]
-fn cometchat_diff_auth_users(from: pgrx::Uuid, most: i32, repair: bool) -> Json {
+fn cometchat_diff_auth_users(from: pgrx::Uuid, limit: i32, repair: bool) -> Json {
     report(app::app_id().map(|app_id| {
         let page =
-            unseen::page(from_pgrx(from), usize::try_from(most).unwrap_or(1).max(1), &app_id);
+            unseen::page(from_pgrx(from), usize::try_from(limit).unwrap_or(1).max(1), &app_id);
         if repair {
             unseen::queue(&page.found);
         }
@@ -173,7 +173,7 @@ fn cometchat_grant_usage_on_public() {
 #[pg_extern(sql = false)]
 fn cometchat_list_auth_users(
     after: Option<pgrx::Uuid>,
-    most: i32,
+    limit: i32,
 ) -> TableIterator<
     'static,
     (name!(user_id, pgrx::Uuid), name!(suspended, bool), name!(automatic, bool)),
@@ -182,7 +182,7 @@ fn cometchat_list_auth_users(
     let automatic = move |user: &auth_users::Listed| {
         (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)
     };
-    let page = auth_users::page(after.map(from_pgrx), most.into());
+    let page = auth_users::page(after.map(from_pgrx), limit.into());
     TableIterator::new(
         page.into_iter().map(move |user| (to_pgrx(user.user), user.suspended, automatic(&user))),
     )

@@ -4,18 +4,21 @@
 //! decision) → the crate `cometchat` (the REST client) → the crate `transport` (sockets that wait the
 //! way their host wants). The crates do not know Postgres; `sync::error` alone decides how an error
 //! looks from SQL.
+//!
+//! The layers from the bottom: pg, config, shmem, store, app, http, then calls and worker, then api. A
+//! module imports only its own layer and those below; `tools/import_graph.sh` checks that.
 
 mod api; // the functions that SQL calls: shells
 mod app; // the CometChat app of this database: id, endpoint, key
 mod calls; // the use cases
 mod config; // the settings
 mod http; // clients that send under this database's settings and limits
-mod pg; // what Postgres offers only through its C API
-mod shmem; // what all processes of the server know together
+mod pg; // mechanism: what Postgres offers only through its C API
+mod shmem; // what all processes of the server share in memory
 #[rustfmt::skip]
 mod sql; // the SQL of CREATE EXTENSION: which files, in which order
 mod store; // all SQL that Rust runs
-mod worker; // the background processes: whatever was committed reaches CometChat
+mod worker; // the background processes: what was committed reaches CometChat
 
 use pgrx::prelude::*;
 

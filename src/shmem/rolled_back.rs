@@ -9,12 +9,12 @@ use std::ffi::c_void;
 use pgrx::{pg_guard, pg_sys};
 use uuid::Uuid;
 
-use super::undoable::Undoable;
+use super::side_effects::SideEffects;
 use super::{memory, wake};
 use crate::pg::session;
 
 thread_local! {
-    static SENT: Undoable<Uuid> = const { Undoable::new() };
+    static SENT: SideEffects<Uuid> = const { SideEffects::new() };
 }
 
 /// A request for this user is about to be sent; what it brings is stored only if the current
@@ -55,9 +55,9 @@ fn rolled_back(users: &[Uuid]) {
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     match event {
-        XACT_EVENT_COMMIT => drop(SENT.with(Undoable::take)),
+        XACT_EVENT_COMMIT => drop(SENT.with(SideEffects::take)),
         // How a prepared transaction ends is not known here: to ask does no harm.
-        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&SENT.with(Undoable::take)),
+        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&SENT.with(SideEffects::take)),
         _ => {}
     }
 }
@@ -71,8 +71,8 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
 ) {
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
     match event {
-        SUBXACT_EVENT_COMMIT_SUB => SENT.with(|sent| sent.hand_on(ended, parent)),
-        SUBXACT_EVENT_ABORT_SUB => rolled_back(&SENT.with(|sent| sent.take_of(ended))),
+        SUBXACT_EVENT_COMMIT_SUB => SENT.with(|sent| sent.move_to_parent(ended, parent)),
+        SUBXACT_EVENT_ABORT_SUB => rolled_back(&SENT.with(|sent| sent.take_subtransaction(ended))),
         _ => {}
     }
 }

@@ -13,14 +13,14 @@ use pgrx::{pg_guard, pg_sys};
 use transport::Interrupted;
 use uuid::Uuid;
 
-use super::undoable::Undoable;
+use super::side_effects::SideEffects;
 use super::{memory, wake};
 use crate::pg::{latch, session};
 
 pub use super::memory::Void;
 
 thread_local! {
-    static FLUSHED: Undoable<Void> = const { Undoable::new() };
+    static FLUSHED: SideEffects<Void> = const { SideEffects::new() };
 }
 
 /// How long a revocation waits for the worker to forget the token first. It takes a few milliseconds,
@@ -96,7 +96,7 @@ fn rolled_back(back: &[Void]) {
 
 /// What the transaction has forgotten is not stored any more.
 fn committed() {
-    let done = FLUSHED.with(Undoable::take);
+    let done = FLUSHED.with(SideEffects::take);
     if !done.is_empty() {
         forgotten(&done);
     }
@@ -108,7 +108,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
     match event {
         XACT_EVENT_COMMIT => committed(),
         // How a prepared transaction ends is not known here. If it commits, the token is not stored.
-        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&FLUSHED.with(Undoable::take)),
+        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&FLUSHED.with(SideEffects::take)),
         _ => {}
     }
 }
@@ -122,8 +122,10 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
 ) {
     use pg_sys::SubXactEvent::{SUBXACT_EVENT_ABORT_SUB, SUBXACT_EVENT_COMMIT_SUB};
     match event {
-        SUBXACT_EVENT_COMMIT_SUB => FLUSHED.with(|flushed| flushed.hand_on(ended, parent)),
-        SUBXACT_EVENT_ABORT_SUB => rolled_back(&FLUSHED.with(|flushed| flushed.take_of(ended))),
+        SUBXACT_EVENT_COMMIT_SUB => FLUSHED.with(|flushed| flushed.move_to_parent(ended, parent)),
+        SUBXACT_EVENT_ABORT_SUB => {
+            rolled_back(&FLUSHED.with(|flushed| flushed.take_subtransaction(ended)))
+        }
         _ => {}
     }
 }

@@ -23,27 +23,27 @@ pub fn expect_auth_users() {
     EXPECT_AUTH_USERS.write(&[]);
 }
 
-static NOTE_RUN: Statement = Statement::new(include_str!("sql/record_run.sql"));
+static RECORD_RUN: Statement = Statement::new(include_str!("sql/record_run.sql"));
 
 /// Remembers how far `process_queue()` has come.
 pub fn record_run(result: &str) {
-    NOTE_RUN.write(&[("result", result.into())]);
+    RECORD_RUN.write(&[("result", result.into())]);
 }
 
 static IS_LONG_AGO: Statement =
     Statement::with_rights(Rights::Catalog, include_str!("sql/is_long_ago.sql"));
 
 /// Whether the whole state is to be compared with `auth.users`: once a day, and after a start of the server.
-pub fn is_compare_due() -> bool {
+pub fn comparison_is_due() -> bool {
     let compared_at = CONTROL.first(&[], |row| row.get::<Timestamp>(c"last_compared_at")).flatten();
     let inputs = [("last_compared_at", compared_at.into())];
     IS_LONG_AGO.first(&inputs, |row| row.flag(c"is_long_ago")).unwrap_or(false)
 }
 
-static NOTE_COMPARED: Statement = Statement::new(include_str!("sql/record_comparison.sql"));
+static RECORD_COMPARISON: Statement = Statement::new(include_str!("sql/record_comparison.sql"));
 
 /// Remembers that it was compared, and how many users are gone that CometChat was not told of.
 pub fn record_comparison(gone: usize) {
     let gone = i64::try_from(gone).unwrap_or(i64::MAX);
-    NOTE_COMPARED.write(&[("gone", gone.into())]);
+    RECORD_COMPARISON.write(&[("gone", gone.into())]);
 }

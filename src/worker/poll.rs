@@ -103,8 +103,8 @@ fn configured(usable: Option<&AgentOptions>) -> Result<(WorkerEndpoint, String),
 }
 
 /// A dump that comes in brings our state before the mapping; what we would write in between would
-/// stand in its way. So a new extension is left alone until there is work, or the process that
-/// created it has ended.
+/// stand in its way. So a new extension is left alone until there is work, or it is five minutes
+/// old and the process that created it has ended.
 fn restore_is_over() -> bool {
     let slot = shmem::slot();
     let created_at = slot.created_at.load(Ordering::Acquire);

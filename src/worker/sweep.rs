@@ -10,9 +10,8 @@ use uuid::Uuid;
 
 use crate::app;
 use crate::pg::transaction;
-use crate::store;
-use crate::store::control;
 use crate::store::unseen::{self, Difference, What};
+use crate::store::{self, control};
 
 /// Users compared at a time, and the pause between two pages in milliseconds: about a fifth of one
 /// processor's time.
@@ -98,7 +97,7 @@ impl Sweep {
                 || (rest > 0 && !unseen::page(unseen::beginning(), rest, app_id).found.is_empty())
         };
         let allowed = self.not_before.is_none_or(|not_before| not_before <= now);
-        if allowed && (control::is_compare_due() || sample_differs()) {
+        if allowed && (control::comparison_is_due() || sample_differs()) {
             *self = Sweep {
                 at: Some(unseen::beginning()),
                 logged: self.logged.take(),

@@ -53,12 +53,6 @@ pub struct UserPage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pagination {
-    /// Users in all pages (0 in CometChat's own example: do not rely on it).
-    pub total: Option<u64>,
-    /// Users in this page.
-    pub count: Option<u64>,
-    /// Users per page.
-    pub per_page: Option<u64>,
     /// This page, from 1.
     pub current_page: Option<u64>,
     /// Number of pages.
@@ -130,9 +124,6 @@ fn read_page(answer: &Answer) -> Result<UserPage, Error> {
 
 fn read_pagination(map: &Map<String, Value>) -> Pagination {
     Pagination {
-        total: count_at(map, "total"),
-        count: count_at(map, "count"),
-        per_page: count_at(map, "per_page"),
         current_page: count_at(map, "current_page"),
         total_pages: count_at(map, "total_pages"),
     }

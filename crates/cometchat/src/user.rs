@@ -101,8 +101,6 @@ pub struct User {
     pub link: Option<String>,
     /// `default` unless set.
     pub role: Option<String>,
-    /// `available` or `offline`.
-    pub status: Option<String>,
     /// Free text.
     pub status_message: Option<String>,
     /// Whatever was stored; an empty object may arrive as an empty array.
@@ -111,10 +109,6 @@ pub struct User {
     pub tags: Vec<String>,
     /// Unix seconds.
     pub created_at: Option<i64>,
-    /// Unix seconds; absent until the first update.
-    pub updated_at: Option<i64>,
-    /// Unix seconds.
-    pub last_active_at: Option<i64>,
     /// Unix seconds; present when the user is deactivated.
     pub deactivated_at: Option<i64>,
 }
@@ -134,12 +128,9 @@ impl User {
             avatar: text_at(&map, "avatar"),
             link: text_at(&map, "link"),
             role: text_at(&map, "role"),
-            status: text_at(&map, "status"),
             status_message: text_at(&map, "statusMessage"),
             tags: texts_at(&map, "tags"),
             created_at: time_at(&map, "createdAt"),
-            updated_at: time_at(&map, "updatedAt"),
-            last_active_at: time_at(&map, "lastActiveAt"),
             deactivated_at: time_at(&map, "deactivatedAt"),
             metadata: map.remove("metadata").filter(|m| !m.is_null()),
         })

@@ -180,8 +180,8 @@ fn list_users() {
     let stub = Stub::json(
         200,
         r#"{"data":[{"uid":"ada"},{"name":"nobody"},{"uid":"bob","deactivatedAt":1}],
-            "meta":{"pagination":{"total":3,"count":3,"per_page":"2","current_page":1,
-            "total_pages":2}},"cursor":{"updatedAt":1}}"#,
+            "meta":{"pagination":{"total":3,"count":3,"per_page":2,"current_page":1,
+            "total_pages":"2"}},"cursor":{"updatedAt":1}}"#,
     );
     let query = ListUsers {
         per_page: Some(1000),
@@ -191,7 +191,7 @@ fn list_users() {
     };
     let page = stub.client().list_users(&query).unwrap();
     assert_eq!((page.users.len(), page.unreadable, page.has_more()), (2, 1, true));
-    assert_eq!(page.pagination.unwrap().per_page, Some(2));
+    assert_eq!(page.pagination.unwrap().total_pages, Some(2));
     assert!(page.users[1].is_deactivated());
     assert_eq!(line(&stub), "GET /v3/users?perPage=1000&page=2&withDeactivated=true");
 

@@ -5,18 +5,18 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::pg_sys::{self, SubTransactionId};
 
-/// Those of the current transaction.
-pub struct Undoable<T> {
+/// Those of the current transaction. A thread-local of the main thread; emptied at the transaction's end.
+pub struct SideEffects<T> {
     registered: Cell<bool>,
     entries: RefCell<Vec<(SubTransactionId, T)>>,
 }
 
-impl<T> Undoable<T> {
+impl<T> SideEffects<T> {
     pub const fn new() -> Self {
-        Undoable { registered: Cell::new(false), entries: RefCell::new(Vec::new()) }
+        SideEffects { registered: Cell::new(false), entries: RefCell::new(Vec::new()) }
     }
 
-    /// Has the ends of transactions and subtransactions told, from the first call on.
+    /// Registers the callbacks for the ends of transactions and subtransactions, at the first call.
     pub fn register(
         &self,
         at_end: unsafe extern "C-unwind" fn(pg_sys::XactEvent::Type, *mut std::ffi::c_void),
@@ -39,7 +39,7 @@ impl<T> Undoable<T> {
         self.registered.set(true);
     }
 
-    /// One more, of the current subtransaction; not the same twice in a row.
+    /// Adds one, of the current subtransaction; not the same twice in a row.
     pub fn push(&self, done: T)
     where
         T: PartialEq,
@@ -52,13 +52,13 @@ impl<T> Undoable<T> {
         }
     }
 
-    /// Forgets those that it says.
+    /// Forgets those for which `which` is true.
     pub fn forget(&self, which: impl Fn(&T) -> bool) {
         self.entries.borrow_mut().retain(|(_, done)| !which(done));
     }
 
-    /// A subtransaction was committed: its own stand or fall with its parent.
-    pub fn hand_on(&self, ended: SubTransactionId, parent: SubTransactionId) {
+    /// A subtransaction was committed: its side effects are its parent's now.
+    pub fn move_to_parent(&self, ended: SubTransactionId, parent: SubTransactionId) {
         for (within, _) in self.entries.borrow_mut().iter_mut() {
             if *within == ended {
                 *within = parent;
@@ -67,7 +67,7 @@ impl<T> Undoable<T> {
     }
 
     /// Takes those of one subtransaction.
-    pub fn take_of(&self, ended: SubTransactionId) -> Vec<T> {
+    pub fn take_subtransaction(&self, ended: SubTransactionId) -> Vec<T> {
         let all = self.entries.take();
         let (of, others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|(within, _)| *within == ended);
