@@ -47,16 +47,11 @@ pub fn ensure_user(
         Ok(client) => client,
         Err(failure) => return not_sent(&call, &row, &wanted, failure),
     };
-    let mut work = UserSync {
-        client: &client,
-        profile: &wanted.profile,
-        imported_token: row.imported_token(),
-        may_reactivate: caller.trusted,
-        for_login: true,
-        remote: row.remote_in(&call.app_id),
-        certainty: row.certainty_in(&call.app_id),
-        update_error: None,
-    };
+    let (remote, certainty) = (row.remote_in(&call.app_id), row.certainty_in(&call.app_id));
+    let was_known = row.known_in(&call.app_id).is_some();
+    let mut work = UserSync::new(&client, &wanted.profile, remote, certainty, was_known);
+    work.imported_token = row.imported_token();
+    (work.may_reactivate, work.for_login) = (caller.trusted, true);
     let result = work.run();
     if result.is_ok() && work.update_error.is_none() {
         work.remote.synced_revision = row.wanted_revision();

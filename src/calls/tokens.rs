@@ -81,16 +81,9 @@ fn with_tokens(
     doubt: Certainty,
     step: impl FnOnce(&mut UserSync) -> Result<(), SyncError>,
 ) -> (RemoteState, Result<(), CallError>) {
-    let mut tokens = UserSync {
-        client,
-        profile: &Profile::default(),
-        imported_token: None,
-        may_reactivate: false,
-        for_login: true,
-        remote: learned,
-        certainty: doubt,
-        update_error: None,
-    };
+    let profile = Profile::default();
+    let mut tokens = UserSync::new(client, &profile, learned, doubt, true);
+    tokens.for_login = true;
     let result = step(&mut tokens).map_err(CallError::from);
     (tokens.remote, result)
 }

@@ -167,16 +167,10 @@ impl Job {
     }
 
     fn converge(&mut self, client: &Client) -> Result<(), SyncError> {
-        let mut way = UserSync {
-            client,
-            profile: &self.wanted.profile,
-            imported_token: self.imported_token.take(),
-            may_reactivate: false,
-            for_login: false,
-            remote: std::mem::take(&mut self.remote),
-            certainty: self.certainty,
-            update_error: None,
-        };
+        let remote = std::mem::take(&mut self.remote);
+        let profile = &self.wanted.profile;
+        let mut way = UserSync::new(client, profile, remote, self.certainty, self.was_known);
+        way.imported_token = self.imported_token.take();
         let mut result = way.run();
         if result.is_ok() && way.remote.revoke_pending {
             result = way.flush(); // a revocation that is still owed
@@ -198,15 +192,15 @@ impl Job {
     /// since a reactivated user's old tokens would work again.
     fn suspend(&mut self, client: &Client) -> Result<(), SyncError> {
         let was_there = self.was_there();
-        self.deactivate(client, was_there)?;
-        self.remote.sent = None;
-        Ok(())
+        Ok(self.deactivate(client, was_there)?)
     }
 
     fn deactivate(&mut self, client: &Client, was_there: bool) -> Result<(), Error> {
         let uid = self.remote.uid.clone();
-        // However far this comes, the stored token is handed out no more.
+        // However far this comes, the stored token is handed out no more; and should the user return
+        // while it is under way, they are as good as unknown (see [`UserSync::new`]).
         self.remote.token = None;
+        self.remote.sent = None;
         let flushed = client.flush_tokens(&uid);
         match self.note(flushed) {
             Ok(()) => {

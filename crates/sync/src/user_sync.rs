@@ -45,12 +45,38 @@ pub struct UserSync<'a> {
     pub certainty: Certainty,
     /// The update that could not be sent, where that was not the end.
     pub update_error: Option<Error>,
+    /// A deactivation of ours may be under way, for an account that is not there.
+    deactivation_in_flight: bool,
 }
 
 /// CometChat says that there is no such (active) user.
 struct Missing;
 
-impl UserSync<'_> {
+impl<'a> UserSync<'a> {
+    /// The worker's: nobody waits, and nothing is undone that others did. `was_known`: something is
+    /// stored about the user's existence there.
+    pub fn new(
+        client: &'a Client,
+        profile: &'a Profile,
+        remote: RemoteState,
+        certainty: Certainty,
+        was_known: bool,
+    ) -> Self {
+        // An attempt to deactivate forgets the profile, and is not over.
+        let in_flight = matches!(certainty, Certainty::InFlight(_));
+        UserSync {
+            client,
+            profile,
+            imported_token: None,
+            may_reactivate: false,
+            for_login: false,
+            deactivation_in_flight: in_flight && was_known && remote.sent.is_none(),
+            remote,
+            certainty,
+            update_error: None,
+        }
+    }
+
     /// The user exists there with the wanted profile, and has a token if one is wanted.
     pub fn run(&mut self) -> Result<(), SyncError> {
         if self.reactivate_ours()? {
@@ -190,6 +216,8 @@ impl UserSync<'_> {
                 self.remote.token = created.auth_token;
                 self.remote.sent = Some(self.profile.as_sent());
                 self.remote.revoke_pending = false; // a new user has no older tokens
+                                                    // A deactivation that is under way would come after this.
+                self.remote.deactivated |= self.deactivation_in_flight;
                 return Ok(());
             }
             Err(e) if e.kind() == ErrorKind::UidExists => {}
