@@ -139,6 +139,7 @@ pub fn probe_delay(n: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cometchat::Error;
 
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
@@ -146,6 +147,59 @@ mod tests {
         assert_eq!(longest, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         assert_eq!(delay(5, 0.0), Duration::from_millis(100));
         assert_eq!(delay(u32::MAX, 1.0), CAP);
+    }
+
+    /// What CometChat answers, and what is done about the user: the error guide's classes, in one table.
+    #[test]
+    fn decisions() {
+        use RetryDecision::{Fail, Interrupted, OpenCircuit, Outage, Retry, Throttled};
+        let api = |status, code: Option<&str>| Error::Api {
+            status,
+            code: code.map(str::to_owned),
+            message: None,
+            details: vec![],
+            retry_after: None,
+        };
+        for (error, decision) in [
+            (api(400, Some("ERR_BAD_REQUEST")), Fail),
+            (api(404, Some("ERR_ROLE_NOT_FOUND")), Fail),
+            (api(404, Some("ERR_UID_NOT_FOUND")), Retry), // gone since it was read
+            (api(500, Some("ERR_EXCEPTION")), Retry),
+            (api(503, None), Retry),
+            (Error::Timeout, Retry),
+            (Error::Network { what: "connection refused" }, Outage),
+            (api(401, Some("AUTH_ERR_APIKEY_NOT_FOUND")), OpenCircuit),
+            (api(402, None), OpenCircuit),
+            (Error::NotCometChat { status: 404, what: "HTML" }, OpenCircuit),
+            (Error::NotCometChat { status: 302, what: "a redirect" }, OpenCircuit),
+            (Error::TooLarge { limit: 1 }, OpenCircuit),
+            (api(429, None), Throttled(None)),
+            (Error::Refused, Throttled(None)),
+            (Error::Interrupted, Interrupted),
+            (Error::InvalidRequest { what: "uid" }, Fail),
+        ] {
+            let text = error.to_string();
+            assert_eq!(decide(&SyncError::Remote(error)), decision, "{text}");
+        }
+        assert_eq!(decide(&SyncError::NotCreated(api(402, None))), RetryDecision::PlanFull);
+        assert_eq!(decide(&SyncError::Deactivated), Fail);
+        assert_eq!(decide(&SyncError::Unreadable("too long".to_owned())), Fail);
+    }
+
+    #[test]
+    fn what_was_lost_is_in_flight_for_twice_as_long_as_it_was_waited_for() {
+        let seconds = Duration::from_secs;
+        assert_eq!(unsettled_for(Effect::None, seconds(5)), None);
+        assert_eq!(unsettled_for(Effect::Unknown, seconds(5)), Some(Duration::ZERO));
+        assert_eq!(unsettled_for(Effect::UnderWay, seconds(5)), Some(seconds(10)));
+        assert_eq!(in_flight_for(Duration::from_millis(1)), seconds(2));
+    }
+
+    #[test]
+    fn throttled_users_are_looked_at_within_a_minute() {
+        let wait = |ms| throttled_delay(Some(Duration::from_millis(ms))).as_millis();
+        assert_eq!((wait(0), wait(2_000), wait(86_400_000)), (100, 2_000, 60_000));
+        assert_eq!(first_delay(None), 1_000);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod life;
 mod remote;
 mod session;
+mod specification;
 mod store;
 mod wire;
 

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use cometchat::Effect;
 use sync::job::{Job, JobResult, OnDelete, Outcome};
-use sync::model::{
-    Certainty, Mapping, RemoteState, SentFingerprint, SyncState, UserRow, UserStatus,
-};
-use sync::policy::{self, RetryDecision};
+use sync::model::{Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
+use sync::policy;
 use sync::profile::{self, CallArguments};
 use uuid::Uuid;
+
+mod outcome;
+mod session;
+
+use outcome::{doubt_ms, NextAttempt};
 
 pub const APP: &str = simulator::DEFAULT_APP;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -212,7 +215,7 @@ impl Store {
             self.state = None;
             return;
         }
-        let next = NextAttempt::of(done);
+        let next = NextAttempt::from_result(done);
         let doubt = doubt_ms(done);
         let failed = matches!(done.outcome, Outcome::Failed { .. });
         let about = remote.is_something() || failed && job.was_known;
@@ -242,156 +245,6 @@ impl Store {
             s.code = next.code;
         }
         s.claim = None;
-    }
-
-    /// A session's write at the end of its call.
-    pub fn save(&mut self, row: &UserRow, remote: &RemoteState) {
-        let (now, start) = (self.now, row.wanted_revision().unwrap_or(0));
-        let knew = row.remote_in(APP).deactivated;
-        let doubt = Store::unsettled_ms(remote.effect);
-        let doubt_at = doubt.map(|ms| now + ms);
-        let look_at = doubt.map(|ms| now + ms.max(as_ms(policy::UNSETTLED_DELAY)));
-        let app_id = remote.is_something().then(|| APP.to_owned());
-        let is_new = self.state.is_none();
-        let s = self.state.get_or_insert_with(State::default);
-        let changed = !is_new && s.wanted != start;
-        if remote.mapped {
-            let token = remote.token.clone().filter(|_| !(s.deactivated && changed));
-            self.mapping = Some((remote.uid.clone(), token));
-        }
-        let claimed = s.claim.map(|_| now + Store::in_flight_ms());
-        s.sent = match &remote.sent {
-            _ if s.deactivated && !knew => None,
-            Some(sent) if changed => Some(SentFingerprint {
-                profile: String::new(),
-                metadata: String::new(),
-                keys: sent.keys.clone(),
-            }),
-            sent => sent.clone(),
-        };
-        let same = s.app_id == app_id && s.uid.as_ref() == Some(&remote.uid);
-        s.deactivated = remote.deactivated || s.deactivated && !(knew && !changed) && same;
-        (s.app_id, s.uid) = (app_id, Some(remote.uid.clone()));
-        s.revoke_pending = remote.revoke_pending;
-        let earliest = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
-        s.next = match remote.synced_revision {
-            _ if changed => earliest(s.next, Some(now)),
-            None => earliest(s.next, look_at),
-            Some(_) => earliest(earliest(s.until.finite(), claimed), look_at),
-        };
-        s.until = Until::from_latest([s.until.finite(), claimed, doubt_at]);
-        match remote.synced_revision {
-            Some(revision) if !changed => {
-                (s.synced, s.attempts, s.failed) = (revision, 0, false);
-            }
-            None if !changed => {}
-            _ => s.failed = false,
-        }
-        s.wanted += i64::from(changed);
-        s.claim = None;
-    }
-
-    /// Leaves the user to the worker.
-    pub fn queue(&mut self, wait: Option<Duration>, code: &str, revoke: bool) {
-        let next = self.now + policy::first_delay(wait);
-        let s = self.state.get_or_insert_with(State::default);
-        (s.requested, s.failed, s.code) = (true, false, Some(code.to_owned()));
-        s.revoke_pending |= revoke;
-        (s.wanted, s.attempts) = (s.wanted + 1, s.attempts.max(1));
-        s.next = Some(s.next.map_or(next, |due| due.min(next)));
-    }
-
-    /// A call was told that CometChat does not know the user.
-    pub fn forget(&mut self, row: &UserRow) {
-        let now = self.now;
-        let seen = row.known.as_ref().and_then(|known| known.sent.as_ref()).map(|s| &s.profile);
-        let id = self.user.to_string();
-        let Some(s) = self.state.as_mut() else { return };
-        let moved = s.sent.as_ref().map(|sent| &sent.profile) != seen;
-        if moved {
-            s.until = Until::from_latest([s.until.finite(), Some(now), None]);
-            s.next = Some(now);
-        }
-        let keep = s.deactivated || moved;
-        match &mut self.mapping {
-            Some((uid, _)) if *uid == id && !keep => self.mapping = None,
-            Some((_, token)) => *token = None,
-            None => {}
-        }
-        if !keep {
-            (s.app_id, s.uid, s.sent, s.revoke_pending) = (None, None, None, false);
-            let claimed = s.claim.map(|_| now + Store::in_flight_ms());
-            s.until = Until::from_latest([s.until.finite(), Some(now), claimed]);
-        }
-    }
-
-    /// A revocation that sends nothing.
-    pub fn forget_token(&mut self) {
-        if let Some(s) = &mut self.state {
-            s.revoke_pending = true;
-        }
-        if let Some((_, token)) = &mut self.mapping {
-            *token = None;
-        }
-    }
-}
-
-/// `complete.rs`: what is written about the next attempt.
-struct NextAttempt {
-    agreed: bool,
-    delay_ms: Option<i64>,
-    attempts: i32,
-    failed: bool,
-    code: Option<String>,
-}
-
-impl NextAttempt {
-    fn of(done: &JobResult) -> NextAttempt {
-        let attempts = i32::try_from(done.job.attempts).unwrap();
-        let Outcome::Failed { decision, code, .. } = &done.outcome else {
-            let back = match done.job.status {
-                UserStatus::Suspended { back_in_ms } => back_in_ms,
-                _ => None,
-            };
-            let (agreed, failed, code) = (true, false, None);
-            return NextAttempt { agreed, delay_ms: back, attempts: 0, failed, code };
-        };
-        let again = |wait: Duration, attempts| NextAttempt {
-            agreed: false,
-            delay_ms: Some(as_ms(wait)),
-            attempts,
-            failed: false,
-            code: Some(code.clone()),
-        };
-        let failed = |attempts| NextAttempt {
-            delay_ms: None,
-            failed: true,
-            ..again(Duration::ZERO, attempts + 1)
-        };
-        match decision {
-            RetryDecision::Fail => failed(attempts),
-            RetryDecision::Retry if attempts + 1 >= MAX_ATTEMPTS => failed(attempts),
-            RetryDecision::Retry => again(policy::delay(done.job.attempts + 1, 0.5), attempts + 1),
-            RetryDecision::Throttled(wait) => again(policy::throttled_delay(*wait), attempts),
-            RetryDecision::Defer(wait) => again(*wait, attempts),
-            RetryDecision::PlanFull => again(policy::NO_ROOM_DELAY, attempts),
-            RetryDecision::Outage | RetryDecision::OpenCircuit => again(Duration::ZERO, attempts),
-            RetryDecision::Interrupted => {
-                NextAttempt { code: None, ..again(Duration::ZERO, attempts) }
-            }
-        }
-    }
-}
-
-/// `complete.rs`: -1 as before; -2 as before, and looked at once more then; `None`: certain.
-fn doubt_ms(done: &JobResult) -> Option<i64> {
-    let agreed = !matches!(done.outcome, Outcome::Failed { .. });
-    match done.job.certainty {
-        _ if done.job.remote.effect != Effect::None => Store::unsettled_ms(done.job.remote.effect),
-        Certainty::Settled => None,
-        Certainty::InFlight(_) => Some(-2),
-        Certainty::NeverAsked | Certainty::Unsettled if agreed => None,
-        Certainty::NeverAsked | Certainty::Unsettled => Some(-1),
     }
 }
 
