@@ -63,7 +63,7 @@ pub enum Outcome {
     /// Not yet.
     Failed {
         decision: RetryDecision,
-        /// Why nobody has a chance, if so.
+        /// Why no user can be synced now, if so.
         pause: Option<PauseReason>,
         /// CometChat's code, or ours.
         code: String,
@@ -83,7 +83,7 @@ impl JobResult {
 }
 
 impl Job {
-    /// Whether it is to deactivate somebody who, for all we know, is active.
+    /// Whether the job deactivates a user who, as far as is known, is active.
     pub fn deactivates(&self) -> bool {
         let to_be = match self.status {
             UserStatus::Active | UserStatus::Unknown => false,
@@ -93,8 +93,8 @@ impl Job {
         to_be && self.may_be_there() && !self.remote.deactivated
     }
 
-    /// Whether it is to make somebody active of whom it is certain that they are not. (Of whoever is
-    /// new nothing is: that is what their row says by default.)
+    /// Whether the job makes a user active who certainly is not. (Of a new user nothing is certain: the
+    /// row says so by default.)
     pub fn activates(&self) -> bool {
         let inactive = self.remote.sent.is_none() && self.certainty == Certainty::Settled;
         self.status == UserStatus::Active && !self.skip && inactive
@@ -110,8 +110,8 @@ impl Job {
         self.remote.mapped || self.was_known
     }
 
-    /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
-    /// bringing somebody back is others' doing.
+    /// The requests that the user's own actions cost: an edit, and a revocation. Others ban, delete and
+    /// reactivate users.
     pub fn requests_of_the_user(&self) -> (u64, u64) {
         if self.status != UserStatus::Active || self.skip || self.remote.deactivated {
             return (0, 0);
@@ -149,7 +149,7 @@ impl Job {
         let outcome = match result {
             Ok(false) => Outcome::Synced,
             Ok(true) => Outcome::Removed,
-            Err(trouble) => failed(trouble),
+            Err(error) => failed(error),
         };
         JobResult { job: self, outcome, started, request_sent }
     }
@@ -257,10 +257,10 @@ impl Job {
     }
 }
 
-fn failed(trouble: SyncError) -> Outcome {
-    let (decision, pause) = (policy::decide(&trouble), PauseReason::from_error(&trouble));
-    let code = error::stored_code(&trouble);
-    let message = match &trouble {
+fn failed(sync_error: SyncError) -> Outcome {
+    let (decision, pause) = (policy::decide(&sync_error), PauseReason::from_error(&sync_error));
+    let code = error::stored_code(&sync_error);
+    let message = match &sync_error {
         SyncError::Deactivated => None,
         SyncError::Unreadable(why) => Some(why.clone()),
         SyncError::Remote(error) | SyncError::Token(error) | SyncError::NotCreated(error) => {
@@ -273,7 +273,7 @@ fn failed(trouble: SyncError) -> Outcome {
             }
         }
     };
-    let ours = CallError::from(trouble).code().as_str();
+    let ours = CallError::from(sync_error).code().as_str();
     let reason = if code == ours { code.clone() } else { format!("{ours} ({code})") };
     Outcome::Failed { decision, pause, code, reason, message }
 }

@@ -55,7 +55,7 @@ pub enum UserStatus {
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub token: Option<String>,
-    /// A token is stored that does not work any more (see [`crate::shmem::void_tokens`]), and `token` is
+    /// A token is stored that does not work any more (see `void_tokens` of the extension), and `token` is
     /// none.
     pub void: bool,
 }
@@ -80,7 +80,7 @@ pub struct SyncState {
     pub revoke_pending: bool,
     /// How far the rest may be relied on.
     pub certainty: Certainty,
-    /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
+    /// A call asked for this user by name: synced though anonymous or unconfirmed.
     pub requested: bool,
     /// Who has the user in flight: a worker, or (negative) a session.
     pub claim: Option<i64>,
@@ -103,7 +103,7 @@ pub enum Certainty {
     /// What is stored is what CometChat has.
     #[default]
     Settled,
-    /// Nobody has dealt with the user yet, or it is not known.
+    /// CometChat has not been asked about the user yet, or that is not known.
     NeverAsked,
     /// Such a request has been, and is over.
     Unsettled,
@@ -171,7 +171,7 @@ impl UserRow {
         }
     }
 
-    /// The token of a mapping that somebody made or changed by hand since we wrote it.
+    /// The token of a mapping that was made or changed by hand since we wrote it.
     pub fn imported_token(&self) -> Option<String> {
         let ours = |known: &SyncState| known.uid.as_deref() == Some(&self.uid);
         let by_hand = !self.known.as_ref().is_some_and(ours);

@@ -17,15 +17,15 @@ const CAP: Duration = Duration::from_secs(15 * 60);
 pub enum RetryDecision {
     /// Try this user again after a while; the attempt counts.
     Retry,
-    /// CometChat is out of reach: nobody's fault, nobody's attempt.
+    /// CometChat is out of reach: no attempt is counted.
     Outage,
-    /// Nobody has a chance until an operator, or time, changes something.
+    /// No user can be synced until an operator, or time, changes something.
     OpenCircuit,
-    /// Everybody is to wait for this long.
+    /// All users wait for this long.
     Throttled(Option<Duration>),
     /// Only this user is put off for so long; no attempt is counted.
     Defer(Duration),
-    /// The plan has no room for another user; nobody's attempt.
+    /// The plan has no room for another user; no attempt is counted.
     PlanFull,
     /// Useless until this user's data change.
     Fail,
@@ -34,8 +34,8 @@ pub enum RetryDecision {
 }
 
 /// Sorts a failure.
-pub fn decide(trouble: &SyncError) -> RetryDecision {
-    let error = match trouble {
+pub fn decide(error: &SyncError) -> RetryDecision {
+    let error = match error {
         SyncError::Remote(error) | SyncError::Token(error) => error,
         SyncError::NotCreated(_) => return RetryDecision::PlanFull,
         SyncError::Deactivated | SyncError::Unreadable(_) => return RetryDecision::Fail,
@@ -70,11 +70,11 @@ pub fn first_delay(retry_after: Option<Duration>) -> i64 {
     i64::try_from(throttled_delay(retry_after).as_millis()).unwrap_or(1000)
 }
 
-/// The wait of a user for whom there is no room: whoever finds some has them all tried at once.
+/// The wait of a user for whom the plan has no room. The first create that succeeds makes all of them due.
 pub const NO_ROOM_DELAY: Duration = Duration::from_secs(300);
 
-/// A request that nobody has heard of any more may be in flight for so long: as long again as it was
-/// waited for, and then some.
+/// A request whose answer was lost may be in flight for this long: as long again as it was waited for,
+/// and a second at least.
 pub fn in_flight_for(request_timeout: Duration) -> Duration {
     request_timeout.max(Duration::from_secs(1)).saturating_mul(2)
 }
@@ -99,7 +99,7 @@ pub const SAFETY_PROBE: Duration = Duration::from_secs(60);
 /// than this: claiming it and giving it back writes to the database.
 pub const MIN_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A stale claim that somebody has locked is looked at no sooner than this.
+/// A stale claim whose row is locked is looked at no sooner than this.
 pub const LOCKED_RECHECK: Duration = Duration::from_millis(500);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
@@ -119,8 +119,8 @@ pub fn error_backoff(n: u32) -> Duration {
     Duration::from_millis(100 << n.min(7))
 }
 
-/// Whether a code is CometChat's own. A refusal that concerns everybody comes with one as a rule;
-/// without it, it may be a firewall's answer about one user.
+/// Whether a code is CometChat's own. A refusal that concerns all users has one as a rule; one without
+/// may be a firewall's answer about one user.
 pub fn is_of_cometchat(code: &str) -> bool {
     code.contains("ERR_")
 }
