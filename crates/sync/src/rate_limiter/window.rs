@@ -27,6 +27,18 @@ const FIRST_PART: u64 = 24;
 /// When some of what is under way will have landed.
 const SOON_MS: u64 = 20;
 
+/// Which window an answer is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// The one before.
+    Older,
+    Same,
+    /// Another one; `follows`: it has followed the one that is known.
+    Newer {
+        follows: bool,
+    },
+}
+
 pub(super) struct Window {
     pub announced: bool,
     pub limit: u32,
@@ -138,23 +150,47 @@ impl Window {
             return;
         };
         let end = clock.announced(reset.unwrap_or(0), now);
-        let of_before =
-            self.announced && end.saturating_add(ROUNDING_MS) < self.announced_end && end != 0;
-        self.on_complete(of_before);
-        if of_before {
-            return; // an answer from the window before
+        let window = self.classify(end);
+        self.on_complete(window == Announced::Older);
+        if window != Announced::Older {
+            self.apply(window, limit, left, end, clock, now);
         }
+    }
+
+    /// Which window an answer is about.
+    fn classify(&self, end: u64) -> Announced {
+        if !self.announced {
+            return Announced::Newer { follows: false };
+        }
+        if end != 0 && end.saturating_add(ROUNDING_MS) < self.announced_end {
+            return Announced::Older;
+        }
+        let is_another = end > self.announced_end.saturating_add(ROUNDING_MS);
+        let is_probed = self.probing && (end > self.announced_end || end == 0);
+        match is_another || is_probed {
+            true => Announced::Newer { follows: is_another || end == 0 },
+            false => Announced::Same,
+        }
+    }
+
+    /// Takes over what an answer says of this window, or of the next.
+    fn apply(
+        &mut self,
+        window: Announced,
+        limit: u64,
+        left: u64,
+        end: u64,
+        clock: &mut Clock,
+        now: u64,
+    ) {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let left = i64::try_from(left).unwrap_or(i64::MAX);
-        let is_another = end > self.announced_end.saturating_add(ROUNDING_MS);
-        let is_new = !self.announced
-            || is_another
-            || (self.probing && (end > self.announced_end || end == 0));
-        if self.announced && (is_another || (is_new && end == 0)) {
-            // Whoever has died without telling is forgotten with the window after.
+        let is_new = window != Announced::Same;
+        if window == (Announced::Newer { follows: true }) {
+            // A process that died without telling is forgotten with the window after.
             self.in_flight_previous = std::mem::take(&mut self.in_flight);
         }
-        if self.announced && !is_new && self.probing && end != 0 {
+        if !is_new && self.probing && end != 0 {
             clock.not_over(end, now);
         }
         self.limit = limit;

@@ -73,6 +73,8 @@ pub struct Job {
     sent: Option<u8>,
     token: Option<u8>,
     deactivated: bool,
+    /// That it was, when this was read.
+    knew_deactivated: bool,
     revoke_pending: bool,
     /// How many had been written when it was read.
     written: u8,
@@ -202,6 +204,7 @@ impl World {
             sent: self.sent,
             token: self.token.filter(|_| usable),
             deactivated: self.deactivated,
+            knew_deactivated: self.deactivated,
             revoke_pending: self.revoke_pending,
             written: self.written,
             answered: None,

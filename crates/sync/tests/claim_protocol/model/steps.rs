@@ -152,9 +152,10 @@ impl World {
         let answered = job.answered == Some(true);
         let changed = protocol.finish_checks_revision && self.wanted != job.revision;
         self.token = job.token.filter(|_| !(self.deactivated && changed));
-        let unknown = changed || self.deactivated && !job.deactivated;
+        let unknown = changed || self.deactivated && !job.knew_deactivated;
         self.sent = job.sent.filter(|_| !unknown);
-        self.deactivated = job.deactivated || self.deactivated && (changed || !job.deactivated);
+        self.deactivated =
+            job.deactivated || self.deactivated && (changed || !job.knew_deactivated);
         self.wanted += u8::from(changed);
         let was_done = protocol.save_sees_who_was_done && self.written != job.written;
         let both_sent = self.claim.take().is_some() || was_done;

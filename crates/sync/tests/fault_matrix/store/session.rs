@@ -34,7 +34,7 @@ impl Store {
             sent => sent.clone(),
         };
         let same = s.app_id == app_id && s.uid.as_ref() == Some(&remote.uid);
-        s.deactivated = remote.deactivated || s.deactivated && !(knew && !changed) && same;
+        s.deactivated = remote.deactivated || s.deactivated && (changed || !knew) && same;
         (s.app_id, s.uid) = (app_id, Some(remote.uid.clone()));
         s.revoke_pending = remote.revoke_pending;
         let earliest = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
