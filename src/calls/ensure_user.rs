@@ -57,16 +57,11 @@ fn sync(
     row: &UserRow,
     wanted: &DesiredProfile,
 ) -> Result<Success, Rejected> {
-    let mut work = UserSync {
-        client,
-        profile: &wanted.profile,
-        imported_token: row.imported_token(),
-        may_reactivate: call.caller.trusted,
-        for_login: true,
-        remote: row.remote_in(&call.app_id),
-        certainty: row.certainty_in(&call.app_id),
-        update_error: None,
-    };
+    let (remote, certainty) = (row.remote_in(&call.app_id), row.certainty_in(&call.app_id));
+    let was_known = row.known_in(&call.app_id).is_some();
+    let mut work = UserSync::new(client, &wanted.profile, remote, certainty, was_known);
+    work.imported_token = row.imported_token();
+    (work.may_reactivate, work.for_login) = (call.caller.trusted, true);
     let result = work.run();
     if result.is_ok() && work.update_error.is_none() {
         work.remote.synced_revision = row.wanted_revision();

@@ -82,16 +82,9 @@ fn with_tokens(
     certainty: Certainty,
     step: impl FnOnce(&mut UserSync) -> Result<(), SyncError>,
 ) -> (RemoteState, Result<(), CallError>) {
-    let mut tokens = UserSync {
-        client,
-        profile: &Profile::default(),
-        imported_token: None,
-        may_reactivate: false,
-        for_login: true,
-        remote,
-        certainty,
-        update_error: None,
-    };
+    let profile = Profile::default();
+    let mut tokens = UserSync::new(client, &profile, remote, certainty, true);
+    tokens.for_login = true;
     let result = step(&mut tokens).map_err(CallError::from);
     (tokens.remote, result)
 }

@@ -60,14 +60,14 @@ pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
         }
     }
     slot.limiter.with(|limiter| {
-        limiter.heard(exchange.operation.class(), exchange.limits, now);
+        limiter.on_response(exchange.operation.class(), exchange.limits, now);
         if exchange.is_rate_limited() {
             let asked = exchange.retry_after.map(|wait| wait.as_millis());
             let by = match exchange.code {
                 Some(_) => RefusedBy::CometChat,
                 None => RefusedBy::Gateway,
             };
-            limiter.refused(asked.and_then(|ms| u64::try_from(ms).ok()), by, now);
+            limiter.block_for(asked.and_then(|ms| u64::try_from(ms).ok()), by, now);
         } else if exchange.status.is_some() {
             limiter.went_through();
         }

@@ -1,6 +1,5 @@
-//! Whose failure it is. A refusal that reads as if it concerned everybody may be about one user: a
-//! firewall that dislikes a name, an answer about somebody that cannot be read. Whether others get
-//! through meanwhile tells the two apart.
+//! Tells a failure that concerns all users from one that concerns one user: a firewall that dislikes a
+//! name, an answer that cannot be read. If other users are answered meanwhile, it concerns one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use uuid::Uuid;
 use crate::policy;
 
 /// Never more than this are remembered.
-const MOST: usize = 1000;
+const MAX_SUSPECTS: usize = 1000;
 
 /// Users who were refused and not answered since.
 #[derive(Default)]
@@ -22,23 +21,23 @@ struct Suspect {
     /// When the refused request had been sent.
     refused: Instant,
     times: u32,
-    /// Somebody else was answered to what was sent later.
+    /// A request that was sent later, for another user, was answered.
     others_got_through: bool,
 }
 
 /// Whom a refusal concerns.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everybody, for all that is known.
+    /// All users, as far as is known.
     Undecided,
-    /// The user alone, who was refused so many times.
+    /// This user alone, after so many refusals.
     OneUser(u32),
 }
 
 impl Attribution {
     /// What was sent for `user` at that time was refused.
     pub fn refused(&mut self, user: Uuid, sent: Instant) -> Scope {
-        if self.by_user.len() >= MOST && !self.by_user.contains_key(&user) {
+        if self.by_user.len() >= MAX_SUSPECTS && !self.by_user.contains_key(&user) {
             self.by_user.clear();
         }
         let new = Suspect { refused: sent, times: 0, others_got_through: false };
@@ -59,18 +58,18 @@ impl Attribution {
         }
     }
 
-    /// How many there are of whom it is not known yet.
+    /// How many users are undecided.
     pub fn open(&self) -> usize {
         self.by_user.values().filter(|suspect| !suspect.others_got_through).count()
     }
 
-    /// Those of whom it is not known yet.
+    /// The users that are undecided.
     pub fn waiting(&self) -> Vec<Uuid> {
         let open = self.by_user.iter().filter(|(_, suspect)| !suspect.others_got_through);
         open.map(|(user, _)| *user).collect()
     }
 
-    /// How long a user is put aside of whom it is not known yet.
+    /// How long an undecided user waits.
     pub fn delay(&self, user: Uuid) -> Duration {
         let times = self.by_user.get(&user).map_or(0, |suspect| suspect.times);
         policy::probe_delay(times.saturating_sub(1))
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_while_others_get_through_fails_alone() {
+    fn a_user_who_fails_while_others_are_answered_fails_alone() {
         let (mut suspects, start) = (Attribution::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(suspects.refused(user(1), at(1)), Scope::Undecided);
@@ -104,7 +103,7 @@ mod tests {
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
         let mut suspects = Attribution::default();
-        for n in 0..=MOST as u128 {
+        for n in 0..=MAX_SUSPECTS as u128 {
             suspects.refused(Uuid::from_bytes(n.to_be_bytes()), Instant::now());
         }
         assert_eq!(suspects.by_user.len(), 1);

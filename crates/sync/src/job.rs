@@ -63,7 +63,7 @@ pub enum Outcome {
     /// Not yet.
     Failed {
         decision: RetryDecision,
-        /// Why nobody has a chance, if so.
+        /// Why no user can be synced now, if so.
         pause: Option<PauseReason>,
         /// CometChat's code, or ours.
         code: String,
@@ -83,7 +83,7 @@ impl JobResult {
 }
 
 impl Job {
-    /// Whether it is to deactivate somebody who, for all we know, is active.
+    /// Whether the job deactivates a user who, as far as is known, is active.
     pub fn deactivates(&self) -> bool {
         let to_be = match self.status {
             UserStatus::Active | UserStatus::Unknown => false,
@@ -93,8 +93,8 @@ impl Job {
         to_be && self.may_be_there() && !self.remote.deactivated
     }
 
-    /// Whether it is to make somebody active of whom it is certain that they are not. (Of whoever is
-    /// new nothing is: that is what their row says by default.)
+    /// Whether the job makes a user active who certainly is not. (Of a new user nothing is certain: the
+    /// row says so by default.)
     pub fn activates(&self) -> bool {
         let inactive = self.remote.sent.is_none() && self.certainty == Certainty::Settled;
         self.status == UserStatus::Active && !self.skip && inactive
@@ -110,8 +110,8 @@ impl Job {
         self.remote.mapped || self.was_known
     }
 
-    /// The requests that the user's own doing costs: an edit, and a revocation. Banning, deleting and
-    /// bringing somebody back is others' doing.
+    /// The requests that the user's own actions cost: an edit, and a revocation. Others ban, delete and
+    /// reactivate users.
     pub fn requests_of_the_user(&self) -> (u64, u64) {
         if self.status != UserStatus::Active || self.skip || self.remote.deactivated {
             return (0, 0);
@@ -149,7 +149,7 @@ impl Job {
         let outcome = match result {
             Ok(false) => Outcome::Synced,
             Ok(true) => Outcome::Removed,
-            Err(trouble) => failed(trouble),
+            Err(error) => failed(error),
         };
         JobResult { job: self, outcome, started, request_sent }
     }
@@ -167,16 +167,10 @@ impl Job {
     }
 
     fn converge(&mut self, client: &Client) -> Result<(), SyncError> {
-        let mut way = UserSync {
-            client,
-            profile: &self.wanted.profile,
-            imported_token: self.imported_token.take(),
-            may_reactivate: false,
-            for_login: false,
-            remote: std::mem::take(&mut self.remote),
-            certainty: self.certainty,
-            update_error: None,
-        };
+        let remote = std::mem::take(&mut self.remote);
+        let profile = &self.wanted.profile;
+        let mut way = UserSync::new(client, profile, remote, self.certainty, self.was_known);
+        way.imported_token = self.imported_token.take();
         let mut result = way.run();
         if result.is_ok() && way.remote.revoke_pending {
             result = way.flush(); // a revocation that is still owed
@@ -198,15 +192,15 @@ impl Job {
     /// since a reactivated user's old tokens would work again.
     fn suspend(&mut self, client: &Client) -> Result<(), SyncError> {
         let was_there = self.was_there();
-        self.deactivate(client, was_there)?;
-        self.remote.sent = None;
-        Ok(())
+        Ok(self.deactivate(client, was_there)?)
     }
 
     fn deactivate(&mut self, client: &Client, was_there: bool) -> Result<(), Error> {
         let uid = self.remote.uid.clone();
-        // However far this comes, the stored token is handed out no more.
+        // However far this comes, the stored token is handed out no more; and should the user return
+        // while it is under way, they are as good as unknown (see [`UserSync::new`]).
         self.remote.token = None;
+        self.remote.sent = None;
         let flushed = client.flush_tokens(&uid);
         match self.note(flushed) {
             Ok(()) => {
@@ -263,10 +257,10 @@ impl Job {
     }
 }
 
-fn failed(trouble: SyncError) -> Outcome {
-    let (decision, pause) = (policy::decide(&trouble), PauseReason::from_error(&trouble));
-    let code = error::stored_code(&trouble);
-    let message = match &trouble {
+fn failed(sync_error: SyncError) -> Outcome {
+    let (decision, pause) = (policy::decide(&sync_error), PauseReason::from_error(&sync_error));
+    let code = error::stored_code(&sync_error);
+    let message = match &sync_error {
         SyncError::Deactivated => None,
         SyncError::Unreadable(why) => Some(why.clone()),
         SyncError::Remote(error) | SyncError::Token(error) | SyncError::NotCreated(error) => {
@@ -279,7 +273,7 @@ fn failed(trouble: SyncError) -> Outcome {
             }
         }
     };
-    let ours = CallError::from(trouble).code().as_str();
+    let ours = CallError::from(sync_error).code().as_str();
     let reason = if code == ours { code.clone() } else { format!("{ours} ({code})") };
     Outcome::Failed { decision, pause, code, reason, message }
 }

@@ -8,8 +8,8 @@
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-pub mod attribution; // whose failure it is: one user's, or everybody's
-pub mod circuit_breaker; // stops sending while nobody has a chance, and probes
+pub mod attribution; // whether a failure concerns one user or all
+pub mod circuit_breaker; // stops sending while no request can succeed, and probes
 pub mod error; // what keeps a call from succeeding, and its code
 pub mod job; // one claimed user's work for CometChat
 pub mod model; // what is known of one user

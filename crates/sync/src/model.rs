@@ -63,7 +63,7 @@ pub enum UserStatus {
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub token: Option<String>,
-    /// A token is stored that does not work any more (see [`crate::shmem::void_tokens`]), and `token` is
+    /// A token is stored that does not work any more (see `void_tokens` of the extension), and `token` is
     /// none.
     pub void: bool,
 }
@@ -88,7 +88,7 @@ pub struct SyncState {
     pub revoke_pending: bool,
     /// How far the rest may be relied on.
     pub certainty: Certainty,
-    /// Somebody asked for this user by name: synced though anonymous or unconfirmed.
+    /// A call asked for this user by name: synced though anonymous or unconfirmed.
     pub requested: bool,
     /// Who has the user in flight: a worker, or (negative) a session.
     pub claim: Option<i64>,
@@ -111,7 +111,7 @@ pub enum Certainty {
     /// What is stored is what CometChat has.
     #[default]
     Settled,
-    /// Nobody has dealt with the user yet, or it is not known.
+    /// CometChat has not been asked about the user yet, or that is not known.
     NeverAsked,
     /// Such a request has been, and is over.
     Unsettled,
@@ -179,7 +179,7 @@ impl UserRow {
         }
     }
 
-    /// The token of a mapping that somebody made or changed by hand since we wrote it.
+    /// The token of a mapping that was made or changed by hand since we wrote it.
     pub fn imported_token(&self) -> Option<String> {
         let ours = |known: &SyncState| known.uid.as_deref() == Some(&self.uid);
         let by_hand = !self.known.as_ref().is_some_and(ours);
@@ -217,5 +217,48 @@ impl RemoteState {
     /// Whether there is anything to remember of an account there.
     pub fn is_something(&self) -> bool {
         self.mapped || self.sent.is_some() || self.deactivated || self.revoke_pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(change: impl FnOnce(&mut SyncState)) -> UserRow {
+        let mut known = SyncState {
+            app_id: Some("app".to_owned()),
+            uid: Some("ada".to_owned()),
+            ..SyncState::default()
+        };
+        change(&mut known);
+        let mapping = Some(Mapping { token: Some("token".to_owned()), void: false });
+        UserRow { uid: "ada".to_owned(), mapping, known: Some(known), ..UserRow::default() }
+    }
+
+    #[test]
+    fn a_stored_token_counts_in_its_app_and_until_it_was_revoked_or_its_user_deactivated() {
+        assert_eq!(row(|_| {}).token_in("app"), Some("token"));
+        assert_eq!(row(|_| {}).token_in("another app"), None);
+        assert_eq!(row(|known| known.revoke_pending = true).token_in("app"), None);
+        assert_eq!(row(|known| known.deactivated = true).token_in("app"), None);
+        assert_eq!(row(|known| known.uid = Some("eve".to_owned())).token_in("app"), None);
+    }
+
+    #[test]
+    fn a_token_is_imported_with_a_mapping_that_is_not_ours() {
+        assert_eq!(row(|_| {}).imported_token(), None);
+        let by_hand = row(|known| known.uid = None);
+        assert_eq!(by_hand.imported_token().as_deref(), Some("token"));
+        assert!(by_hand.remote_in("app").mapped);
+    }
+
+    #[test]
+    fn of_another_app_nothing_is_certain() {
+        let settled = row(|_| {});
+        assert_eq!(settled.certainty_in("app"), Certainty::Settled);
+        assert_eq!(settled.certainty_in("another app"), Certainty::NeverAsked);
+        assert_eq!(UserRow::default().certainty_in("app"), Certainty::NeverAsked);
+        assert!(!Certainty::NeverAsked.answer_was_lost());
+        assert!(Certainty::InFlight(1).answer_was_lost());
     }
 }

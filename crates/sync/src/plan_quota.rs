@@ -1,23 +1,23 @@
-//! The plan's quota of users. When it is used up, CometChat refuses creates alone: everybody who
-//! exists is served as ever, only new users wait, and one of them goes ahead now and then to see.
+//! The plan's quota of users. When it is used up, CometChat refuses creates alone: users who
+//! exist are served as before, new users wait, and one of them probes now and then.
 //! Shared by the worker's threads and all sessions; pure arithmetic on milliseconds.
 
 use std::time::Duration;
 
 use crate::policy;
 
-/// Whoever goes ahead has an answer by then.
-const LOOK_MS: u64 = 60_000;
+/// A probe has its answer by then.
+const PROBE_MS: u64 = 60_000;
 
 /// What is known of one database's app.
 pub struct PlanQuota {
     used_up: bool,
-    /// Nobody is created before this.
+    /// No user is created before this.
     until: u64,
-    /// Somebody goes ahead to see, and is not answered yet.
-    looking: bool,
-    /// How often that was in vain.
-    looks: u32,
+    /// A probe is under way.
+    probing: bool,
+    /// Probes that were refused, in a row.
+    failed_probes: u32,
     /// There is room again, and those who wait have not been told.
     freed: bool,
 }
@@ -31,7 +31,7 @@ impl Default for PlanQuota {
 impl PlanQuota {
     /// With room, for all that is known.
     pub const fn new() -> Self {
-        PlanQuota { used_up: false, until: 0, looking: false, looks: 0, freed: false }
+        PlanQuota { used_up: false, until: 0, probing: false, failed_probes: 0, freed: false }
     }
 
     /// Whether a create would be refused.
@@ -39,41 +39,40 @@ impl PlanQuota {
         self.used_up
     }
 
-    /// Whether nobody may be created now.
+    /// Whether no user may be created now.
     pub fn refuses(&self, now: u64) -> bool {
         self.used_up && now < self.until
     }
 
-    /// Asks whether somebody may be created now. Whoever may, and finds the quota used up, is the one
-    /// who looks.
+    /// Asks whether a user may be created now. Where the quota is used up, that one is the probe.
     pub fn take(&mut self, now: u64) -> bool {
         if self.refuses(now) {
             return false;
         }
         if self.used_up {
-            self.looking = true;
-            self.until = now + LOOK_MS;
+            self.probing = true;
+            self.until = now + PROBE_MS;
         }
         true
     }
 
     /// A create was refused for want of room.
     pub fn refused(&mut self, now: u64) {
-        if self.used_up && !self.looking {
+        if self.used_up && !self.probing {
             return; // one that was under way
         }
-        self.looks = if self.used_up { self.looks.saturating_add(1) } else { 0 };
-        self.until = now + milliseconds(policy::probe_delay(self.looks));
-        (self.used_up, self.looking) = (true, false);
+        self.failed_probes = if self.used_up { self.failed_probes.saturating_add(1) } else { 0 };
+        self.until = now + milliseconds(policy::probe_delay(self.failed_probes));
+        (self.used_up, self.probing) = (true, false);
     }
 
-    /// Somebody was created.
+    /// A user was created.
     pub fn created(&mut self) {
         self.freed |= self.used_up;
-        (self.used_up, self.looking, self.looks) = (false, false, 0);
+        (self.used_up, self.probing, self.failed_probes) = (false, false, 0);
     }
 
-    /// How long it is until somebody may look.
+    /// How long it is until the next probe.
     pub fn wait(&self, now: u64) -> Duration {
         Duration::from_millis(if self.used_up { self.until.saturating_sub(now) } else { 0 })
     }
@@ -108,7 +107,7 @@ mod tests {
         quota.refused(6_000);
         assert_eq!(quota.wait(6_000), Duration::from_secs(10));
         assert!(quota.take(16_000));
-        assert!(quota.take(16_000 + LOOK_MS), "whoever looked got no answer at all");
+        assert!(quota.take(16_000 + PROBE_MS), "whoever looked got no answer at all");
         assert!(!quota.take_freed());
         quota.created();
         assert!(quota.take(80_000) && quota.take(80_000) && !quota.is_used_up());

@@ -17,15 +17,15 @@ const CAP: Duration = Duration::from_secs(15 * 60);
 pub enum RetryDecision {
     /// Try this user again after a while; the attempt counts.
     Retry,
-    /// CometChat is out of reach: nobody's fault, nobody's attempt.
+    /// CometChat is out of reach: no attempt is counted.
     Outage,
-    /// Nobody has a chance until an operator, or time, changes something.
+    /// No user can be synced until an operator, or time, changes something.
     OpenCircuit,
-    /// Everybody is to wait for this long.
+    /// All users wait for this long.
     Throttled(Option<Duration>),
     /// Only this user is put off for so long; no attempt is counted.
     Defer(Duration),
-    /// The plan has no room for another user; nobody's attempt.
+    /// The plan has no room for another user; no attempt is counted.
     PlanFull,
     /// Useless until this user's data change.
     Fail,
@@ -34,8 +34,8 @@ pub enum RetryDecision {
 }
 
 /// Sorts a failure.
-pub fn decide(trouble: &SyncError) -> RetryDecision {
-    let error = match trouble {
+pub fn decide(error: &SyncError) -> RetryDecision {
+    let error = match error {
         SyncError::Remote(error) | SyncError::Token(error) => error,
         SyncError::NotCreated(_) => return RetryDecision::PlanFull,
         SyncError::Deactivated | SyncError::Unreadable(_) => return RetryDecision::Fail,
@@ -70,11 +70,11 @@ pub fn first_delay(retry_after: Option<Duration>) -> i64 {
     i64::try_from(throttled_delay(retry_after).as_millis()).unwrap_or(1000)
 }
 
-/// The wait of a user for whom there is no room: whoever finds some has them all tried at once.
+/// The wait of a user for whom the plan has no room. The first create that succeeds makes all of them due.
 pub const NO_ROOM_DELAY: Duration = Duration::from_secs(300);
 
-/// A request that nobody has heard of any more may be in flight for so long: as long again as it was
-/// waited for, and then some.
+/// A request whose answer was lost may be in flight for this long: as long again as it was waited for,
+/// and a second at least.
 pub fn in_flight_for(request_timeout: Duration) -> Duration {
     request_timeout.max(Duration::from_secs(1)).saturating_mul(2)
 }
@@ -108,7 +108,7 @@ pub const SAFETY_PROBE: Duration = Duration::from_secs(60);
 /// than this: claiming it and giving it back writes to the database.
 pub const MIN_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A stale claim that somebody has locked is looked at no sooner than this.
+/// A stale claim whose row is locked is looked at no sooner than this.
 pub const LOCKED_RECHECK: Duration = Duration::from_millis(500);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
@@ -128,8 +128,8 @@ pub fn error_backoff(n: u32) -> Duration {
     Duration::from_millis(100 << n.min(7))
 }
 
-/// Whether a code is CometChat's own. A refusal that concerns everybody comes with one as a rule;
-/// without it, it may be a firewall's answer about one user.
+/// Whether a code is CometChat's own. A refusal that concerns all users has one as a rule; one without
+/// may be a firewall's answer about one user.
 pub fn is_of_cometchat(code: &str) -> bool {
     code.contains("ERR_")
 }
@@ -148,6 +148,7 @@ pub fn probe_delay(n: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cometchat::Error;
 
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
@@ -155,6 +156,59 @@ mod tests {
         assert_eq!(longest, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         assert_eq!(delay(5, 0.0), Duration::from_millis(100));
         assert_eq!(delay(u32::MAX, 1.0), CAP);
+    }
+
+    /// What CometChat answers, and what is done about the user: the error guide's classes, in one table.
+    #[test]
+    fn decisions() {
+        use RetryDecision::{Fail, Interrupted, OpenCircuit, Outage, Retry, Throttled};
+        let api = |status, code: Option<&str>| Error::Api {
+            status,
+            code: code.map(str::to_owned),
+            message: None,
+            details: vec![],
+            retry_after: None,
+        };
+        for (error, decision) in [
+            (api(400, Some("ERR_BAD_REQUEST")), Fail),
+            (api(404, Some("ERR_ROLE_NOT_FOUND")), Fail),
+            (api(404, Some("ERR_UID_NOT_FOUND")), Retry), // gone since it was read
+            (api(500, Some("ERR_EXCEPTION")), Retry),
+            (api(503, None), Retry),
+            (Error::Timeout, Retry),
+            (Error::Network { what: "connection refused" }, Outage),
+            (api(401, Some("AUTH_ERR_APIKEY_NOT_FOUND")), OpenCircuit),
+            (api(402, None), OpenCircuit),
+            (Error::NotCometChat { status: 404, what: "HTML" }, OpenCircuit),
+            (Error::NotCometChat { status: 302, what: "a redirect" }, OpenCircuit),
+            (Error::TooLarge { limit: 1 }, OpenCircuit),
+            (api(429, None), Throttled(None)),
+            (Error::Refused, Throttled(None)),
+            (Error::Interrupted, Interrupted),
+            (Error::InvalidRequest { what: "uid" }, Fail),
+        ] {
+            let text = error.to_string();
+            assert_eq!(decide(&SyncError::Remote(error)), decision, "{text}");
+        }
+        assert_eq!(decide(&SyncError::NotCreated(api(402, None))), RetryDecision::PlanFull);
+        assert_eq!(decide(&SyncError::Deactivated), Fail);
+        assert_eq!(decide(&SyncError::Unreadable("too long".to_owned())), Fail);
+    }
+
+    #[test]
+    fn what_was_lost_is_in_flight_for_twice_as_long_as_it_was_waited_for() {
+        let seconds = Duration::from_secs;
+        assert_eq!(unsettled_for(Effect::None, seconds(5)), None);
+        assert_eq!(unsettled_for(Effect::Unknown, seconds(5)), Some(Duration::ZERO));
+        assert_eq!(unsettled_for(Effect::UnderWay, seconds(5)), Some(seconds(10)));
+        assert_eq!(in_flight_for(Duration::from_millis(1)), seconds(2));
+    }
+
+    #[test]
+    fn throttled_users_are_looked_at_within_a_minute() {
+        let wait = |ms| throttled_delay(Some(Duration::from_millis(ms))).as_millis();
+        assert_eq!((wait(0), wait(2_000), wait(86_400_000)), (100, 2_000, 60_000));
+        assert_eq!(first_delay(None), 1_000);
     }
 
     #[test]

@@ -125,11 +125,10 @@ pub fn wanted(row: &UserRow, given: CallArguments<'_>) -> DesiredProfile {
 
     let overrides = known.and_then(|k| k.overrides.as_ref());
     let mut fields = overrides.map(Fields::from_overrides).unwrap_or_default();
-    fields.avatar = fields
-        .avatar
-        .as_deref()
-        .and_then(limits::valid_avatar)
-        .or_else(|| row.auth.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url)));
+    fields.avatar =
+        fields.avatar.as_deref().and_then(limits::valid_avatar).or_else(|| {
+            row.auth.avatars.iter().flatten().find_map(|url| limits::valid_avatar(url))
+        });
     let mut metadata =
         overrides.and_then(|o| o.get("metadata")?.as_object().cloned()).unwrap_or_default();
     if let Some(address) = address.clone() {

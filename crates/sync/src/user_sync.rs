@@ -1,5 +1,5 @@
 //! Makes CometChat agree with what is wanted of one user. Knows the API, not Postgres: a backend
-//! runs it for a caller who waits, a thread of the worker for everybody else.
+//! runs it for a caller who waits, a thread of the worker for all other users.
 //!
 //! Keyed on CometChat's codes and safe to repeat at any point: whatever was interrupted is mended
 //! by going again.
@@ -34,23 +34,49 @@ impl From<Error> for SyncError {
 pub struct UserSync<'a> {
     pub client: &'a Client,
     pub profile: &'a Profile,
-    /// The token of a mapping that somebody inserted by hand: kept if CometChat knows it.
+    /// The token of a mapping that was inserted by hand: kept if CometChat knows it.
     pub imported_token: Option<String>,
-    /// May bring back somebody whom others deactivated.
+    /// May reactivate a user whom others deactivated.
     pub may_reactivate: bool,
-    /// A token is wanted now, and outranks the profile: somebody is logging in.
+    /// A token is wanted now, and outranks the profile: the user is logging in.
     pub for_login: bool,
     pub remote: RemoteState,
     /// How far `remote` may be relied on.
     pub certainty: Certainty,
     /// The update that could not be sent, where that was not the end.
     pub update_error: Option<Error>,
+    /// A deactivation of ours may be under way, for an account that is not there.
+    deactivation_in_flight: bool,
 }
 
 /// CometChat says that there is no such (active) user.
 struct Missing;
 
-impl UserSync<'_> {
+impl<'a> UserSync<'a> {
+    /// The worker's: nobody waits, and nothing is undone that others did. `was_known`: something is
+    /// stored about the user's existence there.
+    pub fn new(
+        client: &'a Client,
+        profile: &'a Profile,
+        remote: RemoteState,
+        certainty: Certainty,
+        was_known: bool,
+    ) -> Self {
+        // An attempt to deactivate forgets the profile, and is not over.
+        let in_flight = matches!(certainty, Certainty::InFlight(_));
+        UserSync {
+            client,
+            profile,
+            imported_token: None,
+            may_reactivate: false,
+            for_login: false,
+            deactivation_in_flight: in_flight && was_known && remote.sent.is_none(),
+            remote,
+            certainty,
+            update_error: None,
+        }
+    }
+
     /// The user exists there with the wanted profile, and has a token if one is wanted.
     pub fn run(&mut self) -> Result<(), SyncError> {
         if self.reactivate_ours()? {
@@ -74,7 +100,7 @@ impl UserSync<'_> {
             self.remote.sent = None;
             self.remote.token = None;
         }
-        // Whoever has a token is most likely there.
+        // A user who has a token is most likely there.
         let likely_there = self.imported_token.is_some() || self.remote.token.is_some();
         match self.create_or_adopt(likely_there, false) {
             Err(SyncError::Remote(e) | SyncError::Token(e))
@@ -89,8 +115,8 @@ impl UserSync<'_> {
         }
     }
 
-    /// Whether what is known of somebody is to be read again, and their token tried: an answer was lost,
-    /// and with it what became of profile or token. Somebody who is logging in does not wait for that.
+    /// Whether the user is to be read again, and the stored token tried: an answer was lost, and with it
+    /// what became of profile or token. A user who is logging in does not wait for that.
     fn asks_again(&self) -> bool {
         !self.for_login && self.certainty.answer_was_lost() && self.remote.sent.is_some()
     }
@@ -136,8 +162,8 @@ impl UserSync<'_> {
             }
             Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(Err(Missing)),
             Err(e) if e.kind() == ErrorKind::Interrupted => Err(e.into()),
-            // Somebody who is logging in is not kept out because an update could not be sent, nor
-            // because CometChat refuses what their profile says.
+            // A user who is logging in is not kept out because an update could not be sent, nor
+            // because CometChat refuses what the profile says.
             Err(e)
                 if self.for_login
                     && (self.remote.token.is_some() || e.kind() == ErrorKind::BadUser) =>
@@ -190,6 +216,8 @@ impl UserSync<'_> {
                 self.remote.token = created.auth_token;
                 self.remote.sent = Some(self.profile.as_sent());
                 self.remote.revoke_pending = false; // a new user has no older tokens
+                                                    // A deactivation that is under way would come after this.
+                self.remote.deactivated |= self.deactivation_in_flight;
                 return Ok(());
             }
             Err(e) if e.kind() == ErrorKind::UidExists => {}

@@ -93,7 +93,8 @@ fn wiped(statement: &str) -> (BTreeSet<&str>, BTreeSet<&str>) {
 fn the_trigger_and_the_worker_wipe_the_same_of_a_deleted_user() {
     let query = statement(include_str!("../../../src/store/sql/wipe.sql"));
     let script = statement(include_str!("../../../sql/auth_trigger.sql"));
-    let (_, function) = script.split_once("FUNCTION cometchat.on_auth_user_after_delete()").expect("it");
+    let (_, function) =
+        script.split_once("FUNCTION cometchat.on_auth_user_after_delete()").expect("it");
     let (set, counted) = wiped(&query);
 
     assert_eq!(set.len(), 6, "{set:?}");

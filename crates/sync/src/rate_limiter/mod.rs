@@ -10,13 +10,13 @@
 //! A 429 silences everybody for a while, see [`Throttled`].
 
 mod clock; // when a window ends, by our clock
-mod sent; // requests of the last minute
+mod recent; // requests of the last minute
 mod silence; // after a 429
 mod window; // what is left of the announced window
 
 use clock::Clock;
 use cometchat::{Limits, RateClass};
-use sent::Sent;
+use recent::Recent;
 use silence::Silence;
 pub use silence::{RefusedBy, Throttled};
 use window::Window;
@@ -70,7 +70,7 @@ pub struct Limiter {
     /// The latest moment seen.
     latest: u64,
     /// Requests of all classes.
-    sent: Sent,
+    recent: Recent,
     core: Window,
     standard: Window,
     import: Window,
@@ -90,7 +90,7 @@ impl Limiter {
             silence: Silence::NONE,
             clock: Clock::UNKNOWN,
             latest: 0,
-            sent: Sent::NONE,
+            recent: Recent::NONE,
             core,
             standard,
             import,
@@ -104,23 +104,23 @@ impl Limiter {
     pub fn take(
         &mut self,
         class: RateClass,
-        asker: Priority,
+        priority: Priority,
         cap: Cap,
         now: u64,
     ) -> Result<(), u64> {
         self.follow_clock(now);
         self.silence.check(now)?;
         if let Cap::Hard(cap) = cap {
-            self.sent.fewer_than(cap, now)?;
+            self.recent.fewer_than(cap, now)?;
         }
         let window = self.window(class);
         match cap {
             Cap::Unlimited | Cap::Hard(_) => {}
-            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now)?,
-            Cap::Follow => window.following(asker, now)?,
+            Cap::Follow if !window.announced => window.recent.fewer_than(window.limit, now)?,
+            Cap::Follow => window.take_announced(priority, now)?,
         }
         window.sending(now);
-        self.sent.count(now);
+        self.recent.count(now);
         self.silence.sending(now);
         Ok(())
     }
@@ -131,15 +131,15 @@ impl Limiter {
         let window = &mut self.core;
         let may = self.silence.check(now).and_then(|()| match cap {
             Cap::Unlimited => Ok(()),
-            Cap::Hard(cap) => self.sent.fewer_than(cap, now),
-            Cap::Follow if !window.announced => window.sent.fewer_than(window.limit, now),
+            Cap::Hard(cap) => self.recent.fewer_than(cap, now),
+            Cap::Follow if !window.announced => window.recent.fewer_than(window.limit, now),
             Cap::Follow => window.earliest(now),
         });
         may.err().unwrap_or(now)
     }
 
     /// Hears of a request that ended, however it did.
-    pub fn heard(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
+    pub fn on_response(&mut self, class: RateClass, limits: Option<Limits>, now: u64) {
         self.follow_clock(now);
         let Limiter { clock, core, standard, import, .. } = self;
         if let Some(date) = limits.and_then(|limits| limits.date_unix) {
@@ -150,12 +150,12 @@ impl Limiter {
             RateClass::Standard => standard,
             RateClass::Import => import,
         };
-        window.heard(limits, clock, now);
+        window.on_response(limits, clock, now);
     }
 
     /// A request was refused: nothing is sent for a while, of as many milliseconds as were asked for,
     /// within reason.
-    pub fn refused(&mut self, asked: Option<u64>, by: RefusedBy, now: u64) {
+    pub fn block_for(&mut self, asked: Option<u64>, by: RefusedBy, now: u64) {
         self.follow_clock(now);
         self.silence.begin(asked, by, now);
     }
@@ -196,10 +196,10 @@ impl Limiter {
         self.latest = now;
         self.silence.set_back(back);
         self.clock.set_back(back);
-        self.sent = Sent::NONE;
+        self.recent = Recent::NONE;
         for window in [&mut self.core, &mut self.standard, &mut self.import] {
             window.ends = window.ends.saturating_sub(back);
-            window.sent = Sent::NONE;
+            window.recent = Recent::NONE;
         }
     }
 

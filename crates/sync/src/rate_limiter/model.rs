@@ -147,7 +147,7 @@ fn run(world: &World, minutes: u64) -> Seen {
             Event::Answer(client, answer) => {
                 under_way[client] -= 1;
                 let limits = answer.map(|(left, end, date)| announced(world, left, end, date));
-                limiters[client].heard(RateClass::Core, limits, now);
+                limiters[client].on_response(RateClass::Core, limits, now);
                 if limits.is_some() {
                     limiters[client].went_through();
                 }
@@ -156,8 +156,8 @@ fn run(world: &World, minutes: u64) -> Seen {
             Event::Rejected(client, left, end, date, wait) => {
                 under_way[client] -= 1;
                 let limits = Some(announced(world, left, end, date));
-                limiters[client].heard(RateClass::Core, limits, now);
-                limiters[client].refused(Some(wait * 1000), RefusedBy::CometChat, now);
+                limiters[client].on_response(RateClass::Core, limits, now);
+                limiters[client].block_for(Some(wait * 1000), RefusedBy::CometChat, now);
                 events.push(Reverse((now, Event::Wants(client))));
             }
         }

@@ -5,8 +5,8 @@ mod tests {
 
     const NOW: u64 = 1_000_000_000;
 
-    fn take(limiter: &mut Limiter, asker: Priority, now: u64) -> bool {
-        limiter.take(RateClass::Core, asker, Cap::Follow, now).is_ok()
+    fn take(limiter: &mut Limiter, priority: Priority, now: u64) -> bool {
+        limiter.take(RateClass::Core, priority, Cap::Follow, now).is_ok()
     }
 
     fn ten_under_way() -> Limiter {
@@ -22,7 +22,7 @@ mod tests {
             reset_unix: Some(reset),
             date_unix: None,
         };
-        limiter.heard(RateClass::Core, Some(limits), now);
+        limiter.on_response(RateClass::Core, Some(limits), now);
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
         let more = (0..2000).filter(|_| take(&mut limiter, Priority::Interactive, NOW + 2_020));
         assert_eq!(more.count(), 990);
         for _ in 0..990 {
-            limiter.heard(RateClass::Core, None, NOW + 2_030);
+            limiter.on_response(RateClass::Core, None, NOW + 2_030);
         }
         // Whoever died without telling is forgotten with the window after.
         assert!(take(&mut limiter, Priority::Worker, NOW + 4_000));
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn retry_after_stops_everybody() {
         let mut limiter = Limiter::new();
-        limiter.refused(Some(15_000), RefusedBy::CometChat, NOW);
+        limiter.block_for(Some(15_000), RefusedBy::CometChat, NOW);
         assert!(!take(&mut limiter, Priority::Interactive, NOW + 14_999));
         assert!(take(&mut limiter, Priority::Worker, NOW + 15_000));
     }
@@ -146,7 +146,7 @@ mod tests {
         assert!(!take(&mut limiter, Priority::Worker, NOW - 30_000), "read the clock a while ago");
         assert_eq!((0..2000).filter(|_| take(&mut limiter, Priority::Worker, BACK)).count(), 500);
         // What was asked for, or announced, is waited for, and no longer.
-        limiter.refused(Some(15_000), RefusedBy::CometChat, NOW);
+        limiter.block_for(Some(15_000), RefusedBy::CometChat, NOW);
         assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 15_000);
         announce(&mut limiter, 0, NOW / 1000 + 60, NOW);
         assert_eq!(limiter.earliest(Cap::Follow, BACK), BACK + 60_000);

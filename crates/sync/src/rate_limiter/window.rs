@@ -1,7 +1,7 @@
 //! One class of operations: what is left of the window that CometChat announces.
 
 use super::clock::Clock;
-use super::sent::Sent;
+use super::recent::Recent;
 use super::{Priority, FIRST_LIMIT, LOOK_AGAIN_MS, RESERVE_PERCENT};
 use cometchat::Limits;
 
@@ -27,70 +27,82 @@ const FIRST_PART: u64 = 24;
 /// When some of what is under way will have landed.
 const SOON_MS: u64 = 20;
 
+/// Which window an answer is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// The one before.
+    Older,
+    Same,
+    /// Another one; `follows`: it has followed the one that is known.
+    Newer {
+        follows: bool,
+    },
+}
+
 pub(super) struct Window {
     pub announced: bool,
     pub limit: u32,
     /// The least that an answer of this window said is left. Answers overtake each other: what is
     /// left for sure is this, less all that is under way.
-    lowest: i64,
+    remaining: i64,
     /// When the window ends, by our clock.
     pub ends: u64,
     /// The announced end by CometChat's, to tell older answers from newer ones.
     announced_end: u64,
-    /// A request is under way that looks whether the window is over.
-    looking: bool,
+    /// A request is under way that probes whether the window is over.
+    probing: bool,
     /// Looks at this window.
-    looks: u32,
+    probes: u32,
     /// Under way, taken in this window.
     in_flight: u32,
     /// Under way, taken in the window before: CometChat may count them in either.
-    before: u32,
+    in_flight_previous: u32,
     /// Taken in this window, and those before that it may have counted.
     taken: u32,
     /// Until then three quarters of it are left to others.
-    quarter_until: u64,
+    throttled_until: u64,
     /// When CometChat last said what is left.
-    heard_at: u64,
+    last_response: u64,
     /// How many times more CometChat counted than we sent, in this window and the one before: 1 where
     /// nobody else uses the limit.
     shares: u32,
     shares_before: u32,
-    pub sent: Sent,
+    pub recent: Recent,
 }
 
 impl Window {
     pub const NEW: Window = Window {
         announced: false,
         limit: FIRST_LIMIT,
-        lowest: 0,
+        remaining: 0,
         ends: 0,
         announced_end: 0,
-        looking: false,
-        looks: 0,
+        probing: false,
+        probes: 0,
         in_flight: 0,
-        before: 0,
+        in_flight_previous: 0,
         taken: 0,
-        quarter_until: 0,
-        heard_at: 0,
+        throttled_until: 0,
+        last_response: 0,
         shares: 1,
         shares_before: 1,
-        sent: Sent::NONE,
+        recent: Recent::NONE,
     };
 
     /// Whether a request may go, by what the answers said is left; else, when to ask again.
-    pub fn following(&mut self, asker: Priority, now: u64) -> Result<(), u64> {
+    pub fn take_announced(&mut self, priority: Priority, now: u64) -> Result<(), u64> {
         if now >= self.ends {
             // The window should be over: one request goes ahead to see. Each look costs one of the
             // few that are left, so they come ever more rarely.
-            self.ends = now + (LOOK_AGAIN_MS << (2 * self.looks.min(3)));
-            self.looks += 1;
-            self.looking = true;
-            self.lowest = 0;
+            self.ends = now + (LOOK_AGAIN_MS << (2 * self.probes.min(3)));
+            self.probes += 1;
+            self.probing = true;
+            self.remaining = 0;
             return Ok(());
         }
-        self.has_room(asker, now)?;
-        let is_stale = now.saturating_sub(self.heard_at) > FRESH_MS;
-        if asker == Priority::Worker && self.is_shared() && is_stale && self.in_flight > 0 {
+        self.has_room(priority, now)?;
+        let is_stale = now.saturating_sub(self.last_response) > FRESH_MS;
+        if priority == Priority::Worker && self.is_shared() && is_stale && self.in_flight > 0 {
             return Err(now + SOON_MS);
         }
         Ok(())
@@ -98,7 +110,7 @@ impl Window {
 
     /// A request is sent.
     pub fn sending(&mut self, now: u64) {
-        self.sent.count(now);
+        self.recent.count(now);
         self.in_flight += 1;
         self.taken = self.taken.saturating_add(1);
     }
@@ -112,56 +124,80 @@ impl Window {
     }
 
     /// Whether enough is left of this window; else, when to ask again.
-    fn has_room(&self, asker: Priority, now: u64) -> Result<(), u64> {
-        let under_way = i64::from(self.in_flight) + i64::from(self.before);
-        let left = self.lowest - self.reserve(asker);
+    fn has_room(&self, priority: Priority, now: u64) -> Result<(), u64> {
+        let under_way = i64::from(self.in_flight) + i64::from(self.in_flight_previous);
+        let left = self.remaining - self.reserve(priority);
         if left <= under_way {
             return Err(self.ends);
         }
-        let shares = if asker == Priority::Worker { self.shares() } else { 1 };
+        let shares = if priority == Priority::Worker { self.shares() } else { 1 };
         if left <= under_way * i64::from(shares) {
             return Err(self.ends.min(now + SOON_MS)); // others have some under way too
         }
-        let is_worker = asker == Priority::Worker;
-        if is_worker && now < self.quarter_until && self.taken >= self.limit / 4 {
-            return Err(self.quarter_until);
+        let is_worker = priority == Priority::Worker;
+        if is_worker && now < self.throttled_until && self.taken >= self.limit / 4 {
+            return Err(self.throttled_until);
         }
         Ok(())
     }
 
     /// Hears of a request that ended, however it did.
-    pub fn heard(&mut self, limits: Option<Limits>, clock: &mut Clock, now: u64) {
+    pub fn on_response(&mut self, limits: Option<Limits>, clock: &mut Clock, now: u64) {
         let announced = limits.and_then(|l| Some((l.limit?, l.remaining?, l.reset_unix)));
         let Some((limit, left, reset)) = announced else {
-            self.has_landed(false);
-            self.lowest -= 1; // CometChat may have counted it
+            self.on_complete(false);
+            self.remaining -= 1; // CometChat may have counted it
             return;
         };
         let end = clock.announced(reset.unwrap_or(0), now);
-        let of_before =
-            self.announced && end.saturating_add(ROUNDING_MS) < self.announced_end && end != 0;
-        self.has_landed(of_before);
-        if of_before {
-            return; // an answer from the window before
+        let window = self.classify(end);
+        self.on_complete(window == Announced::Older);
+        if window != Announced::Older {
+            self.apply(window, limit, left, end, clock, now);
         }
+    }
+
+    /// Which window an answer is about.
+    fn classify(&self, end: u64) -> Announced {
+        if !self.announced {
+            return Announced::Newer { follows: false };
+        }
+        if end != 0 && end.saturating_add(ROUNDING_MS) < self.announced_end {
+            return Announced::Older;
+        }
+        let is_another = end > self.announced_end.saturating_add(ROUNDING_MS);
+        let is_probed = self.probing && (end > self.announced_end || end == 0);
+        match is_another || is_probed {
+            true => Announced::Newer { follows: is_another || end == 0 },
+            false => Announced::Same,
+        }
+    }
+
+    /// Takes over what an answer says of this window, or of the next.
+    fn apply(
+        &mut self,
+        window: Announced,
+        limit: u64,
+        left: u64,
+        end: u64,
+        clock: &mut Clock,
+        now: u64,
+    ) {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let left = i64::try_from(left).unwrap_or(i64::MAX);
-        let is_another = end > self.announced_end.saturating_add(ROUNDING_MS);
-        let is_new = !self.announced
-            || is_another
-            || (self.looking && (end > self.announced_end || end == 0));
-        if self.announced && (is_another || (is_new && end == 0)) {
-            // Whoever has died without telling is forgotten with the window after.
-            self.before = std::mem::take(&mut self.in_flight);
+        let is_new = window != Announced::Same;
+        if window == (Announced::Newer { follows: true }) {
+            // A process that died without telling is forgotten with the window after.
+            self.in_flight_previous = std::mem::take(&mut self.in_flight);
         }
-        if self.announced && !is_new && self.looking && end != 0 {
+        if !is_new && self.probing && end != 0 {
             clock.not_over(end, now);
         }
         self.limit = limit;
-        self.lowest = if is_new { left } else { self.lowest.min(left) };
-        self.heard_at = now;
+        self.remaining = if is_new { left } else { self.remaining.min(left) };
+        self.last_response = now;
         if is_new && self.announced {
-            self.taken = self.before.saturating_add(self.in_flight).saturating_add(1);
+            self.taken = self.in_flight_previous.saturating_add(self.in_flight).saturating_add(1);
             self.shares_before = std::mem::replace(&mut self.shares, 1);
         }
         let used = u32::try_from(i64::from(limit) - left).unwrap_or(0);
@@ -170,18 +206,18 @@ impl Window {
             self.announced = true;
             self.announced_end = end;
             self.ends = clock.ours(end, now);
-            if std::mem::take(&mut self.looking) {
-                self.quarter_until = now + (self.ends - now) / FIRST_PART;
+            if std::mem::take(&mut self.probing) {
+                self.throttled_until = now + (self.ends - now) / FIRST_PART;
             }
-            self.looks = 0;
+            self.probes = 0;
         }
     }
 
     /// A request is not under way any more: one of the window before, or most likely of this one.
-    fn has_landed(&mut self, of_before: bool) {
+    fn on_complete(&mut self, of_before: bool) {
         let (its, other) = match of_before {
-            true => (&mut self.before, &mut self.in_flight),
-            false => (&mut self.in_flight, &mut self.before),
+            true => (&mut self.in_flight_previous, &mut self.in_flight),
+            false => (&mut self.in_flight, &mut self.in_flight_previous),
         };
         match its.checked_sub(1) {
             Some(rest) => *its = rest,
@@ -189,9 +225,9 @@ impl Window {
         }
     }
 
-    /// What this asker leaves.
-    fn reserve(&self, asker: Priority) -> i64 {
-        if asker == Priority::Interactive {
+    /// What this priority leaves.
+    fn reserve(&self, priority: Priority) -> i64 {
+        if priority == Priority::Interactive {
             return 0;
         }
         let to_look = (self.limit / 100 * RESERVE_PERCENT).max(2);

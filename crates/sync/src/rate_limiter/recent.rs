@@ -2,14 +2,14 @@
 
 const BUCKETS: usize = 60;
 
-pub(super) struct Sent {
+pub(super) struct Recent {
     buckets: [u32; BUCKETS],
     /// The second of the newest bucket.
     second: u64,
 }
 
-impl Sent {
-    pub const NONE: Sent = Sent { buckets: [0; BUCKETS], second: 0 };
+impl Recent {
+    pub const NONE: Recent = Recent { buckets: [0; BUCKETS], second: 0 };
 
     /// Whether there were fewer than `limit` in the last minute; else, when there will be.
     pub fn fewer_than(&mut self, limit: u32, now: u64) -> Result<(), u64> {
