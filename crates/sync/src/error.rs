@@ -23,7 +23,7 @@ pub enum CallError {
     /// Neither that user nor trusted, or no session.
     #[error("{}", ErrorCode::Unauthorized.phrase())]
     Unauthorized,
-    /// Nobody, or nobody that exists, was named.
+    /// No user was named, or one that does not exist.
     #[error("{}: {}", ErrorCode::InvalidInput.phrase(), .0)]
     InvalidInput(&'static str),
     /// CometChat does not know the user.
@@ -189,7 +189,7 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    /// `None` for a failure that does not concern everybody.
+    /// `None` for a failure that does not concern all users.
     pub fn from_error(error: &SyncError) -> Option<PauseReason> {
         let (SyncError::Remote(error) | SyncError::Token(error)) = error else { return None };
         match error.kind() {

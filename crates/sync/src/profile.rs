@@ -17,8 +17,8 @@ use fields::Fields;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     pub name: Option<String>,
-    /// What a nameless user is created as. SentFingerprint to somebody who exists only instead of an address,
-    /// which an older version, or somebody else, made their name.
+    /// What a nameless user is created as. A user who exists gets it only in the place of an address that
+    /// is shown as the name there.
     pub fallback_name: String,
     /// What must not be shown as a name.
     pub own: Own,
@@ -165,7 +165,7 @@ impl Profile {
     }
 
     /// Whether CometChat's user is to be read before an update is sent: metadata is written whole,
-    /// and who has no name may have one there that has to go.
+    /// and a user without a name may have one there that has to go.
     pub fn reads_first(&self, sent: &SentFingerprint) -> bool {
         self.name.is_none() || sent.metadata != self.as_sent().metadata
     }
@@ -184,7 +184,7 @@ impl Profile {
             None => UserPatch::default(),
         };
         patch.name = self.name.clone().filter(|_| self.name != there.name).or_else(|| {
-            // The fallback takes nobody's name, but an address that others see is none.
+            // The fallback replaces no name, but an address that others see is none.
             let shown =
                 self.name.is_none() && there.name.as_ref().is_some_and(|n| self.own.is_shown_by(n));
             shown.then(|| self.fallback_name.clone())

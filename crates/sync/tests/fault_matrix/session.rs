@@ -103,7 +103,7 @@ pub fn refresh(store: &mut Store, client: &Client) -> Answer {
 /// `cometchat_revoke_tokens`.
 pub fn revoke(store: &mut Store, client: &Client) -> Answer {
     let row = store.row();
-    if row.status == UserStatus::Deleted {
+    if row.auth.status == UserStatus::Deleted {
         return Answer::failed(CallError::InvalidInput("unknown user"), false);
     }
     if is_ending(&row) {
@@ -119,7 +119,7 @@ pub fn revoke(store: &mut Store, client: &Client) -> Answer {
 }
 
 fn check_user(row: &UserRow) -> Result<(), Answer> {
-    match row.status {
+    match row.auth.status {
         UserStatus::Active => Ok(()),
         UserStatus::Deleted => Err(Answer::failed(CallError::InvalidInput("unknown user"), false)),
         _ => Err(Answer::failed(CallError::UserDeactivated, false)),

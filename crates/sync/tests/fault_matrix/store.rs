@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cometchat::Effect;
 use sync::job::{Job, JobResult, OnDelete, Outcome};
-use sync::model::{Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
+use sync::model::{AuthUser, Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
 use sync::policy;
 use sync::profile::{self, CallArguments};
 use uuid::Uuid;
@@ -89,15 +89,17 @@ impl Store {
         UserRow {
             uid: mapped.or(last).unwrap_or_else(|| id.clone()),
             user_id: id,
-            status: self.status,
-            names: vec![Some(self.name.clone())],
-            own_names: 1,
+            auth: AuthUser {
+                status: self.status,
+                names: vec![Some(self.name.clone())],
+                own_names: 1,
+                ..AuthUser::default()
+            },
             mapping: self
                 .mapping
                 .as_ref()
                 .map(|(_, token)| Mapping { token: token.clone(), void: false }),
             known: self.state.as_ref().map(|s| self.sync_state(s)),
-            ..UserRow::default()
         }
     }
 
@@ -157,7 +159,7 @@ impl Store {
             app_id: APP.to_owned(),
             revision: row.wanted_revision().unwrap_or(0),
             attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
-            status: row.status,
+            status: row.auth.status,
             skip: false,
             on_delete: self.on_delete,
             wanted: profile::wanted(&row, CallArguments::default()),

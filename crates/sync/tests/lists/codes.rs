@@ -107,15 +107,19 @@ fn words_of_the_example() {
 /// `health()` has hints of its own for some, and sends to the README for the others.
 #[test]
 fn hints_of_health() {
-    let text = document::read("sql/health.sql");
-    let quoted = text.split('\'').skip(1).step_by(2);
+    let files: Vec<(String, String)> =
+        document::sql().into_iter().filter(|(file, _)| file.contains("health")).collect();
     let like_a_code =
         |word: &&str| word.len() > 4 && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     let known = all();
-    for word in quoted.filter(like_a_code).filter(|word| *word != "MODULE_PATHNAME") {
-        assert!(known.iter().any(|code| code == word), "sql/health.sql: {word} is no code");
+    for (file, text) in &files {
+        let quoted = text.split('\'').skip(1).step_by(2);
+        for word in quoted.filter(like_a_code).filter(|word| *word != "MODULE_PATHNAME") {
+            assert!(known.iter().any(|code| code == word), "{file}: {word} is no code");
+        }
     }
-    assert!(text.contains("ELSE 'See the README, \"Errors\".'"), "no hint for the other codes");
+    let to_the_readme = "ELSE 'See the README, \"Errors\".'";
+    assert!(files.iter().any(|(_, text)| text.contains(to_the_readme)), "no hint for other codes");
     assert!(document::read("README.md").contains("\n## Errors\n"));
 }
 

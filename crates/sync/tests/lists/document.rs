@@ -24,6 +24,25 @@ pub fn exists(file: &str) -> bool {
     path(file).exists()
 }
 
+/// The SQL files, in all folders of sql/, with their texts.
+pub fn sql() -> Vec<(String, String)> {
+    let mut folders = vec![path("sql")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in
+            std::fs::read_dir(&folder).expect("sql/").map(|entry| entry.expect("sql/").path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|end| end == "sql") {
+                let text = std::fs::read_to_string(&entry).expect("a file of sql/");
+                files.push((entry.display().to_string(), text));
+            }
+        }
+    }
+    files
+}
+
 /// Panics unless the file is this text. With `BLESS=1` it becomes it.
 #[track_caller]
 pub fn is_generated(file: &str, wanted: &str) {
