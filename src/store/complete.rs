@@ -8,11 +8,12 @@ use sync::policy;
 use uuid::Uuid;
 
 use super::auth_users::{self, AuthUsers};
-use super::next_attempt::{Doubt, NextAttempt};
 use super::save::as_ms;
 use super::statement::Statement;
+use crate::config;
 use crate::pg::rights::Lock;
 use crate::pg::spi::{self, Arg, Value};
+use sync::next_attempt::{Doubt, NextAttempt};
 
 static COMPLETE: Statement = Statement::on_mapping(Lock::Write, include_str!("sql/complete.sql"));
 static COMPLETE_UNLOCKED: Statement =
@@ -78,8 +79,10 @@ fn write_results(
         spi::array(results.iter().map(|result| f(result)))
     }
     let all = results;
-    let next: Vec<NextAttempt> = all.iter().map(|r| NextAttempt::after(r, random())).collect();
-    let doubts: Vec<Doubt> = all.iter().map(|result| Doubt::after(result)).collect();
+    let (attempts, timeout) = (config::max_attempts(), config::request_timeout());
+    let next: Vec<NextAttempt> =
+        all.iter().map(|result| NextAttempt::after(result, random(), attempts)).collect();
+    let doubts: Vec<Doubt> = all.iter().map(|result| Doubt::after(result, timeout)).collect();
     let inputs = [
         ("claim", claim.into()),
         ("user_id", column(all, |r| r.job.user)),

@@ -14,7 +14,6 @@ pub mod control; // the operator's switch, and notes for health()
 mod forget; // tokens that were flushed, users that CometChat does not know
 mod load; // everything about users
 mod name_fields; // which values of the metadata may be a name
-mod next_attempt; // what an outcome means for the next attempt
 pub mod queue; // look at the queue, give users back, make them due
 mod save; // the write at the end of a call
 pub mod statement; // a query that is planned once

@@ -13,6 +13,7 @@ pub mod circuit_breaker; // stops sending while no request can succeed, and prob
 pub mod error; // what keeps a call from succeeding, and its code
 pub mod job; // one claimed user's work for CometChat
 pub mod model; // what is known of one user
+pub mod next_attempt; // what an outcome means for the next attempt, and for what is stored
 pub mod pacing; // when a worker claims next, and what an outcome means for the others
 pub mod plan_quota; // creates wait while the plan has no room
 pub mod policy; // every wait, limit, backoff and classification

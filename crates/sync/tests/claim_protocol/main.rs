@@ -4,6 +4,8 @@
 //! `COMETCHAT_MODEL_EVENTS=n` allows n edits, faults and logins each, and not
 //! one: 44,000 states, three seconds; with two it is a matter of many minutes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test
+
 mod model;
 
 use model::{Protocol, World};

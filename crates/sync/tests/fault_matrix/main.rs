@@ -4,6 +4,8 @@
 //! There are some 100,000 cases. A run takes every 61st of those with a fault, so that neighbours which
 //! differ in little stand for each other; `COMETCHAT_MATRIX=full` takes all.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test
+
 mod life;
 mod remote;
 mod session;

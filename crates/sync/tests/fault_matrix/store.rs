@@ -11,10 +11,9 @@ use sync::policy;
 use sync::profile::{self, CallArguments};
 use uuid::Uuid;
 
-mod outcome;
 mod session;
 
-use outcome::{doubt_ms, NextAttempt};
+use sync::next_attempt::{Doubt, NextAttempt};
 
 pub const APP: &str = simulator::DEFAULT_APP;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -217,33 +216,34 @@ impl Store {
             self.state = None;
             return;
         }
-        let next = NextAttempt::from_result(done);
-        let doubt = doubt_ms(done);
+        let next = NextAttempt::after(done, 0.5, MAX_ATTEMPTS);
+        let doubt = Doubt::after(done, REQUEST_TIMEOUT);
         let failed = matches!(done.outcome, Outcome::Failed { .. });
         let about = remote.is_something() || failed && job.was_known;
         s.uid = Some(remote.uid.clone());
         s.app_id = about.then(|| APP.to_owned());
         s.sent = remote.sent.clone();
         (s.deactivated, s.revoke_pending) = (remote.deactivated, remote.revoke_pending);
-        s.next = if overtaken && (next.agreed || next.delay_ms.unwrap_or(0) <= 0) {
+        s.next = if overtaken && (next.synced || next.delay_ms.unwrap_or(0) <= 0) {
             Some(now)
         } else {
-            let again = (next.agreed && doubt == Some(-2)).then(|| s.until.finite()).flatten();
+            let again =
+                (next.synced && doubt == Doubt::CheckWhenOver).then(|| s.until.finite()).flatten();
             next.delay_ms.map(|ms| now + ms).into_iter().chain(again).min()
         };
         s.until = match doubt {
-            None => Until::Settled,
-            Some(ms) if ms < 0 => s.until,
-            Some(ms) => Until::from_latest([s.until.finite(), Some(now + ms), None]),
+            Doubt::Settled => Until::Settled,
+            Doubt::AsBefore | Doubt::CheckWhenOver => s.until,
+            Doubt::For(ms) => Until::from_latest([s.until.finite(), Some(now + ms), None]),
         };
-        if next.agreed {
+        if next.synced {
             s.synced = job.revision;
         }
         if !overtaken {
             s.attempts = next.attempts;
         }
         s.failed = next.failed && !overtaken;
-        if next.agreed || next.code.is_some() {
+        if next.synced || next.code.is_some() {
             s.code = next.code;
         }
         s.claim = None;

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use cometchat::Effect;
-use sync::job::{JobResult, Outcome};
-use sync::model::{Certainty, UserStatus};
-use sync::policy::{self, RetryDecision};
 
-use super::save::unsettled_ms;
-use crate::config;
+use crate::job::{JobResult, Outcome};
+use crate::model::{Certainty, UserStatus};
+use crate::policy::{self, RetryDecision};
 
 /// How far what is stored of CometChat may be relied on from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +22,13 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    pub fn after(result: &JobResult) -> Doubt {
+    /// `request_timeout`: of the settings, for requests that may be in flight still.
+    pub fn after(result: &JobResult, request_timeout: Duration) -> Doubt {
         let synced = matches!(result.outcome, Outcome::Synced | Outcome::Removed);
         match result.job.certainty {
             _ if result.job.remote.effect != Effect::None => {
-                unsettled_ms(result.job.remote.effect).map_or(Doubt::Settled, Doubt::For)
+                policy::unsettled_for(result.job.remote.effect, request_timeout)
+                    .map_or(Doubt::Settled, |time| Doubt::For(as_ms(time)))
             }
             Certainty::Settled => Doubt::Settled,
             // CometChat was not asked.
@@ -63,7 +63,8 @@ pub struct NextAttempt {
 
 impl NextAttempt {
     /// `random` is a number in `0..1`: users that failed together do not come again together.
-    pub fn after(result: &JobResult, random: f64) -> NextAttempt {
+    /// `max_attempts`: of the settings.
+    pub fn after(result: &JobResult, random: f64, max_attempts: i32) -> NextAttempt {
         match &result.outcome {
             Outcome::Synced | Outcome::Removed => NextAttempt {
                 synced: true,
@@ -77,10 +78,16 @@ impl NextAttempt {
                 message: None,
             },
             Outcome::Failed { decision, code, message, .. } => {
-                after_failure(result, decision, code, message.as_ref(), random)
+                let retry = Retry { random, max_attempts };
+                after_failure(result, decision, code, message.as_ref(), &retry)
             }
         }
     }
+}
+
+struct Retry {
+    random: f64,
+    max_attempts: i32,
 }
 
 fn after_failure(
@@ -88,7 +95,7 @@ fn after_failure(
     decision: &RetryDecision,
     code: &str,
     message: Option<&String>,
-    random: f64,
+    retry: &Retry,
 ) -> NextAttempt {
     let job = &result.job;
     let attempts = i32::try_from(job.attempts).unwrap_or(i32::MAX).min(i32::MAX - 1);
@@ -101,25 +108,30 @@ fn after_failure(
         message: message.cloned(),
     };
     let failed = NextAttempt { failed: true, delay_ms: None, ..again(0, attempts + 1) };
-    let after = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(1);
     match decision {
         RetryDecision::Fail => failed,
-        RetryDecision::Retry if attempts + 1 >= config::max_attempts() => failed,
-        RetryDecision::Retry => again(after(policy::delay(job.attempts + 1, random)), attempts + 1),
+        RetryDecision::Retry if attempts + 1 >= retry.max_attempts => failed,
+        RetryDecision::Retry => {
+            again(as_ms(policy::delay(job.attempts + 1, retry.random)), attempts + 1)
+        }
         RetryDecision::Throttled(wait) if !result.request_sent => NextAttempt {
             code: None,
             message: None,
-            ..again(after(policy::throttled_delay(*wait)), attempts)
+            ..again(as_ms(policy::throttled_delay(*wait)), attempts)
         },
         // No attempt of the user's. Not due at once: it may be another class's limit than the
         // one that the worker looks at before it claims.
-        RetryDecision::Throttled(wait) => again(after(policy::throttled_delay(*wait)), attempts),
-        RetryDecision::Defer(wait) => again(after(*wait), attempts),
-        RetryDecision::PlanFull => again(after(policy::NO_ROOM_DELAY), attempts),
+        RetryDecision::Throttled(wait) => again(as_ms(policy::throttled_delay(*wait)), attempts),
+        RetryDecision::Defer(wait) => again(as_ms(*wait), attempts),
+        RetryDecision::PlanFull => again(as_ms(policy::NO_ROOM_DELAY), attempts),
         // Due at once, when sending goes on.
         RetryDecision::Outage | RetryDecision::OpenCircuit => again(0, attempts),
         RetryDecision::Interrupted => {
             NextAttempt { code: None, message: None, ..again(0, attempts) }
         }
     }
+}
+
+fn as_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }
