@@ -12,8 +12,9 @@ use super::statement::Statement;
 use crate::pg::rights::Lock;
 use crate::pg::spi::{self, Row};
 use crate::shmem::void_tokens;
-use sync::model::{AuthUser, Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
-use sync::profile::StickyArgument;
+use sync::model::{
+    AuthUser, Certainty, Mapping, SentFingerprint, StickyArgument, SyncState, UserRow, UserStatus,
+};
 
 static OURS: Statement =
     Statement::on_mapping(Lock::Read, include_str!("sql/load.sql")).seeing_now();

@@ -5,7 +5,7 @@ use cometchat::{NewUser, User, UserPatch};
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::model::{SentFingerprint, SyncState, UserRow};
+use crate::model::{SentFingerprint, StickyArgument, SyncState, UserRow};
 
 pub mod fields; // the table of the fields that are sent as they are
 #[cfg(test)]
@@ -26,40 +26,6 @@ pub struct Profile {
     pub fields: Fields,
     /// Our part of the metadata; merged into what is there.
     pub metadata: Map<String, Value>,
-}
-
-/// An argument that wins until what it replaced changes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StickyArgument {
-    /// What the caller said.
-    pub value: Option<String>,
-    /// What `auth.users` said at that time.
-    pub basis: Option<String>,
-}
-
-impl StickyArgument {
-    /// The given value if there is one; else the remembered one while its basis stands. `before`:
-    /// what an older version would have taken for the basis.
-    fn settle(
-        given: Option<String>,
-        remembered: StickyArgument,
-        basis: Option<String>,
-        before: &Option<String>,
-    ) -> StickyArgument {
-        match given {
-            Some(value) => StickyArgument { value: Some(value), basis },
-            None if remembered.value.is_some()
-                && (remembered.basis == basis || remembered.basis == *before) =>
-            {
-                StickyArgument { value: remembered.value, basis }
-            }
-            None => StickyArgument::default(),
-        }
-    }
-
-    fn or_basis<'a>(&'a self, basis: &'a Option<String>) -> Option<&'a String> {
-        self.value.as_ref().or(basis.as_ref())
-    }
 }
 
 /// What the caller gave, where it counts.

@@ -5,7 +5,8 @@
 //! that lies in the past, or further ahead than a window is long, is of no use: then a whole window is
 //! waited for, and no longer.
 
-use super::WINDOW_MS;
+/// A window's length ("Rate limits", REST API).
+pub(super) const WINDOW_MS: u64 = 60_000;
 
 /// A `Date` is cut to the second, and its answer was on the way. If it is older than that, a clock was
 /// set, or the answer was slow: both are cautiously believed until the next one.

@@ -30,9 +30,6 @@ const RESERVE_PERCENT: u32 = 3;
 /// Between two looks at whether the window is over.
 const LOOK_AGAIN_MS: u64 = 100;
 
-/// A window's length ("Rate limits", REST API).
-const WINDOW_MS: u64 = 60_000;
-
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
