@@ -172,26 +172,7 @@ impl Pacing {
         let (mut counter, mut event) = (None, None);
         match *decision {
             RetryDecision::OpenCircuit | RetryDecision::Outage => {
-                match self.attribution.refused(user, sent) {
-                    Scope::Undecided => {
-                        let sure = policy::is_of_cometchat(code) || self.attribution.open() > 1;
-                        event = self.trip(reason, *pause, now, sure);
-                        let until = self.breaker.open_until().unwrap_or(now);
-                        let probe = until.saturating_duration_since(now);
-                        // Somebody else goes first.
-                        let alone = self.attribution.delay(user);
-                        *decision =
-                            RetryDecision::Defer(if sure { probe } else { probe.max(alone) });
-                    }
-                    // The line may have broken: that is no attempt of this user's until it goes on so.
-                    Scope::OneUser(times) if *decision == RetryDecision::Outage && times < 3 => {
-                        *decision = RetryDecision::Defer(policy::delay(times, 1.0));
-                    }
-                    Scope::OneUser(_) => {
-                        *decision = RetryDecision::Retry;
-                        counter = Some(Counter::Retried);
-                    }
-                }
+                (counter, event) = self.refused(user, sent, now, decision, (code, reason, *pause));
             }
             RetryDecision::Retry => {
                 counter = Some(Counter::Retried);
@@ -218,6 +199,38 @@ impl Pacing {
             }
         }
         Effect { counter, event }
+    }
+
+    /// A refusal that may concern one user or all: says which, as far as is known.
+    fn refused(
+        &mut self,
+        user: Uuid,
+        sent: Instant,
+        now: Instant,
+        decision: &mut RetryDecision,
+        (code, reason, pause): (&str, &str, Option<PauseReason>),
+    ) -> (Option<Counter>, Option<Event>) {
+        let (mut counter, mut event) = (None, None);
+        match self.attribution.refused(user, sent) {
+            Scope::Undecided => {
+                let sure = policy::is_of_cometchat(code) || self.attribution.open() > 1;
+                event = self.trip(reason, pause, now, sure);
+                let until = self.breaker.open_until().unwrap_or(now);
+                let probe = until.saturating_duration_since(now);
+                // Somebody else goes first.
+                let alone = self.attribution.delay(user);
+                *decision = RetryDecision::Defer(if sure { probe } else { probe.max(alone) });
+            }
+            // The line may have broken: that is no attempt of this user's until it goes on so.
+            Scope::OneUser(times) if *decision == RetryDecision::Outage && times < 3 => {
+                *decision = RetryDecision::Defer(policy::delay(times, 1.0));
+            }
+            Scope::OneUser(_) => {
+                *decision = RetryDecision::Retry;
+                counter = Some(Counter::Retried);
+            }
+        }
+        (counter, event)
     }
 
     fn answered(&mut self, user: Uuid, sent: Instant, now: Instant) -> Option<Event> {

@@ -7,7 +7,7 @@ use sync::model::{AuthUser, UserStatus};
 use uuid::Uuid;
 
 use super::by_id::ById;
-use super::{OWNER, OWNER_LOCKING};
+use super::owner::{OWNER, OWNER_LOCKING};
 use crate::pg::spi::{self, Row};
 use crate::pg::subxact;
 use crate::store::name_fields::NameFields;

@@ -7,16 +7,15 @@
 
 mod by_id;
 mod load;
+mod owner; // the rights of the table's owner
 mod page;
 
-use crate::pg::rights::{self, Lock, Rights};
+use crate::pg::rights::{self, Lock};
 
 pub use load::{keep, load};
 pub use page::{page, Listed};
 
 /// SECURITY: see [`crate::pg::rights`].
-const OWNER: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Read);
-const OWNER_LOCKING: Rights = Rights::OwnerOf(c"auth", c"users", Lock::KeyShare);
 
 /// The columns that say whether and as what a user is to be in CometChat: a change of any other, by a
 /// login say, is none to us.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::by_id::ById;
-use super::OWNER;
+use super::owner::OWNER;
 use crate::pg::spi::Row;
 use crate::pg::subxact;
 
