@@ -5,6 +5,9 @@
 //! that lies in the past, or further ahead than a window is long, is of no use: then a whole window is
 //! waited for, and no longer.
 
+/// Between two looks at whether the window is over.
+pub(super) const LOOK_AGAIN_MS: u64 = 100;
+
 /// A window's length ("Rate limits", REST API).
 pub(super) const WINDOW_MS: u64 = 60_000;
 
@@ -86,7 +89,7 @@ impl Clock {
         if is_useless {
             longest
         } else {
-            ours.clamp(now + super::LOOK_AGAIN_MS, longest + 2_000)
+            ours.clamp(now + LOOK_AGAIN_MS, longest + 2_000)
         }
     }
 }

@@ -10,34 +10,18 @@
 //! A 429 silences everybody for a while, see [`Throttled`].
 
 mod clock; // when a window ends, by our clock
+mod priority; // which requests go first
 mod recent; // requests of the last minute
 mod silence; // after a 429
 mod window; // what is left of the announced window
 
 use clock::Clock;
 use cometchat::{Limits, RateClass};
+pub use priority::Priority;
 use recent::Recent;
 use silence::Silence;
 pub use silence::{RefusedBy, Throttled};
 use window::Window;
-
-/// The smallest plan's limit, per minute ("Rate limits", REST API).
-const FIRST_LIMIT: u32 = 500;
-
-/// Of 100 requests, those that the worker leaves to callers who wait, and to look ahead.
-const RESERVE_PERCENT: u32 = 3;
-
-/// Between two looks at whether the window is over.
-const LOOK_AGAIN_MS: u64 = 100;
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Priority {
-    /// Somebody waits for the answer.
-    Interactive,
-    /// The queue.
-    Worker,
-}
 
 /// `cometchat.rate_limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

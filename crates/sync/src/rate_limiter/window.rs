@@ -1,8 +1,8 @@
 //! One class of operations: what is left of the window that CometChat announces.
 
-use super::clock::Clock;
+use super::clock::{Clock, LOOK_AGAIN_MS};
+use super::priority::{Priority, FIRST_LIMIT, RESERVE_PERCENT};
 use super::recent::Recent;
-use super::{Priority, FIRST_LIMIT, LOOK_AGAIN_MS, RESERVE_PERCENT};
 use cometchat::Limits;
 
 /// The announced end of one and the same window may be rounded now up and now down.
