@@ -15,8 +15,6 @@ use crate::pg::rights::{self, Lock};
 pub use load::{keep, load};
 pub use page::{page, Listed};
 
-/// SECURITY: see [`crate::pg::rights`].
-
 /// The columns that say whether and as what a user is to be in CometChat: a change of any other, by a
 /// login say, is none to us.
 pub const COLUMNS: [&str; 9] = [

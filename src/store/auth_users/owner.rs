@@ -2,5 +2,7 @@
 
 use crate::pg::rights::{Lock, Rights};
 
+// SECURITY: see [`crate::pg::rights`].
+
 pub(super) const OWNER: Rights = Rights::OwnerOf(c"auth", c"users", Lock::Read);
 pub(super) const OWNER_LOCKING: Rights = Rights::OwnerOf(c"auth", c"users", Lock::KeyShare);
