@@ -218,6 +218,40 @@ impl RemoteState {
     }
 }
 
+/// An argument that wins until what it replaced changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StickyArgument {
+    /// What the caller said.
+    pub value: Option<String>,
+    /// What `auth.users` said at that time.
+    pub basis: Option<String>,
+}
+
+impl StickyArgument {
+    /// The given value if there is one; else the remembered one while its basis stands. `before`:
+    /// what an older version would have taken for the basis.
+    pub(crate) fn settle(
+        given: Option<String>,
+        remembered: StickyArgument,
+        basis: Option<String>,
+        before: &Option<String>,
+    ) -> StickyArgument {
+        match given {
+            Some(value) => StickyArgument { value: Some(value), basis },
+            None if remembered.value.is_some()
+                && (remembered.basis == basis || remembered.basis == *before) =>
+            {
+                StickyArgument { value: remembered.value, basis }
+            }
+            None => StickyArgument::default(),
+        }
+    }
+
+    pub(crate) fn or_basis<'a>(&'a self, basis: &'a Option<String>) -> Option<&'a String> {
+        self.value.as_ref().or(basis.as_ref())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,39 +292,5 @@ mod tests {
         assert_eq!(UserRow::default().certainty_in("app"), Certainty::NeverAsked);
         assert!(!Certainty::NeverAsked.answer_was_lost());
         assert!(Certainty::InFlight(1).answer_was_lost());
-    }
-}
-
-/// An argument that wins until what it replaced changes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StickyArgument {
-    /// What the caller said.
-    pub value: Option<String>,
-    /// What `auth.users` said at that time.
-    pub basis: Option<String>,
-}
-
-impl StickyArgument {
-    /// The given value if there is one; else the remembered one while its basis stands. `before`:
-    /// what an older version would have taken for the basis.
-    pub(crate) fn settle(
-        given: Option<String>,
-        remembered: StickyArgument,
-        basis: Option<String>,
-        before: &Option<String>,
-    ) -> StickyArgument {
-        match given {
-            Some(value) => StickyArgument { value: Some(value), basis },
-            None if remembered.value.is_some()
-                && (remembered.basis == basis || remembered.basis == *before) =>
-            {
-                StickyArgument { value: remembered.value, basis }
-            }
-            None => StickyArgument::default(),
-        }
-    }
-
-    pub(crate) fn or_basis<'a>(&'a self, basis: &'a Option<String>) -> Option<&'a String> {
-        self.value.as_ref().or(basis.as_ref())
     }
 }
