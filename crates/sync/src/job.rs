@@ -202,7 +202,7 @@ impl Job {
         self.remote.token = None;
         self.remote.sent = None;
         let flushed = client.flush_tokens(&uid);
-        match self.note(flushed) {
+        match self.remote.note(flushed) {
             Ok(()) => {
                 self.remote.revoke_pending = false;
                 // Active until now, so the deactivation is ours, also if its answer is lost and
@@ -216,18 +216,13 @@ impl Job {
             Err(e) => return Err(e),
         }
         let deactivated = client.deactivate_users(&[&uid]);
-        let outcome = self.note(deactivated)?;
+        let outcome = self.remote.note(deactivated)?;
         // Deactivated already, no flush of ours worked, and no earlier attempt was cut off: that was
         // others. What they do leaves no trace here, and their decision stands.
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
             self.remote.deactivated = true;
         }
         Ok(())
-    }
-
-    /// Keeps in mind what a request may have brought about though it failed.
-    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|e| self.remote.effect = self.remote.effect.max(e.effect()))
     }
 
     /// Deleted here. `true`: nothing is to be remembered.
@@ -247,7 +242,7 @@ impl Job {
             }
             OnDelete::Delete => {
                 let deleted = client.delete_user(&self.remote.uid, true);
-                match self.note(deleted) {
+                match self.remote.note(deleted) {
                     Ok(_) => Ok(over),
                     Err(e) if e.kind() == ErrorKind::UidNotFound => Ok(over),
                     Err(e) => Err(e),

@@ -1,7 +1,7 @@
 //! What is known of one user: what `auth.users` says, what is stored of CometChat, and how far that may
 //! be relied on.
 
-use cometchat::Effect;
+use cometchat::{Effect, Error};
 use serde_json::{Map, Value};
 
 /// Everything the database says about one user.
@@ -215,6 +215,11 @@ impl RemoteState {
     /// Whether there is anything to remember of an account there.
     pub fn is_something(&self) -> bool {
         self.mapped || self.sent.is_some() || self.deactivated || self.revoke_pending
+    }
+
+    /// Keeps in mind what a request may have brought about though it failed.
+    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|e| self.effect = self.effect.max(e.effect()))
     }
 }
 

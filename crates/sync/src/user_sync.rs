@@ -121,11 +121,6 @@ impl<'a> UserSync<'a> {
         !self.for_login && self.certainty.answer_was_lost() && self.remote.sent.is_some()
     }
 
-    /// Keeps in mind what a request may have brought about though it failed.
-    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|e| self.remote.effect = self.remote.effect.max(e.effect()))
-    }
-
     /// Reactivates whom we deactivated: the reason is gone, or nobody would ask. `false`: it was
     /// not us, if anybody.
     pub fn reactivate_ours(&mut self) -> Result<bool, SyncError> {
@@ -133,7 +128,7 @@ impl<'a> UserSync<'a> {
             return Ok(false);
         }
         let reactivated = self.client.reactivate_users(&[&self.remote.uid]);
-        self.note(reactivated)?;
+        self.remote.note(reactivated)?;
         // A deactivation of ours that is under way still would come after it.
         self.remote.deactivated = matches!(self.certainty, Certainty::InFlight(_));
         Ok(true)
@@ -180,7 +175,7 @@ impl<'a> UserSync<'a> {
             return Ok(());
         }
         let updated = self.client.update_user(&self.remote.uid, patch).map(drop);
-        self.note(updated)
+        self.remote.note(updated)
     }
 
     /// Nothing is known for sure: create, or adopt who is there, and keep the token if it works.
@@ -209,7 +204,7 @@ impl<'a> UserSync<'a> {
 
     fn create(&mut self) -> Result<(), SyncError> {
         let created = self.client.create_user(&self.profile.to_create(&self.remote.uid), true);
-        match self.note(created) {
+        match self.remote.note(created) {
             Ok(created) => {
                 self.remote.uid = created.user.uid;
                 self.remote.mapped = true;
@@ -239,7 +234,7 @@ impl<'a> UserSync<'a> {
             return Err(SyncError::Deactivated);
         }
         let reactivated = self.client.reactivate_users(&[&self.remote.uid]);
-        self.note(reactivated)?;
+        self.remote.note(reactivated)?;
         self.adopt()?.map_err(|Missing| SyncError::Deactivated)
     }
 
@@ -275,7 +270,7 @@ impl<'a> UserSync<'a> {
             self.flush()?;
         }
         let minted = self.client.create_token(&self.remote.uid, force);
-        let token = self.note(minted).map_err(SyncError::Token)?;
+        let token = self.remote.note(minted).map_err(SyncError::Token)?;
         self.remote.token = Some(token.auth_token);
         self.remote.mapped = true;
         Ok(())
@@ -284,7 +279,7 @@ impl<'a> UserSync<'a> {
     /// Ends every session of the user.
     pub fn flush(&mut self) -> Result<(), SyncError> {
         let flushed = self.client.flush_tokens(&self.remote.uid);
-        self.note(flushed)?;
+        self.remote.note(flushed)?;
         self.remote.revoke_pending = false;
         Ok(())
     }
