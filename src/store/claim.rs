@@ -6,14 +6,13 @@ use uuid::Uuid;
 
 use super::load::load_many;
 use super::queue;
-use super::save::as_ms;
 use super::statement::Statement;
 use crate::pg::spi;
 use crate::pg::{lock, transaction};
 use crate::{config, shmem};
 use sync::job::Job;
 use sync::model::{SyncState, UserRow, UserStatus};
-use sync::policy;
+use sync::policy::{self, as_ms};
 use sync::profile::{self, CallArguments};
 use sync::user_rate_limit::Budget;
 

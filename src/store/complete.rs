@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use sync::job::{JobResult, Outcome};
 use sync::model::UserStatus;
-use sync::policy;
+use sync::policy::{self, as_ms};
 use uuid::Uuid;
 
 use super::auth_users::{self, AuthUsers};
-use super::save::as_ms;
 use super::statement::Statement;
 use crate::config;
 use crate::pg::rights::Lock;

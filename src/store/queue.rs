@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::save::{as_ms, in_flight_ms};
+use super::save::in_flight_ms;
 use super::statement::Statement;
 use crate::pg::rights::Rights;
 use crate::pg::spi::{self, Row, Timestamp};
 use crate::pg::subxact;
-use sync::policy;
+use sync::policy::{self, as_ms};
 
 /// What is not urgent waits no longer than this for a lock.
 const LOCK_WAIT: Duration = Duration::from_millis(100);

@@ -1,10 +1,8 @@
 //! The one short write at the end of a call, and what a call leaves to the worker.
 
-use std::time::Duration;
-
 use cometchat::Effect;
 use sync::model::{RemoteState, UserRow};
-use sync::policy;
+use sync::policy::{self, as_ms};
 use sync::profile::DesiredProfile;
 use uuid::Uuid;
 
@@ -21,11 +19,6 @@ pub fn in_flight_ms() -> i64 {
 /// [`policy::unsettled_for`] in milliseconds.
 pub fn unsettled_ms(effect: Effect) -> Option<i64> {
     policy::unsettled_for(effect, config::request_timeout()).map(as_ms)
-}
-
-/// Milliseconds, as SQL has them.
-pub(super) fn as_ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 static SAVE: Statement = Statement::on_mapping(Lock::Write, include_str!("sql/save.sql"));

@@ -6,7 +6,7 @@ use cometchat::Effect;
 
 use crate::job::{JobResult, Outcome};
 use crate::model::{Certainty, UserStatus};
-use crate::policy::{self, RetryDecision};
+use crate::policy::{self, as_ms, RetryDecision};
 
 /// How far what is stored of CometChat may be relied on from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +130,4 @@ fn after_failure(
             NextAttempt { code: None, message: None, ..again(0, attempts) }
         }
     }
-}
-
-fn as_ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }

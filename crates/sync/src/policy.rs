@@ -67,7 +67,7 @@ pub fn throttled_delay(wait: Option<Duration>) -> Duration {
 
 /// The wait before the worker takes over what an interactive call could not do, in milliseconds.
 pub fn first_delay(retry_after: Option<Duration>) -> i64 {
-    i64::try_from(throttled_delay(retry_after).as_millis()).unwrap_or(1000)
+    as_ms(throttled_delay(retry_after))
 }
 
 /// The wait of a user for whom the plan has no room. The first create that succeeds makes all of them due.
@@ -132,6 +132,11 @@ pub fn error_backoff(n: u32) -> Duration {
 /// may be a firewall's answer about one user.
 pub fn is_of_cometchat(code: &str) -> bool {
     code.contains("ERR_")
+}
+
+/// Milliseconds, as SQL has them.
+pub fn as_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 /// The clock that processes share.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cometchat::Effect;
 use sync::job::{Job, JobResult, OnDelete, Outcome};
 use sync::model::{AuthUser, Certainty, Mapping, SentFingerprint, SyncState, UserRow, UserStatus};
-use sync::policy;
+use sync::policy::{self, as_ms};
 use sync::profile::{self, CallArguments};
 use uuid::Uuid;
 
@@ -248,8 +248,4 @@ impl Store {
         }
         s.claim = None;
     }
-}
-
-fn as_ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap()
 }

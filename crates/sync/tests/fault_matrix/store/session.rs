@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sync::model::{RemoteState, SentFingerprint, UserRow};
-use sync::policy;
+use sync::policy::{self, as_ms};
 
-use super::{as_ms, State, Store, Until, APP};
+use super::{State, Store, Until, APP};
 
 impl Store {
     /// A session's write at the end of its call.
