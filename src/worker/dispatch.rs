@@ -43,7 +43,7 @@ impl Worker {
     /// Takes the threads' results.
     pub(super) fn take_results(&mut self) {
         for mut done in threads::take() {
-            let plan_wait = shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
+            let plan_wait = || shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
             let (now, concurrency) = (Instant::now(), config::concurrency());
             let effect = self.pacing.on_outcome(&mut done, now, concurrency, plan_wait);
             let counters = &shmem::slot().stats;

@@ -162,7 +162,7 @@ impl Pacing {
         done: &mut JobResult,
         now: Instant,
         concurrency: usize,
-        plan_wait: Duration,
+        plan_wait: impl FnOnce() -> Duration,
     ) -> Effect {
         let (user, sent, request_sent) = (done.job.user, done.started, done.request_sent);
         let Outcome::Failed { decision, code, reason, pause, .. } = &mut done.outcome else {
@@ -186,7 +186,7 @@ impl Pacing {
             RetryDecision::PlanFull => {
                 event = Some(Event::PlanFull { reason: reason.clone() });
                 if request_sent {
-                    *decision = RetryDecision::Defer(plan_wait);
+                    *decision = RetryDecision::Defer(plan_wait());
                 }
             }
             RetryDecision::Interrupted | RetryDecision::Defer(_) => {}

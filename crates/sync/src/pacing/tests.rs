@@ -33,7 +33,7 @@ impl Bench {
     fn outcome(&mut self, seconds: u64, n: u8, outcome: Outcome) -> (Effect, RetryDecision) {
         let now = self.at(seconds);
         let mut done = done(n, now, outcome);
-        let effect = self.pacing.on_outcome(&mut done, now, 2, Duration::from_secs(7));
+        let effect = self.pacing.on_outcome(&mut done, now, 2, || Duration::from_secs(7));
         let decision = match done.outcome {
             Outcome::Failed { decision, .. } => decision,
             Outcome::Synced | Outcome::Removed => RetryDecision::Interrupted,

@@ -200,7 +200,7 @@ impl Life {
         if synced && !may_lack && job.remote.token.is_none() {
             self.problems.push("synced without a token".to_owned());
         }
-        self.pacing.on_outcome(&mut done, now, 16, plan_wait);
+        self.pacing.on_outcome(&mut done, now, 16, || plan_wait);
         self.store.complete(&done, WORKER);
     }
 
