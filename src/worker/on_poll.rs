@@ -31,7 +31,10 @@ impl Worker {
             self.pacing.polled();
         }
         match polled {
-            Ok(PollResult::Gone) => return self.leave(bgworker::exit_without_restart),
+            Ok(PollResult::Gone) => {
+                bgworker::exit_without_restart();
+                return false;
+            }
             // What is in flight comes first.
             Ok(PollResult::Paused | PollResult::Template | PollResult::Restart) if !idle => {
                 self.pacing.due_in(Instant::now(), LEAVE_RECHECK);
@@ -39,7 +42,8 @@ impl Worker {
             Ok(PollResult::Paused) => return !self.leave_while_paused(),
             // It can only be copied while no process is connected to it.
             Ok(PollResult::Template) => {
-                return self.leave(|| bgworker::exit_and_restart_in(SAFETY_PROBE))
+                bgworker::exit_and_restart_in(SAFETY_PROBE);
+                return false;
             }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(PollResult::Restart) => return false,
@@ -57,11 +61,6 @@ impl Worker {
             Err(failed) => self.on_error(&failed),
         }
         true
-    }
-
-    fn leave(&self, how: impl FnOnce()) -> bool {
-        how();
-        false
     }
 
     fn free_stale_claims(&mut self) {
