@@ -77,28 +77,16 @@ pub const INVALID_DATA: &str = "INVALID_DATA";
 pub const INTERNAL: &str = "INTERNAL";
 
 /// As it stands in `sync_state.error_code`: CometChat's own code where there is one, else ours.
-pub fn stored_code(trouble: &SyncError) -> String {
-    let ours = match trouble {
+pub fn stored_code(sync_error: &SyncError) -> String {
+    let ours = match sync_error {
         SyncError::Unreadable(_) => INVALID_DATA,
         SyncError::Deactivated => ErrorCode::UserDeactivated.as_str(),
         SyncError::Remote(error) | SyncError::Token(error) | SyncError::NotCreated(error) => {
-            return code_of(error).unwrap_or_else(|| code_for(error.kind()).as_str().to_owned());
+            return code_of(error)
+                .unwrap_or_else(|| CallError::from(error).code().as_str().to_owned());
         }
     };
     ours.to_owned()
-}
-
-/// What an error without a code of CometChat's is called.
-fn code_for(kind: ErrorKind) -> ErrorCode {
-    match kind {
-        ErrorKind::KeyRejected => ErrorCode::ApiKeyRejected,
-        ErrorKind::PlanLimit => ErrorCode::PlanLimit,
-        ErrorKind::RateLimited | ErrorKind::Refused => ErrorCode::RateLimited,
-        ErrorKind::UidNotFound => ErrorCode::UserNotFound,
-        ErrorKind::Timeout => ErrorCode::Timeout,
-        ErrorKind::Network => ErrorCode::Network,
-        _ => ErrorCode::ApiError,
-    }
 }
 
 impl CallError {
@@ -222,8 +210,8 @@ impl From<PauseReason> for CallError {
 }
 
 impl From<SyncError> for CallError {
-    fn from(trouble: SyncError) -> Self {
-        match trouble {
+    fn from(sync_error: SyncError) -> Self {
+        match sync_error {
             SyncError::Remote(error) | SyncError::NotCreated(error) => error.into(),
             SyncError::Token(error) => CallError::from_token_call(error),
             SyncError::Deactivated => CallError::UserDeactivated,
@@ -234,8 +222,14 @@ impl From<SyncError> for CallError {
 
 impl From<Error> for CallError {
     fn from(error: Error) -> Self {
-        let code = code_of(&error);
-        let instead = || what_came_instead(&error);
+        (&error).into()
+    }
+}
+
+impl From<&Error> for CallError {
+    fn from(error: &Error) -> Self {
+        let code = code_of(error);
+        let instead = || what_came_instead(error);
         match error.kind() {
             ErrorKind::KeyRejected => CallError::ApiKeyRejected(code.or_else(instead)),
             ErrorKind::PlanLimit => CallError::PlanLimit(code.or_else(instead)),
