@@ -44,6 +44,7 @@ CREATE TABLE cometchat.sync_state (
   claim               bigint,
   claimed_at          timestamptz,
   failed_at           timestamptz,
+  outcomes            bigint NOT NULL DEFAULT 0,
   error_code          text,
   error_message       text
 ) WITH (
@@ -98,6 +99,8 @@ COMMENT ON COLUMN cometchat.sync_state.claim IS
 COMMENT ON COLUMN cometchat.sync_state.claimed_at IS 'When the user was claimed.';
 COMMENT ON COLUMN cometchat.sync_state.failed_at IS
   'When the sync was given up; see cometchat.failed_users.';
+COMMENT ON COLUMN cometchat.sync_state.outcomes IS
+  'How many outcomes were written from the queue: a session''s call sees that one came while it was sending.';
 COMMENT ON COLUMN cometchat.sync_state.error_code IS
   'CometChat''s code of the last failure where it sent one, otherwise an errorCode of '
   'cometchat_ensure_user(), INVALID_DATA or INTERNAL.';

@@ -26,12 +26,14 @@ static LOOK_AGAIN: Statement = Statement::new(include_str!("sql/look_again.sql")
 pub fn forget(user: Uuid, row: &UserRow) -> bool {
     let sent = row.known.as_ref().and_then(|known| known.sent.as_ref());
     let sent_profile = || sent.map(|sent| sent.profile.as_str()).into();
-    let inputs = [("user_id", user.into()), ("sent_profile", sent_profile())];
+    let started = || ("started_outcomes", row.outcomes().into());
+    let inputs = [("user_id", user.into()), ("sent_profile", sent_profile()), started()];
     let look_again = LOOK_AGAIN.write(&inputs) > 0;
     FORGET.write(&[
         ("user_id", user.into()),
         ("sent_profile", sent_profile()),
         ("in_flight_ms", in_flight_ms().into()),
+        started(),
     ]);
     look_again
 }

@@ -136,6 +136,7 @@ fn read_known(row: &Row) -> SyncState {
         },
         claim: row.get(c"claim"),
         wanted_revision: row.get(c"wanted_revision").unwrap_or(0),
+        outcomes: row.get(c"outcomes").unwrap_or(0),
         attempts: row.get(c"attempts").unwrap_or(0),
     }
 }

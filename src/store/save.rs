@@ -59,6 +59,7 @@ pub fn save(
         ("unsettled_ms", unsettled_ms.into()),
         ("in_flight_ms", in_flight_ms().into()),
         ("check_in_ms", check_in_ms.into()),
+        ("started_outcomes", row.outcomes().into()),
     ];
     SAVE.first(&inputs, |row| row.flag(c"overtaken")).unwrap_or(false)
 }

@@ -91,6 +91,8 @@ pub struct SyncState {
     /// Who has the user in flight: a worker, or (negative) a session.
     pub claim: Option<i64>,
     pub wanted_revision: i64,
+    /// How many outcomes were written from the queue.
+    pub outcomes: i64,
     /// Failed attempts since the last success.
     pub attempts: i32,
 }
@@ -182,6 +184,11 @@ impl UserRow {
         let ours = |known: &SyncState| known.uid.as_deref() == Some(&self.uid);
         let by_hand = !self.known.as_ref().is_some_and(ours);
         self.mapping.as_ref().filter(|_| by_hand)?.token.clone()
+    }
+
+    /// How many outcomes were written from the queue.
+    pub fn outcomes(&self) -> i64 {
+        self.known.as_ref().map_or(0, |known| known.outcomes)
     }
 
     /// The revision that a successful sync now brings CometChat to.

@@ -97,6 +97,7 @@ SET cometchat_uid = o.uid,
       WHEN o.overtaken THEN NULL
       WHEN o.synced OR o.code IS NOT NULL THEN o.message
       ELSE s.error_message END,
+    outcomes = s.outcomes + 1,
     claim = NULL, claimed_at = NULL
 FROM outcome AS o
 WHERE s.user_id = o.user_id AND NOT (o.removed AND NOT o.changed)

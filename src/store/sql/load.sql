@@ -11,7 +11,8 @@ SELECT q.user_id,
             WHEN s.overrides IS NOT NULL THEN 'too long' END AS overrides,
        s.name_argument, s.name_argument_base, s.email_argument, s.email_argument_base,
        s.app_id, s.cometchat_uid, s.sent_profile, s.sent_metadata, s.sent_fields, s.deactivated,
-       s.revoke_pending, s.requested, s.claim, s.wanted_revision, s.attempts,
+       s.revoke_pending, s.requested, s.claim, s.wanted_revision, s.outcomes,
+       s.attempts,
        -- infinity is the mark of the claim that is under way: what was stored before is certain
        CASE WHEN s.unsettled_until = '-infinity' THEN -1
             WHEN isfinite(s.unsettled_until)

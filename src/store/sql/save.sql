@@ -23,7 +23,8 @@ WITH input AS NOT MATERIALIZED (
          $17 AS knew_deactivated, -- and whether it knew that we had deactivated the user
          $18 AS unsettled_ms, -- what was sent is in doubt for so long; null: it is not
          $19 AS in_flight_ms, -- a request of a worker may be in flight for so long
-         $20 AS check_in_ms -- when to look at what is in doubt; null: it is not
+         $20 AS check_in_ms, -- when to look at what is in doubt; null: it is not
+         $21 AS started_outcomes -- how many the queue had written when the call started
 ), mapping AS (
   INSERT INTO public.cometchat_users AS u (user_id, cometchat_uid, cometchat_auth_token)
   SELECT i.user_id, i.uid,
@@ -99,9 +100,9 @@ SET claim = NULL, claimed_at = NULL,
                     s.deactivated AND NOT i.knew_deactivated AS deactivated,
                     CASE WHEN isfinite(s.unsettled_until) THEN s.unsettled_until END
                       AS unsettled_until,
-                    -- A worker has the user in flight: both have sent, and it is looked at once more
-                    -- when that is over.
-                    CASE WHEN s.claim IS NOT NULL
+                    -- A worker has the user in flight, or had since the call started: both have sent,
+                    -- and it is looked at once more when that is over.
+                    CASE WHEN s.claim IS NOT NULL OR s.outcomes <> i.started_outcomes
                          THEN now() + i.in_flight_ms * interval '1 ms' END AS in_flight_until
            ) AS now_there)
 RETURNING s.wanted_revision <> (SELECT i.started_revision FROM input AS i) AS overtaken

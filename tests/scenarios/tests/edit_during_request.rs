@@ -1,6 +1,7 @@
 //! What others do to a user's rows while a request about that user is under way.
 
 use postgres::Client;
+use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Process, Stack};
 use simulator::Fault;
 use uuid::Uuid;
@@ -204,4 +205,29 @@ fn a_mapping_in_another_case_than_cometchats_is_the_same_mapping() {
     let open = "SELECT count(*) FROM cometchat.sync_state
                 WHERE claim IS NOT NULL OR next_attempt_at IS NOT NULL";
     eventually("nothing is left to do", || stack.value(open).as_deref() == Some("0"));
+}
+
+/// Both have sent, and CometChat got the worker's profile last: the call's write must not pass for it.
+#[test]
+fn a_worker_that_finishes_while_a_call_is_sending_leaves_the_calls_profile() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    stack.db.set("cometchat.request_timeout", Some("3s"));
+    let ada = stack.sign_up("Ada Lovelace");
+    // The call's create is done at once, and answered late.
+    stack.chat.set_fault(Fault::delay(2000).operation("create_user").perform().times(1));
+    let sql = &format!("SELECT public.cometchat_ensure_user('{ada}', 'Countess')");
+    let call = BlockedSession::with(stack.db.admin(), sql);
+    eventually("the call has sent", || stack.app().user_count() == 1);
+
+    stack.execute("SELECT cometchat.resume()");
+    eventually("the worker is done", || stack.stored(ada).token.is_some());
+    assert_eq!(stack.chat_user(ada)["name"], "Ada Lovelace");
+    let answer = call.done().answer();
+    assert!(answer.success(), "{answer:?}");
+
+    eventually("the call's name is there", || stack.chat_user(ada)["name"] == "Countess");
+    stack.settled(ada);
+    let token = stack.stored(ada).token.expect("a token");
+    assert!(stack.app().tokens(&ada.to_string()).contains(&token));
 }

@@ -14,8 +14,7 @@ pub struct Protocol {
     pub finish_checks_claim: bool,
     pub finish_checks_revision: bool,
     pub lost_stays_in_flight: bool,
-    /// A session's write sees that a worker was done since the session began. SAVE sees only a claim that
-    /// is still held, and another revision: docs/sync-protocol.md, "What is left".
+    /// A session's write sees that a worker was done since the session began: `sync_state.outcomes`.
     pub save_sees_who_was_done: bool,
 }
 

@@ -61,6 +61,7 @@ pub struct State {
     pub next: Option<i64>,
     pub attempts: i32,
     pub claim: Option<i64>,
+    pub outcomes: i64,
     pub failed: bool,
     pub code: Option<String>,
 }
@@ -118,6 +119,7 @@ impl Store {
             requested: s.requested,
             claim: s.claim,
             wanted_revision: s.wanted,
+            outcomes: s.outcomes,
             attempts: s.attempts,
             ..SyncState::default()
         }
@@ -246,6 +248,7 @@ impl Store {
         if next.synced || next.code.is_some() {
             s.code = next.code;
         }
+        s.outcomes += 1;
         s.claim = None;
     }
 }

@@ -23,7 +23,8 @@ impl Store {
             let token = remote.token.clone().filter(|_| !(s.deactivated && changed));
             self.mapping = Some((remote.uid.clone(), token));
         }
-        let claimed = s.claim.map(|_| now + Store::in_flight_ms());
+        let both_sent = s.claim.is_some() || !is_new && s.outcomes != row.outcomes();
+        let claimed = both_sent.then(|| now + Store::in_flight_ms());
         s.sent = match &remote.sent {
             _ if s.deactivated && !knew => None,
             Some(sent) if changed => Some(SentFingerprint {
@@ -71,7 +72,8 @@ impl Store {
         let seen = row.known.as_ref().and_then(|known| known.sent.as_ref()).map(|s| &s.profile);
         let id = self.user.to_string();
         let Some(s) = self.state.as_mut() else { return };
-        let moved = s.sent.as_ref().map(|sent| &sent.profile) != seen;
+        let moved =
+            s.outcomes != row.outcomes() || s.sent.as_ref().map(|sent| &sent.profile) != seen;
         if moved {
             s.until = Until::from_latest([s.until.finite(), Some(now), None]);
             s.next = Some(now);
