@@ -132,10 +132,10 @@ fn process_queue_goes_on_after_one_users_refusal() {
 
     Session::of(stack.db.admin()).execute("CALL cometchat.process_queue()");
 
-    // At once: the delay is random, and may be no more than a tenth of a second.
+    // The delay is random, and may be over by now.
     let sql = format!(
         "SELECT attempts || ' ' || error_code FROM cometchat.sync_state
-         WHERE user_id = '{culprit}' AND next_attempt_at > now()"
+         WHERE user_id = '{culprit}' AND next_attempt_at IS NOT NULL"
     );
     assert_eq!(stack.value(&sql).as_deref(), Some("1 API_KEY_REJECTED"));
     stack.all_arrive(&users[1..]);
