@@ -118,6 +118,11 @@ suite typescript 8 tools/client.sh "$name"
 suite supabase-js 12 tools/supabase.sh "$name"
 suite example 8 tools/example.sh test "$name"
 
+# Why Rust's tests failed: whoever sees only the end of a log finds it here.
+for log in "$logs"/*.log; do
+  grep -h -A4 "^thread '.*' .*panicked at" "$log" | grep -v '^note: \|^$\|^--$' | tail -n 40 || true
+done
+
 # ---- the sum ----------------------------------------------------------------------------------
 printf '\n%-14s %7s %7s %7s\n' "" passed failed skipped
 cat "$logs/summary"

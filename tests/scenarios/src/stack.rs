@@ -25,11 +25,22 @@ impl Stack {
         Stack::on(Database::like_supabase(Cluster::shared()), Simulator::start())
     }
 
+    /// In a cluster of its own: no other database waits for the process of its worker, which would make
+    /// room, and its successor knows less.
+    pub fn alone() -> Stack {
+        let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
+        Stack::on(Database::like_supabase(cluster), Simulator::start())
+    }
+
     /// With the trigger on `auth.users` attached and the worker at work.
     pub fn syncing() -> Stack {
-        let stack = Stack::new();
-        stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-        stack
+        Stack::new().sync()
+    }
+
+    /// Attaches the trigger and has the worker work.
+    pub fn sync(self) -> Stack {
+        self.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+        self
     }
 
     /// Without `auth.users` and Supabase's default privileges.

@@ -17,7 +17,7 @@ fn failed(stack: &Stack) -> Vec<(Uuid, String)> {
 
 /// A stack in which `count` users, the returned ones, always meet `fault`.
 fn with_culprits(fault: &Fault, count: usize) -> (Stack, Vec<Uuid>) {
-    let stack = Stack::syncing();
+    let stack = Stack::alone().sync();
     stack.db.set("cometchat.max_attempts", Some("3"));
     let mut culprits: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
     culprits.sort();
@@ -78,7 +78,7 @@ fn connections_reset_for_one_user_delay_no_other() {
 
 #[test]
 fn unreadable_remote_metadata_delays_no_other_user() {
-    let stack = Stack::syncing();
+    let stack = Stack::alone().sync();
     stack.db.set("cometchat.max_attempts", Some("3"));
     let ada = stack.sign_up("Ada Lovelace");
     stack.all_arrive(&[ada]);
@@ -98,7 +98,7 @@ fn unreadable_remote_metadata_delays_no_other_user() {
 
 #[test]
 fn requests_that_time_out_for_one_user_delay_no_other() {
-    let stack = Stack::syncing();
+    let stack = Stack::alone().sync();
     for (name, value) in [("concurrency", "1"), ("max_attempts", "4"), ("request_timeout", "200ms")]
     {
         stack.db.set(&format!("cometchat.{name}"), Some(value));
@@ -143,7 +143,7 @@ fn process_queue_goes_on_after_one_users_refusal() {
 
 #[test]
 fn a_reload_retries_a_delayed_user_at_once() {
-    let stack = Stack::syncing();
+    let stack = Stack::alone().sync();
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
     let ada = stack.sign_up("Ada Lovelace");
     // After 5 and 10 seconds; the next comes 20 seconds later.
@@ -173,7 +173,7 @@ fn process_queue_tries_a_refused_user_once() {
 
 #[test]
 fn a_rejected_key_uses_up_no_attempts() {
-    let stack = Stack::syncing();
+    let stack = Stack::alone().sync();
     stack.db.set("cometchat.max_attempts", Some("1"));
     let ada = stack.sign_up("Ada Lovelace");
     stack.all_arrive(&[ada]);

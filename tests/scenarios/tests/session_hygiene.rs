@@ -26,7 +26,8 @@ fn thousands_of_calls_leave_nothing_behind() {
     let chat = Simulator::builder().record(RecordMode::Counts).start().expect("a simulator");
     // On a server of its own: after many changes to others' tables, Postgres has every session forget its
     // catalog cache, and what reads it again takes new memory.
-    let cluster = Cluster::start(&["autovacuum = off"]);
+    let cluster =
+        Cluster::start(&["shared_preload_libraries = 'cometchat_ext'", "autovacuum = off"]);
     let stack = Stack::on(Database::plain(cluster), chat);
     let mut client = stack.db.admin();
     let user = Uuid::new_v4();

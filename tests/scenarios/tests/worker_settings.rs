@@ -102,7 +102,7 @@ fn insert_anonymous(stack: &Stack) -> Uuid {
 
 #[test]
 fn a_setting_made_while_the_worker_starts_is_in_force() {
-    let stack = Stack::new();
+    let stack = Stack::alone();
     stack.execute("SELECT cometchat.enable_auth_trigger()");
 
     while_the_worker_starts(&stack, "SET cometchat.sync_anonymous = on");
@@ -113,7 +113,7 @@ fn a_setting_made_while_the_worker_starts_is_in_force() {
 
 #[test]
 fn a_setting_reset_while_the_worker_starts_is_not_in_force() {
-    let stack = Stack::new();
+    let stack = Stack::alone();
     stack.execute("SELECT cometchat.enable_auth_trigger()");
     stack.db.set("cometchat.sync_anonymous", Some("on"));
 
@@ -128,7 +128,7 @@ fn a_setting_reset_while_the_worker_starts_is_not_in_force() {
 #[test]
 fn a_setting_of_the_workers_role_still_outranks_the_databases() {
     // The worker is the bootstrap superuser.
-    let stack = Stack::new();
+    let stack = Stack::alone();
     stack.execute(&format!(
         "SELECT cometchat.enable_auth_trigger();
          ALTER ROLE supabase_admin IN DATABASE {} SET cometchat.sync_anonymous = on",
