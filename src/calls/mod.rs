@@ -25,9 +25,6 @@ use crate::shmem::{self, rolled_back, wake};
 use crate::{app, config, http, store};
 use caller::Caller;
 
-/// How long a call waits for the worker's answer about the same user.
-const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
-
 /// One call: about which user, in which app, until when.
 pub struct Call {
     pub caller: Caller,
@@ -68,10 +65,10 @@ impl Call {
     }
 
     /// Reads the user once no other process has the user in flight, but waits for that no longer than
-    /// [`WAIT_FOR_WORKER`]: the worker may be about to store the very token that we would ask for, or to
+    /// [`policy::WAIT_FOR_WORKER`]: the worker may be about to store the very token that we would ask for, or to
     /// deactivate the user.
     pub fn load_when_not_in_flight(&self) -> Result<UserRow, CallError> {
-        let wait_until = Instant::now() + self.left().min(WAIT_FOR_WORKER);
+        let wait_until = Instant::now() + self.left().min(policy::WAIT_FOR_WORKER);
         loop {
             let row = self.load()?;
             if !store::is_in_flight(&row) || Instant::now() >= wait_until {

@@ -16,6 +16,7 @@ use crate::shmem::{self, rolled_back, void_tokens};
 use crate::store::{self, claim, queue};
 use sync::error::CallError;
 use sync::job::Job;
+use sync::policy::{self, as_ms};
 
 /// What a poll brought.
 pub enum PollResult {
@@ -38,9 +39,6 @@ pub enum PollResult {
 }
 
 const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
-
-/// What failed because of a lock is tried again after this many milliseconds.
-const RETRY_DELAY_MS: i64 = 500;
 
 /// Claims up to `capacity` users in the name of `claim`. `settings`: the database's settings that this
 /// process has, if they are known. `usable`: options that an agent was made with already.
@@ -122,11 +120,12 @@ fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint
     // Read before anything is written: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
     let mut state = queue::state(claim);
+    let retry_in = as_ms(policy::LOCKED_RECHECK);
     if state.has_missed || state.has_abandoned {
         let done = queue::reclaim_stale(state, claim);
         state = queue::state(claim);
         if !done || state.has_abandoned {
-            state.due_in_ms = Some(state.due_in_ms.unwrap_or(RETRY_DELAY_MS).min(RETRY_DELAY_MS));
+            state.due_in_ms = Some(state.due_in_ms.unwrap_or(retry_in).min(retry_in));
         }
     }
     let due = state.due_in_ms;
@@ -136,7 +135,7 @@ fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint
     };
     let due = match jobs.len() {
         // The users who are due are locked by other sessions.
-        0 => due.map(|ms| if ms <= 0 { RETRY_DELAY_MS } else { ms }),
+        0 => due.map(|ms| if ms <= 0 { retry_in } else { ms }),
         claimed if claimed < capacity => queue::state(claim).due_in_ms,
         _ => Some(0),
     };

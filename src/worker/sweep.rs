@@ -3,32 +3,16 @@
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgrx::log;
+use sync::policy::{self, as_ms};
 use uuid::Uuid;
 
 use crate::app;
 use crate::pg::transaction;
 use crate::store::unseen::{self, Difference, What};
 use crate::store::{self, control};
-
-/// Users compared at a time, and the pause between two pages in milliseconds: about a fifth of one
-/// processor's time.
-const PAGE_SIZE: usize = 500;
-const PAUSE_MS: i64 = 50;
-
-/// How often a sample is compared, and how many users are in it.
-const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-const SAMPLE_SIZE: usize = 250;
-
-/// After deletions were left to an operator, all users are compared again only after this.
-const OPERATOR_RECHECK: Duration = Duration::from_secs(3600);
-
-/// Deletions that the worker carries out by itself: up to this many, if they are at most one user in
-/// ten; and always up to the second number. A table that is being restored is empty, or incomplete.
-const MAX_DELETIONS: usize = 1_000;
-const MAX_UNCONDITIONAL_DELETIONS: usize = 10;
 
 #[derive(Default)]
 struct Sweep {
@@ -83,16 +67,17 @@ impl Sweep {
                 self.logged = Some(failed.sqlstate);
             }
         }
-        self.next = Some(now + SAMPLE_INTERVAL);
+        self.next = Some(now + policy::SAMPLE_INTERVAL);
         // Also after the last page: the users who were queued are due.
-        (was_running || self.at.is_some()).then_some(PAUSE_MS)
+        (was_running || self.at.is_some()).then(|| as_ms(policy::COMPARED_PAGE_PAUSE))
     }
 
     /// Begins to compare all users once a day, after a start of the server, or if a sample differs.
     fn begin(&mut self, now: Instant, app_id: &str) {
         let sample_differs = || {
-            let sample = unseen::page(Uuid::from_bytes(random_bytes()), SAMPLE_SIZE, app_id);
-            let rest = SAMPLE_SIZE - sample.seen.min(SAMPLE_SIZE);
+            let sample =
+                unseen::page(Uuid::from_bytes(random_bytes()), policy::SAMPLE_SIZE, app_id);
+            let rest = policy::SAMPLE_SIZE - sample.seen.min(policy::SAMPLE_SIZE);
             !sample.found.is_empty()
                 || (rest > 0 && !unseen::page(unseen::beginning(), rest, app_id).found.is_empty())
         };
@@ -107,14 +92,14 @@ impl Sweep {
     }
 
     fn page(&mut self, at: Uuid, app_id: &str) {
-        let page = unseen::page(at, PAGE_SIZE, app_id);
+        let page = unseen::page(at, policy::COMPARED_PAGE, app_id);
         let (gone, others): (Vec<Difference>, Vec<Difference>) =
             page.found.into_iter().partition(|difference| difference.what == What::Gone);
         unseen::queue(&others);
         self.seen += page.seen;
         self.queued += others.len();
         self.gone += gone.len();
-        let room = MAX_DELETIONS.saturating_sub(self.deletions.len());
+        let room = policy::MAX_UNSEEN_DELETIONS.saturating_sub(self.deletions.len());
         self.deletions.extend(gone.into_iter().take(room));
         self.at = page.next;
         if self.at.is_none() {
@@ -123,15 +108,15 @@ impl Sweep {
     }
 
     fn end(&mut self, app_id: &str) {
-        let deletes = self.gone <= MAX_UNCONDITIONAL_DELETIONS
-            || (self.gone <= MAX_DELETIONS && self.gone * 10 <= self.seen);
+        let deletes = self.gone <= policy::ALWAYS_UNSEEN_DELETIONS
+            || (self.gone <= policy::MAX_UNSEEN_DELETIONS && self.gone * 10 <= self.seen);
         if deletes {
             let gone = unseen::again(&std::mem::take(&mut self.deletions), app_id);
             unseen::queue(&gone);
             self.queued += gone.len();
             self.gone = 0;
         } else {
-            self.not_before = Some(Instant::now() + OPERATOR_RECHECK);
+            self.not_before = Some(Instant::now() + policy::OPERATOR_RECHECK);
             log!(
                 "cometchat: {} of {} users are not in auth.users any more, and no trigger saw it; \
                  SELECT * FROM cometchat.reconcile(true) tells CometChat",

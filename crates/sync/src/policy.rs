@@ -108,7 +108,7 @@ pub const SAFETY_PROBE: Duration = Duration::from_secs(60);
 /// than this: claiming it and giving it back writes to the database.
 pub const MIN_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A stale claim whose row is locked is looked at no sooner than this.
+/// Users who are due, and stale claims, whose rows are locked are looked at again after this.
 pub const LOCKED_RECHECK: Duration = Duration::from_millis(500);
 
 /// How many users are claimed at a time, as a multiple of `concurrency`.
@@ -127,6 +127,31 @@ pub const ERRORS_BEFORE_LOG: u32 = 3;
 pub fn error_backoff(n: u32) -> Duration {
     Duration::from_millis(100 << n.min(7))
 }
+
+/// A call waits for so long for the worker's answer about the same user.
+pub const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
+
+/// How often the worker compares a sample of the state with `auth.users`.
+pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Users in that sample.
+pub const SAMPLE_SIZE: usize = 250;
+
+/// Users compared at a time when all are compared.
+pub const COMPARED_PAGE: usize = 500;
+
+/// The pause between two such pages: the comparison takes about a fifth of one processor's time.
+pub const COMPARED_PAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Deletions that no trigger saw and that the worker carries out by itself: up to so many, if they are at
+/// most one user in ten. A table that is being restored is empty, or incomplete.
+pub const MAX_UNSEEN_DELETIONS: usize = 1_000;
+
+/// So many it always carries out.
+pub const ALWAYS_UNSEEN_DELETIONS: usize = 10;
+
+/// After deletions were left to an operator, all users are compared again only after this.
+pub const OPERATOR_RECHECK: Duration = Duration::from_secs(60 * 60);
 
 /// Whether a code is CometChat's own. A refusal that concerns all users has one as a rule; one without
 /// may be a firewall's answer about one user.
