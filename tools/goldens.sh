@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
+[ -n "${1:-}" ] || die "usage: tools/goldens.sh DIR [NAME]"
 dir=$1 name=${2:-} major=${COMETCHAT_PG:-15}
 bin=$(pg_bin "$major")
 simulator=''

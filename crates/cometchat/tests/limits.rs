@@ -206,7 +206,7 @@ proptest! {
         let fields: &[(&str, profile::Check)] = &[
             ("name", profile::text), ("avatar", profile::avatar), ("link", profile::link),
             ("role", profile::role), ("tags", profile::tags), ("metadata", profile::metadata),
-            ("statusMessage", profile::status_message),
+            ("statusMessage", profile::short_text),
         ];
         let check_profile = |json: &str| profile::check_profile(json, fields);
         let profile = serde_json::json!({ "name": text, "tags": vec![&text; count],

@@ -9,7 +9,7 @@ pub const MAX_DEPTH: usize = 100;
 /// The longest role id, in characters.
 const MAX_ROLE: usize = 100;
 /// The longest status message, in characters: our own bound, so that it fits beside the rest.
-pub const MAX_STATUS_MESSAGE_CHARS: usize = 1_000;
+pub const MAX_TEXT_CHARS: usize = 1_000;
 
 /// Why a profile cannot be sent. No text of it quotes a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,17 +102,18 @@ pub fn link(key: &str, value: &Value) -> Result<(), BadProfile> {
     }
 }
 
-/// A status message: CometChat documents no limit of its own, only 10 KB for the whole request.
+/// Plain text, such as a status message: CometChat documents no limit of its own, only 10 KB for the whole
+/// request.
 ///
 /// # Errors
 /// [`BadProfile`].
-pub fn status_message(key: &str, value: &Value) -> Result<(), BadProfile> {
+pub fn short_text(key: &str, value: &Value) -> Result<(), BadProfile> {
     let length = string(key, value)?.chars().count();
-    if length <= MAX_STATUS_MESSAGE_CHARS {
+    if length <= MAX_TEXT_CHARS {
         return Ok(());
     }
     Err(BadProfile::new(&format!("{key} of the profile is too long"))
-        .detail(format!("It has {length} characters, and {MAX_STATUS_MESSAGE_CHARS} are allowed.")))
+        .detail(format!("It has {length} characters, and {MAX_TEXT_CHARS} are allowed.")))
 }
 
 fn string<'a>(key: &str, value: &'a Value) -> Result<&'a str, BadProfile> {

@@ -124,7 +124,7 @@ fields! {
     }
     // No document promises that a list shows it, and none says whether an empty one is taken.
     status_message: String {
-        key: "statusMessage", check: check::status_message, hash: ByName, unset: None,
+        key: "statusMessage", check: check::short_text, hash: ByName, unset: None,
         listed: false, about: "a text of at most 1,000 characters",
     }
 }

@@ -131,12 +131,23 @@ fn tests_that_bring_each_about() {
     let golden: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let supabase = document::read("tests/supabase/tests/expected_errors.ts");
     let mut missing = Vec::new();
-    for (text, place) in [
-        (golden, "tests/pg_regress/expected"),
-        (supabase, "tests/supabase/tests/expected_errors.ts"),
-    ] {
-        let codes = all().into_iter().filter(|code| !text.contains(code.as_str()));
-        missing.extend(codes.map(|code| format!("{place}: missing {code}")));
+    for code in ErrorCode::ALL {
+        let (text, phrases) = (code.as_str(), code.phrases());
+        let answer = format!(r#""errorCode": "{text}""#);
+        let answers: Vec<&str> = golden.lines().filter(|line| line.contains(&answer)).collect();
+        let is_wrong = |line: &&&str| {
+            let begins = |phrase: &&str| line.contains(&format!(r#""error": "{phrase}"#));
+            line.contains(r#""error": "#) && !phrases.iter().any(begins)
+        };
+        if answers.is_empty() {
+            missing.push(format!("tests/pg_regress/expected: no answer {text}"));
+        }
+        missing.extend(answers.iter().find(is_wrong).map(|line| format!("{text}: {line}")));
+        if !supabase.contains(&format!("', '{text}', "))
+            && !supabase.contains(&format!("\", '{text}', "))
+        {
+            missing.push(format!("tests/supabase/tests/expected_errors.ts: no row {text}"));
+        }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }

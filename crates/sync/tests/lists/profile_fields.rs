@@ -39,6 +39,41 @@ fn sql_repeats_no_list() {
     assert!(named, "no comment on sent_fields");
 }
 
+/// What `enqueue` says about another key, in a golden.
+#[test]
+fn hint_in_the_golden() {
+    let keys: Vec<&str> = fields::all().map(|field| field.key).collect();
+    let (last, others) = keys.split_last().expect("fields");
+    let hint = format!("HINT:  Its keys are {} and {last}.", others.join(", "));
+    let file = "tests/pg_regress/expected/profile_update.out";
+    let text = document::read(file);
+    let shown: Vec<&str> = text.lines().filter(|line| line.contains("Its keys are")).collect();
+    assert!(!shown.is_empty() && shown.iter().all(|line| *line == hint), "{file}: {shown:?}");
+}
+
+/// The import is told of each that the simulator takes there, and of no other.
+#[test]
+fn import() {
+    let ours = document::read("crates/cometchat/src/bulk.rs");
+    let simulated = document::read("tests/simulator/src/api/import.rs");
+    let left_out = |text: &str, mark: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains(mark));
+        let words =
+            lines.flat_map(|line| line.split(|c: char| !c.is_ascii_lowercase() && c != '_'));
+        let known = |word: &&str| fields::all().any(|field| snake(field.key) == **word);
+        words.filter(known).map(str::to_owned).collect()
+    };
+    assert_eq!(left_out(&ours, "..user.clone()"), left_out(&simulated, "= None;"));
+}
+
+/// A field of Rust's for a key of JSON's.
+fn snake(key: &str) -> String {
+    key.chars().fold(String::new(), |text, c| match c.is_ascii_uppercase() {
+        true => text + "_" + &c.to_ascii_lowercase().to_string(),
+        false => text + &c.to_string(),
+    })
+}
+
 /// The simulator takes and shows each, and a scenario sets each by `enqueue`.
 #[test]
 fn tests_that_bring_each_about() {

@@ -18,6 +18,8 @@ fn declared() -> Vec<Setting> {
         text.split("c\"cometchat.").skip(1).filter_map(|s| s.split('"').next()).collect();
     names.sort_unstable();
     assert!(names.len() > 10, "{SOURCE} is not understood: {names:?}");
+    let statics = text.matches("\npub(super) static ").count();
+    assert_eq!(statics, names.len(), "{SOURCE}: a static without a row, or a row without a static");
     names.into_iter().map(|name| setting(&text, name)).collect()
 }
 

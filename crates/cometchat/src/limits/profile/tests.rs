@@ -30,7 +30,7 @@ fn what_fits_is_taken() {
         json!({"name": null, "avatar": null, "link": null, "role": null, "tags": null}),
         json!({"role": "a-B_9", "tags": vec![long; MAX_TAGS], "metadata": {"k": [1, 2.5, -3]}}),
         json!({"metadata": {"k": "x".repeat(MAX_METADATA_BYTES - 8)}, "statusMessage": ""}),
-        json!({"statusMessage": "\u{e9}".repeat(MAX_STATUS_MESSAGE_CHARS)}),
+        json!({"statusMessage": "\u{e9}".repeat(MAX_TEXT_CHARS)}),
     ] {
         assert_eq!(check_profile(&profile.to_string()), Ok(()), "{profile}");
     }
@@ -57,7 +57,7 @@ fn what_does_not_is_refused() {
         (json!({"avatar": ""}), "avatar of"),
         (json!({"link": "https://u:p@a.example/"}), "link of"),
         (json!({"statusMessage": 1}), "statusMessage of the profile must be a string"),
-        (json!({"statusMessage": "x".repeat(MAX_STATUS_MESSAGE_CHARS + 1)}), "statusMessage of"),
+        (json!({"statusMessage": "x".repeat(MAX_TEXT_CHARS + 1)}), "statusMessage of"),
         (json!({"nick": null}), "profile has an unknown key \"nick\""),
         (json!([]), "profile must be a JSON object"),
     ] {
