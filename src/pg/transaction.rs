@@ -88,8 +88,8 @@ pub fn commit_without_waiting() {
     set_local(c"synchronous_commit", c"off");
 }
 
-/// Takes [`commit_without_waiting`] back, as far as this machine's disk is concerned: what this
-/// transaction writes must outlive a crash.
+/// Makes this transaction's commit wait for this machine's disk, whatever [`commit_without_waiting`] or the
+/// database's settings say: what it writes must outlive a crash.
 pub fn commit_durably() {
     set_local(c"synchronous_commit", c"local");
 }

@@ -154,7 +154,11 @@ pub fn mark_rolled_back() {
 pub fn forget_void_tokens() {
     let void = void_tokens::void_tokens();
     if !void.is_empty() {
-        let gone = transaction::run(|| store::forget_void_tokens(&void));
+        let gone = transaction::run(|| {
+            // For good: also where the database's commits do not wait for the disk.
+            transaction::commit_durably();
+            store::forget_void_tokens(&void)
+        });
         void_tokens::forgotten(&gone.unwrap_or_default());
     }
 }
