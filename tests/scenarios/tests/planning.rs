@@ -79,7 +79,22 @@ fn no_statement_of_ours_is_compiled() {
 /// A plan is kept: one that reads the whole of a small table would read the whole of a large one.
 #[test]
 fn a_few_users_are_found_by_index_however_small_the_tables_are() {
-    let stack = Stack::syncing();
+    are_found_by_index(&Stack::syncing());
+}
+
+/// Somebody has turned off for the database what our statements need.
+#[test]
+fn a_few_users_are_found_by_index_whatever_the_planner_may_not_do() {
+    let stack = Stack::new();
+    for name in ["enable_indexscan", "enable_bitmapscan", "enable_nestloop"] {
+        stack.db.set(name, Some("off"));
+    }
+    stack.db.set("plan_cache_mode", Some("force_custom_plan"));
+    are_found_by_index(&stack.sync());
+}
+
+#[track_caller]
+fn are_found_by_index(stack: &Stack) {
     let bob = stack.sign_up("Bob Marley");
     eventually("he is synced", || stack.stored(bob).token.is_some());
     stack.execute("VACUUM ANALYZE cometchat.sync_state, public.cometchat_users, auth.users");
