@@ -10,6 +10,7 @@ mod null_server;
 mod report;
 mod responsive;
 mod scale;
+mod stored_call;
 mod sync;
 mod throughput;
 mod ureq_baseline;
@@ -23,7 +24,8 @@ use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
 
 /// What can be measured by itself.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
+    "stored",
     "transport",
     "responsive",
     "trigger",
@@ -79,6 +81,9 @@ fn main() -> ExitCode {
     let chosen = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
 
     let mut report = Report::new();
+    if chosen("stored") {
+        stored_call::measure(&scale, &mut report);
+    }
     sync::measure(&scale, chosen, &mut report);
     if chosen("transport") || chosen("responsive") {
         let bench = Bench::new(scale.tries);

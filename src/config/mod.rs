@@ -100,6 +100,7 @@ pub fn sync_policy() -> SyncPolicy {
 }
 
 /// `cometchat.display_name_fields`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DisplayNameFields {
     /// The metadata's keys for the display name, in order.
     pub keys: Vec<String>,

@@ -5,6 +5,8 @@ pub mod arguments; // types of our SQL functions' arguments and results
 pub mod background; // what a background process does as Postgres's own do
 pub mod databases; // the databases of the cluster
 pub mod deadline; // when a call has to be done
+pub mod grants; // what a role is and may execute
+pub mod jsonb; // a jsonb value, read where it is
 pub mod latch; // waiting on the latch, serving interrupts
 pub mod lock; // one call at a time for one user
 pub mod planning; // the planner's settings for our statements
@@ -17,4 +19,5 @@ pub mod spi; // statements: arguments in, rows out
 pub mod subxact; // statements whose failure is a value
 pub mod text; // bytes to text, and back
 pub mod transaction; // a background worker's transactions
+pub mod unique_key; // one row by its key, without a statement
 mod values; // values in statements and rows

@@ -47,6 +47,8 @@ pub struct Relation {
     pub owner: pg_sys::Oid,
     /// `r`, `p`, `v`, …: `pg_class.relkind`.
     pub kind: u8,
+    /// It has partitions or tables that inherit from it, or had some.
+    pub has_children: bool,
 }
 
 /// Looks a relation up by its schema and name, and locks it against being replaced or given to
@@ -71,20 +73,45 @@ pub fn relation(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
                 None => return None,
             }
         }
-        let tuple = pg_sys::SearchSysCache1(
-            pg_sys::SysCacheIdentifier::RELOID as i32,
-            pg_sys::Datum::from(oid),
-        );
+        let found = describe(oid)?;
+        if found.has_children && is_superuser(found.owner) {
+            refuse_children_of_others(oid);
+        }
+        Some(found)
+    }
+}
+
+/// The same, if its lock need not be waited for.
+pub fn relation_if_free(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
+    let oid = look_up(schema, name)?;
+    // SAFETY: a lock that is not waited for; an oid of a relation.
+    let locked = unsafe { pg_sys::ConditionalLockRelationOid(oid, lock.mode()) };
+    // It was there a moment ago; the lock keeps it so.
+    if !locked || look_up(schema, name) != Some(oid) {
+        return None;
+    }
+    // SAFETY: it is locked.
+    unsafe { describe(oid) }
+}
+
+/// # Safety
+/// A relation that is locked.
+unsafe fn describe(oid: pg_sys::Oid) -> Option<Relation> {
+    // SAFETY: a syscache look-up; the tuple is read before it is released.
+    unsafe {
+        let kind = pg_sys::SysCacheIdentifier::RELOID as i32;
+        let tuple = pg_sys::SearchSysCache1(kind, pg_sys::Datum::from(oid));
         if tuple.is_null() {
             return None;
         }
         let class = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
-        let found = Relation { oid, owner: (*class).relowner, kind: (*class).relkind as u8 };
-        let has_children = (*class).relhassubclass;
+        let found = Relation {
+            oid,
+            owner: (*class).relowner,
+            kind: (*class).relkind as u8,
+            has_children: (*class).relhassubclass,
+        };
         pg_sys::ReleaseSysCache(tuple);
-        if has_children && is_superuser(found.owner) {
-            refuse_children_of_others(oid);
-        }
         Some(found)
     }
 }

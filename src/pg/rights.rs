@@ -9,7 +9,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-pub use super::relation::{is_superuser, relation, Lock};
+use super::relation::relation_if_free;
+pub use super::relation::{is_superuser, relation, Lock, Relation};
 use super::{planning, session};
 
 /// The search path of every statement of ours. `pg_temp` is named, and last: one that is not named
@@ -54,6 +55,28 @@ impl Rights {
         }
     }
 
+    /// The table that they are for, if its rows may be read one by one without taking them on
+    /// ([`super::unique_key`]): it is there and an ordinary table, its lock is free, and whose rights
+    /// these are may read it. `name` is of a table of ours, in the schema cometchat.
+    pub fn plain_table(self, name: &CStr) -> Option<Relation> {
+        let (schema, name, lock) = match self {
+            Rights::Ours => (c"cometchat", name, Lock::Read),
+            Rights::OursOnMapping(lock) => (c"public", name, lock),
+            Rights::OwnerOf(schema, name, lock) => (schema, name, lock),
+            Rights::Catalog => return None,
+        };
+        let table = relation_if_free(schema, name, lock)?;
+        let plain = table.kind == b'r' && !table.has_children;
+        let role = match self {
+            Rights::OwnerOf(..) => table.owner,
+            // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.
+            _ => unsafe { pg_sys::get_role_oid(ROLE.as_ptr(), true) },
+        };
+        let ours = !matches!(self, Rights::OursOnMapping(_)) || table.owner == role;
+        (plain && ours && role != pg_sys::InvalidOid && may_read(role, schema, table.oid))
+            .then_some(table)
+    }
+
     /// Runs `f` with them. Where the relation is gone, an error is raised.
     pub fn run<T>(self, f: impl FnOnce() -> T) -> T {
         let Some(role) = self.role() else {
@@ -67,6 +90,22 @@ impl Rights {
             pgrx::ereport!(ERROR, code, format!("{what} does not exist or was replaced"));
         };
         run_as(role, f)
+    }
+}
+
+/// Whether `role` may select from the table, and use its schema.
+fn may_read(role: pg_sys::Oid, schema: &CStr, table: pg_sys::Oid) -> bool {
+    let ok = pg_sys::AclResult::ACLCHECK_OK;
+    let (usage, select) =
+        (pg_sys::ACL_USAGE as pg_sys::AclMode, pg_sys::ACL_SELECT as pg_sys::AclMode);
+    // SAFETY: syscache look-ups inside a transaction.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        #[cfg(feature = "pg15")]
+        let may_use = pg_sys::pg_namespace_aclcheck(schema, role, usage);
+        #[cfg(not(feature = "pg15"))]
+        let may_use = pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, role, usage);
+        may_use == ok && pg_sys::pg_class_aclcheck(table, role, select) == ok
     }
 }
 

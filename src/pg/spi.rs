@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
-pub use super::values::{array, null_array, Arg, Column, Timestamp, Value};
+pub use super::values::{array, null_array, Arg, Column, Columns, Timestamp, Value};
 use super::{session, text};
 
 /// A prepared statement that is kept until the process ends.
@@ -168,6 +168,12 @@ impl Row {
     /// A flag; null is false.
     pub fn flag(&self, name: &CStr) -> bool {
         self.get(name).unwrap_or(false)
+    }
+}
+
+impl Columns for Row {
+    fn get<T: Column>(&self, name: &CStr) -> Option<T> {
+        Row::get(self, name)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values on their way into statements and out of rows: each type that we use, and no other.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 use uuid::Uuid;
 
@@ -19,6 +21,18 @@ pub trait Column: Sized {
     /// # Safety
     /// A valid datum of one of [`Self::TYPES`], not null.
     unsafe fn read(datum: pg_sys::Datum) -> Self;
+}
+
+/// A row whose columns are read by their names.
+pub trait Columns {
+    /// The value in a column; `None` for null. One that is not of the type is a mistake of ours, and an
+    /// error.
+    fn get<T: Column>(&self, name: &CStr) -> Option<T>;
+
+    /// A flag; null is false.
+    fn flag(&self, name: &CStr) -> bool {
+        self.get(name).unwrap_or(false)
+    }
 }
 
 impl Column for String {

@@ -5,6 +5,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 
 use super::statement::Statement;
+use crate::pg::grants;
 use crate::pg::planning;
 use crate::pg::rights::{Rights, SEARCH_PATH};
 use crate::pg::spi::{self, Timestamp};
@@ -105,11 +106,9 @@ pub fn random() -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-static IS_TRUSTED: Statement =
-    Statement::with_rights(Rights::Catalog, include_str!("sql/is_trusted.sql"));
-
 /// Whether a role may ask for any user: superuser, the extension's owner, or granted
 /// `cometchat.enqueue(uuid, jsonb)`.
 pub fn is_trusted(role: pg_sys::Oid) -> bool {
-    IS_TRUSTED.first(&[("role", role.into())], |row| row.flag(c"is_trusted")).unwrap_or(false)
+    let arguments = [pg_sys::UUIDOID, pg_sys::JSONBOID];
+    grants::is_trusted_with(role, c"cometchat_ext", c"cometchat", c"enqueue", &arguments)
 }

@@ -10,7 +10,7 @@ use super::auth_users::{self, AuthUsers};
 use super::control;
 use super::statement::Statement;
 use crate::pg::rights::Lock;
-use crate::pg::spi::{self, Row};
+use crate::pg::spi::{self, Columns, Row};
 use crate::shmem::void_tokens;
 use sync::model::{
     AuthUser, Certainty, Mapping, SentFingerprint, StickyArgument, SyncState, UserRow, UserStatus,
@@ -71,7 +71,7 @@ pub fn expect_auth_users() {
     }
 }
 
-fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
+pub(super) fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     let user_id = user.to_string();
     let (mapped_uid, mapping) = mapping.unzip();
     // Of a deleted user only the state still knows the uid that was mapped.
@@ -87,23 +87,33 @@ fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
 
 fn read_ours(row: &Row) -> (Option<Uuid>, Ours) {
     let user: Option<Uuid> = row.get(c"user_id");
-    // One that was flushed for a transaction that is under way, or was rolled back, is none.
-    let stored: Option<String> = row.get(c"token");
-    let void =
-        user.zip(stored.as_ref()).is_some_and(|(user, token)| void_tokens::is_void(user, token));
-    let token = stored.filter(|_| !void);
-    let mapping = row.get::<String>(c"mapped_uid").map(|uid| (uid, Mapping { token, void }));
-    let known = row.flag(c"has_state").then(|| read_known(row));
+    let is_void = |token: &str| user.is_some_and(|user| void_tokens::is_void(user, token));
+    let mapping = row
+        .get::<String>(c"mapped_uid")
+        .map(|uid| (uid, Mapping::unless_void(row.get(c"token"), is_void)));
+    let known = row
+        .flag(c"has_state")
+        .then(|| read_state(row, row.get(c"overrides"), row.get(c"unsettled_ms")));
     (user, (mapping, known))
 }
 
-fn read_known(row: &Row) -> SyncState {
-    let (overrides, unreadable) =
-        match row.get::<String>(c"overrides").as_deref().map(read_overrides) {
-            None => (None, None),
-            Some(Ok(overrides)) => (overrides, None),
-            Some(Err(why)) => (None, Some(why)),
-        };
+/// Longer overrides are not read, and nobody can have set them with `enqueue`.
+pub(super) const MAX_OVERRIDES: usize = 100_000;
+
+/// What stands in their place: no JSON.
+pub(super) const TOO_LONG: &str = "too long";
+
+/// `cometchat.sync_state`: its columns as they are, and two that need a look.
+pub(super) fn read_state(
+    row: &impl Columns,
+    overrides: Option<String>,
+    unsettled_ms: Option<i64>,
+) -> SyncState {
+    let (overrides, unreadable) = match overrides.as_deref().map(read_overrides) {
+        None => (None, None),
+        Some(Ok(overrides)) => (overrides, None),
+        Some(Err(why)) => (None, Some(why)),
+    };
     let sent = match (row.get(c"sent_profile"), row.get(c"sent_metadata")) {
         (Some(profile), Some(metadata)) => {
             let keys = row.get::<Vec<Option<String>>>(c"sent_fields").unwrap_or_default();
@@ -128,7 +138,7 @@ fn read_known(row: &Row) -> SyncState {
         deactivated: row.flag(c"deactivated"),
         revoke_pending: row.flag(c"revoke_pending"),
         requested: row.flag(c"requested"),
-        certainty: match row.get::<i64>(c"unsettled_ms") {
+        certainty: match unsettled_ms {
             None => Certainty::Settled,
             Some(..0) => Certainty::NeverAsked,
             Some(0) => Certainty::Unsettled,

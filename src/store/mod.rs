@@ -13,6 +13,7 @@ pub mod complete; // write what became of them
 pub mod control; // the operator's switch, and notes for health()
 mod forget; // tokens that were flushed, users that CometChat does not know
 mod load; // everything about users
+mod load_directly; // about one user, without a statement
 mod name_fields; // which values of the metadata may be a name
 pub mod queue; // look at the queue, give users back, make them due
 mod save; // the write at the end of a call
@@ -28,5 +29,6 @@ pub use claim_number::{fresh_claim, is_in_flight, session_claim};
 pub use control::paused;
 pub use forget::{forget, forget_token, forget_void_tokens};
 pub use load::{expect_auth_users, load, load_many, owners};
+pub use load_directly::load_directly;
 pub use save::{doubt, queue, save, wait_for};
 pub use vault::secret as vault_secret;

@@ -4,7 +4,10 @@
 //! a nested object, and a plus joins what is there with a space: `profile.nick`,
 //! `given_name+family_name`.
 
-use crate::config;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::config::{self, DisplayNameFields};
 
 /// What the setting's default stands for, besides the keys that it lists: where Supabase's own
 /// dashboard and the providers' answers have a name. Who changes the setting says exactly which keys
@@ -36,6 +39,8 @@ pub struct NameFields {
     pub keys: Vec<String>,
     /// The rest of its path, as Postgres writes a `text[]`.
     pub paths: Vec<String>,
+    /// The whole path, key by key.
+    pub steps: Vec<Vec<String>>,
     /// The candidates, best first; each in several ways, of which the first that is there counts.
     names: Vec<Vec<Vec<usize>>>,
     /// How many of them the setting names.
@@ -44,10 +49,25 @@ pub struct NameFields {
 
 impl NameFields {
     /// As the setting says now.
-    pub fn in_force() -> Self {
-        let fields = config::display_name_fields();
+    pub fn in_force() -> Rc<Self> {
+        thread_local! {
+            static LAST: RefCell<Option<(DisplayNameFields, Rc<NameFields>)>> = RefCell::default();
+        }
+        let setting = config::display_name_fields();
+        LAST.with_borrow_mut(|last| match last {
+            Some((same, fields)) if *same == setting => Rc::clone(fields),
+            _ => {
+                let fields = Rc::new(NameFields::from(&setting));
+                *last = Some((setting, Rc::clone(&fields)));
+                fields
+            }
+        })
+    }
+
+    fn from(fields: &DisplayNameFields) -> Self {
         let more = if fields.is_the_default { FURTHER } else { &[] };
-        let mut all = NameFields { keys: vec![], paths: vec![], names: vec![], own: 0 };
+        let mut all =
+            NameFields { keys: vec![], paths: vec![], steps: vec![], names: vec![], own: 0 };
         for field in &fields.keys {
             all.add(field);
         }
@@ -76,11 +96,15 @@ impl NameFields {
     fn value(&mut self, key: &str, path: &[&str]) -> usize {
         let quoted =
             |step: &&str| format!("\"{}\"", step.replace('\\', "\\\\").replace('"', "\\\""));
-        let path = format!("{{{}}}", path.iter().map(quoted).collect::<Vec<_>>().join(","));
-        let known = self.keys.iter().zip(&self.paths).position(|(k, p)| k == key && *p == path);
+        let steps =
+            || std::iter::once(key).chain(path.iter().copied()).map(str::to_owned).collect();
+        let path_text = format!("{{{}}}", path.iter().map(quoted).collect::<Vec<_>>().join(","));
+        let known =
+            self.keys.iter().zip(&self.paths).position(|(k, p)| k == key && *p == path_text);
         known.unwrap_or_else(|| {
             self.keys.push(key.to_owned());
-            self.paths.push(path);
+            self.paths.push(path_text);
+            self.steps.push(steps());
             self.keys.len() - 1
         })
     }

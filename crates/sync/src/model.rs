@@ -97,6 +97,14 @@ pub struct SyncState {
     pub attempts: i32,
 }
 
+impl Mapping {
+    /// One that was flushed for a transaction that is under way, or was rolled back, is none.
+    pub fn unless_void(stored: Option<String>, is_void: impl Fn(&str) -> bool) -> Self {
+        let void = stored.as_deref().is_some_and(is_void);
+        Mapping { token: stored.filter(|_| !void), void }
+    }
+}
+
 impl SyncState {
     /// Forgets what is the user's own, and does not outlive them.
     pub fn wipe(&mut self) {

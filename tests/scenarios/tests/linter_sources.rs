@@ -86,7 +86,8 @@ fn statements_on_what_others_own_are_where_the_owner_is_switched_to() {
         |text: &str| -> bool { admin.query_one(TOUCHES, &[&text]).expect(TOUCHES).get(0) };
     let sources = files("src", ".rs");
     assert!(sources.len() > 50);
-    for (path, text) in &sources {
+    // A test that runs inside the server is not in what is installed.
+    for (path, text) in sources.iter().filter(|(path, _)| !path.ends_with("/tests.rs")) {
         assert!(!touches(text), "{path} touches auth.users or Vault");
     }
     let switches = |path: &str| SWITCH_TO_THE_OWNER.iter().any(|allowed| path.starts_with(allowed));

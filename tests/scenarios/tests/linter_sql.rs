@@ -61,7 +61,7 @@ fn every_query_says_what_it_does_and_names_its_inputs_once() {
 #[test]
 fn no_sql_stands_in_rust_and_every_query_is_run() {
     let sources = files("src", ".rs");
-    for (path, text) in &sources {
+    for (path, text) in sources.iter().filter(|(path, _)| !path.ends_with("/tests.rs")) {
         let code: String =
             text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for verb in

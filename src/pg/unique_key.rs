@@ -1,0 +1,229 @@
+//! Reads the one row of a table that has a given uuid in a unique column: no statement, no plan.
+//!
+//! SECURITY: no code of others runs here, so no rights are taken on. The key is a plain uuid column,
+//! compared by Postgres's own function; columns are read as the types that they are, without a cast; row
+//! security, rules and triggers have no part in it. The caller has found the table with
+//! [`super::rights::Rights::plain_table`], which looks whether its reader may read it. Whatever is not as
+//! simple as that is for the caller to read by a statement.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use super::relation::Relation;
+use super::values::{Column, Columns};
+
+/// The row was not looked for: the table has no such key, or a lock would have to be waited for.
+#[derive(Debug)]
+pub struct NotPlain;
+
+/// A table that is open, and the index of its key.
+pub struct Table {
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+}
+
+/// A row, while its table is being read.
+pub struct StoredRow {
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+/// The family of operators that compare uuids in a btree: `uuid_ops` of `pg_opfamily.dat`.
+const UUID_OPS: u32 = 2968;
+
+/// Runs `f` while rows are read as they are now: as of one moment, and after what this transaction has
+/// done, at any isolation level.
+pub fn as_of_now<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: inside a transaction; pushed and popped on every way out that is not an error.
+    unsafe {
+        pg_sys::CommandCounterIncrement(); // what the command before has written is seen
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let value = f();
+        pg_sys::PopActiveSnapshot();
+        value
+    }
+}
+
+impl Table {
+    /// Opens a table that is locked.
+    ///
+    /// # Errors
+    /// No column of that name is a uuid and unique by itself.
+    pub fn open(relation: Relation, key: &CStr) -> Result<Table, NotPlain> {
+        // SAFETY: the table is locked, and so is its index before it is opened. What is opened here is
+        // closed with the table, or by Postgres where an error ends the (sub)transaction.
+        unsafe {
+            let heap = pg_sys::table_open(relation.oid, pg_sys::NoLock as i32);
+            let indexes = pg_sys::RelationGetIndexList(heap);
+            let number = column((*heap).rd_att, key).map_or(0, |(number, _)| number);
+            let lock = pg_sys::AccessShareLock as i32;
+            let index = pgrx::PgList::<pg_sys::Oid>::from_pg(indexes)
+                .iter_oid()
+                .find(|index| is_key(*index, number))
+                .filter(|index| pg_sys::ConditionalLockRelationOid(*index, lock))
+                .map(|index| pg_sys::index_open(index, pg_sys::NoLock as i32));
+            pg_sys::list_free(indexes);
+            if let Some(index) = index {
+                let table = Table { heap, index };
+                if table.compares_uuids() {
+                    return Ok(table);
+                }
+                table.close();
+            } else {
+                pg_sys::table_close(heap, pg_sys::NoLock as i32);
+            }
+            Err(NotPlain)
+        }
+    }
+
+    fn compares_uuids(&self) -> bool {
+        // SAFETY: it is open, and has one column.
+        unsafe {
+            u32::from(*(*self.index).rd_opfamily) == UUID_OPS
+                && (*(*self.index).rd_rel).relam == pg_sys::BTREE_AM_OID
+        }
+    }
+
+    /// Whether each of these columns is of one of the types beside it, or missing.
+    pub fn has_types(&self, columns: &[(&CStr, &[pg_sys::Oid])]) -> bool {
+        // SAFETY: the table is open.
+        let descriptor = unsafe { (*self.heap).rd_att };
+        columns.iter().all(|(name, types)| {
+            // SAFETY: as above.
+            unsafe { column(descriptor, name) }.is_none_or(|(_, oid)| types.contains(&oid))
+        })
+    }
+
+    /// Hands the row whose key is `id` to `read`; `None` when there is none. Inside [`as_of_now`].
+    pub fn find<T>(&self, id: Uuid, read: impl FnOnce(&StoredRow) -> T) -> Option<T> {
+        let id = pgrx::Uuid::from_bytes(id.into_bytes());
+        // SAFETY: table and index are open and belong together; the key is of the index's type, and lives
+        // until the scan has ended. What is made here ends here, or with an error.
+        unsafe {
+            let argument = pgrx::IntoDatum::into_datum(id).unwrap_or(pg_sys::Datum::null());
+            let mut key = pg_sys::ScanKeyData::default();
+            let equals = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
+            pg_sys::ScanKeyInit(&raw mut key, 1, equals, pg_sys::F_UUID_EQ.into(), argument);
+            let scan = self.begin_scan();
+            pg_sys::index_rescan(scan, &raw mut key, 1, std::ptr::null_mut(), 0);
+            let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
+            let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            let found = pg_sys::index_getnext_slot(scan, forward, slot);
+            let value = found.then(|| read(&StoredRow { slot }));
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            pg_sys::index_endscan(scan);
+            value
+        }
+    }
+
+    /// # Safety
+    /// With an active snapshot.
+    unsafe fn begin_scan(&self) -> pg_sys::IndexScanDesc {
+        // SAFETY: as the caller says.
+        unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            #[cfg(not(feature = "pg18"))]
+            return pg_sys::index_beginscan(self.heap, self.index, snapshot, 1, 0);
+            #[cfg(feature = "pg18")]
+            return pg_sys::index_beginscan(
+                self.heap,
+                self.index,
+                snapshot,
+                std::ptr::null_mut(),
+                1,
+                0,
+            );
+        }
+    }
+
+    /// Closes it; the locks stay until the transaction ends.
+    pub fn close(self) {
+        // SAFETY: both are open.
+        unsafe {
+            pg_sys::index_close(self.index, pg_sys::NoLock as i32);
+            pg_sys::table_close(self.heap, pg_sys::NoLock as i32);
+        }
+    }
+}
+
+impl StoredRow {
+    /// The value in a column; `None` for null, or if there is no such column. One of another type is a
+    /// mistake of ours, and an error: see [`Table::has_types`].
+    pub fn get<T: Column>(&self, name: &CStr) -> Option<T> {
+        // SAFETY: the slot holds a row; the type is checked before the datum is read as one.
+        unsafe {
+            let (number, oid) = column((*self.slot).tts_tupleDescriptor, name)?;
+            if !T::TYPES.contains(&oid) {
+                pgrx::error!("cometchat_ext: column {name:?} has type {}", oid.to_u32());
+            }
+            if i32::from((*self.slot).tts_nvalid) < number {
+                pg_sys::slot_getsomeattrs_int(self.slot, number);
+            }
+            let at = number as usize - 1;
+            let null = *(*self.slot).tts_isnull.add(at);
+            (!null).then(|| T::read(*(*self.slot).tts_values.add(at)))
+        }
+    }
+    /// A flag; null is false.
+    pub fn flag(&self, name: &CStr) -> bool {
+        self.get(name).unwrap_or(false)
+    }
+
+    /// Whether there is such a column.
+    pub fn has(&self, name: &CStr) -> bool {
+        // SAFETY: the slot holds a row.
+        unsafe { column((*self.slot).tts_tupleDescriptor, name) }.is_some()
+    }
+}
+
+impl Columns for StoredRow {
+    fn get<T: Column>(&self, name: &CStr) -> Option<T> {
+        StoredRow::get(self, name)
+    }
+}
+
+/// Whether an index says that this column alone, from 1, is unique.
+///
+/// # Safety
+/// An index of a table that is locked.
+unsafe fn is_key(index: pg_sys::Oid, column: i32) -> bool {
+    // SAFETY: a syscache look-up; the tuple is read before it is released, and has at least one key.
+    unsafe {
+        let kind = pg_sys::SysCacheIdentifier::INDEXRELID as i32;
+        let tuple = pg_sys::SearchSysCache1(kind, pg_sys::Datum::from(index));
+        if tuple.is_null() {
+            return false;
+        }
+        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_index>();
+        let partial = pg_sys::Anum_pg_index_indpred as i32;
+        let is_key = (*form).indisunique
+            && (*form).indimmediate
+            && (*form).indisvalid
+            && (*form).indnkeyatts == 1
+            && column > 0
+            && i32::from(*(*form).indkey.values.as_ptr()) == column
+            && pg_sys::heap_attisnull(tuple, partial, std::ptr::null_mut());
+        pg_sys::ReleaseSysCache(tuple);
+        is_key
+    }
+}
+
+/// A column's number, from 1, and its type.
+///
+/// # Safety
+/// A valid descriptor.
+unsafe fn column(descriptor: pg_sys::TupleDesc, name: &CStr) -> Option<(i32, pg_sys::Oid)> {
+    // SAFETY: as the caller says; a name is NUL-terminated within its field.
+    unsafe {
+        (0..(*descriptor).natts).find_map(|n| {
+            #[cfg(not(feature = "pg18"))]
+            let attribute = &*(*descriptor).attrs.as_ptr().add(n as usize);
+            #[cfg(feature = "pg18")]
+            let attribute = &*pg_sys::TupleDescAttr(descriptor, n);
+            let is_it =
+                !attribute.attisdropped && CStr::from_ptr(attribute.attname.data.as_ptr()) == name;
+            is_it.then_some((n + 1, attribute.atttypid))
+        })
+    }
+}
