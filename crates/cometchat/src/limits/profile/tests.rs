@@ -8,7 +8,7 @@ const FIELDS: &[(&str, Check)] = &[
     ("avatar", avatar),
     ("link", link),
     ("role", role),
-    ("statusMessage", status_message),
+    ("statusMessage", short_text),
     ("tags", tags),
     ("metadata", metadata),
 ];
