@@ -68,6 +68,12 @@ impl Jsonb {
         Found::NoText
     }
 
+    /// Whether it is an object with this key.
+    pub fn has(&self, key: &str) -> bool {
+        // SAFETY: a container of a value that is detoasted.
+        unsafe { (*self.root).header & IS_OBJECT != 0 && member(self.root, key).is_some() }
+    }
+
     /// The whole value as text.
     pub fn text(&self) -> String {
         // SAFETY: a container of a value that is detoasted; the length is only a first guess.

@@ -49,6 +49,8 @@ pub struct Relation {
     pub kind: u8,
     /// It has partitions or tables that inherit from it, or had some.
     pub has_children: bool,
+    /// Postgres's own heap, and logged: there on a standby, too.
+    pub is_plain_heap: bool,
 }
 
 /// Looks a relation up by its schema and name, and locks it against being replaced or given to
@@ -110,6 +112,8 @@ unsafe fn describe(oid: pg_sys::Oid) -> Option<Relation> {
             owner: (*class).relowner,
             kind: (*class).relkind as u8,
             has_children: (*class).relhassubclass,
+            is_plain_heap: (*class).relam == pg_sys::HEAP_TABLE_AM_OID
+                && (*class).relpersistence as u8 == pg_sys::RELPERSISTENCE_PERMANENT,
         };
         pg_sys::ReleaseSysCache(tuple);
         Some(found)

@@ -66,7 +66,7 @@ impl Rights {
             Rights::Catalog => return None,
         };
         let table = relation_if_free(schema, name, lock)?;
-        let plain = table.kind == b'r' && !table.has_children;
+        let plain = table.kind == b'r' && table.is_plain_heap && !table.has_children;
         let role = match self {
             Rights::OwnerOf(..) => table.owner,
             // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.

@@ -1,6 +1,8 @@
 //! Reads everything about one user row by row, by unique keys: what nearly every login does, at a
 //! fraction of a statement's cost. The answer is the one of [`super::load`].
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 use sync::model::{AuthUser, Mapping, SyncState, UserRow, UserStatus};
 use uuid::Uuid;
@@ -8,9 +10,9 @@ use uuid::Uuid;
 use super::load::{self, MAX_OVERRIDES};
 use super::name_fields::NameFields;
 use crate::pg::jsonb::{Found, Jsonb};
-use crate::pg::rights::{Lock, Rights};
+use crate::pg::rights::{Lock, Relation, Rights};
 use crate::pg::spi::Timestamp;
-use crate::pg::unique_key::{self, NotPlain, StoredRow, Table};
+use crate::pg::unique_key::{self, NotPlain, StoredRow, Table, Wanted};
 use crate::shmem::void_tokens;
 
 /// No name or URL is longer: see `sql/auth_users_load.sql`.
@@ -18,16 +20,53 @@ const MAX_CHARS: usize = 4000;
 
 const DAY: i64 = 86_400 * 1_000_000;
 
-/// The columns of `auth.users` as the Auth server makes them; each may be missing.
-const COLUMNS: [(&std::ffi::CStr, &[pg_sys::Oid]); 8] = [
-    (c"email", &[pg_sys::VARCHAROID, pg_sys::TEXTOID]),
-    (c"phone", &[pg_sys::TEXTOID, pg_sys::VARCHAROID]),
-    (c"raw_user_meta_data", &[pg_sys::JSONBOID]),
-    (c"banned_until", &[pg_sys::TIMESTAMPTZOID]),
-    (c"deleted_at", &[pg_sys::TIMESTAMPTZOID]),
-    (c"email_confirmed_at", &[pg_sys::TIMESTAMPTZOID]),
-    (c"phone_confirmed_at", &[pg_sys::TIMESTAMPTZOID]),
-    (c"is_anonymous", &[pg_sys::BOOLOID]),
+const TEXT: &[pg_sys::Oid] = &[pg_sys::TEXTOID, pg_sys::VARCHAROID];
+const TIME: &[pg_sys::Oid] = &[pg_sys::TIMESTAMPTZOID];
+const FLAG: &[pg_sys::Oid] = &[pg_sys::BOOLOID];
+const NUMBER: &[pg_sys::Oid] = &[pg_sys::INT8OID];
+
+/// A column of a table of ours: a library that is newer than the SQL must not take it for empty.
+const fn ours(name: &'static CStr, types: &'static [pg_sys::Oid]) -> Wanted {
+    Wanted { name, types, may_be_missing: false }
+}
+
+const MAPPING: [Wanted; 2] = [ours(c"cometchat_uid", TEXT), ours(c"cometchat_auth_token", TEXT)];
+
+const STATE: [Wanted; 18] = [
+    ours(c"overrides", &[pg_sys::JSONBOID]),
+    ours(c"name_argument", TEXT),
+    ours(c"name_argument_base", TEXT),
+    ours(c"email_argument", TEXT),
+    ours(c"email_argument_base", TEXT),
+    ours(c"app_id", TEXT),
+    ours(c"cometchat_uid", TEXT),
+    ours(c"sent_profile", TEXT),
+    ours(c"sent_metadata", TEXT),
+    ours(c"sent_fields", &[pg_sys::TEXTARRAYOID]),
+    ours(c"deactivated", FLAG),
+    ours(c"revoke_pending", FLAG),
+    ours(c"requested", FLAG),
+    ours(c"unsettled_until", TIME),
+    ours(c"claim", NUMBER),
+    ours(c"wanted_revision", NUMBER),
+    ours(c"outcomes", NUMBER),
+    ours(c"attempts", &[pg_sys::INT4OID]),
+];
+
+/// A column of `auth.users` as the Auth server makes it; each came with some version of it.
+const fn theirs(name: &'static CStr, types: &'static [pg_sys::Oid]) -> Wanted {
+    Wanted { name, types, may_be_missing: true }
+}
+
+const AUTH: [Wanted; 8] = [
+    theirs(c"email", TEXT),
+    theirs(c"phone", TEXT),
+    theirs(c"raw_user_meta_data", &[pg_sys::JSONBOID]),
+    theirs(c"banned_until", TIME),
+    theirs(c"deleted_at", TIME),
+    theirs(c"email_confirmed_at", TIME),
+    theirs(c"phone_confirmed_at", TIME),
+    theirs(c"is_anonymous", FLAG),
 ];
 
 /// Reads `user`. `None`: it must be done by statements, because a table is not as it is on Supabase, or
@@ -37,26 +76,25 @@ pub fn load_directly(user: Uuid) -> Option<UserRow> {
     let state = Rights::Ours.plain_table(c"sync_state")?;
     let auth = Rights::OwnerOf(c"auth", c"users", Lock::Read).plain_table(c"users")?;
     unique_key::as_of_now(|| {
-        let mapping =
-            find(mapping, c"user_id", user, |_| true, |row| read_mapping(user, row)).ok()?;
-        let known = find(state, c"user_id", user, |_| true, read_state).ok()?;
+        let read = |row: &StoredRow| read_mapping(user, row);
+        let mapping = find(mapping, c"user_id", user, &MAPPING, read).ok()?;
+        let known = find(state, c"user_id", user, &STATE, read_state).ok()?;
         let fields = NameFields::in_force();
-        let plain = |table: &Table| table.has_types(&COLUMNS);
-        let theirs = find(auth, c"id", user, plain, |row| read_auth(row, &fields)).ok()?;
+        let theirs = find(auth, c"id", user, &AUTH, |row| read_auth(row, &fields)).ok()?;
         let theirs = theirs.transpose().ok()?.unwrap_or_default();
         Some(load::join(user, (mapping, known), theirs))
     })
 }
 
 fn find<T>(
-    relation: crate::pg::rights::Relation,
-    key: &std::ffi::CStr,
+    relation: Relation,
+    key: &CStr,
     user: Uuid,
-    is_plain: impl FnOnce(&Table) -> bool,
+    columns: &[Wanted],
     read: impl FnOnce(&StoredRow) -> T,
 ) -> Result<Option<T>, NotPlain> {
     let table = Table::open(relation, key)?;
-    let found = if is_plain(&table) { Ok(table.find(user, read)) } else { Err(NotPlain) };
+    let found = table.find(user, columns, read);
     table.close();
     found
 }
@@ -100,7 +138,21 @@ fn read_auth(row: &StoredRow, fields: &NameFields) -> Result<AuthUser, NotPlain>
         Some(Found::Text(text)) => Ok(Some(text)),
         Some(Found::NoText) | None => Ok(None),
     };
-    let names = fields.steps.iter().map(|path| value(path)).collect::<Result<Vec<_>, _>>()?;
+    // Many paths begin with a key that is hardly ever there.
+    let mut absent: Option<&str> = None;
+    let mut names = Vec::with_capacity(fields.steps.len());
+    for path in &fields.steps {
+        let first = path.first().map(String::as_str);
+        if first.is_some() && first == absent {
+            names.push(None);
+            continue;
+        }
+        names.push(value(path)?);
+        let there = || metadata.as_ref().is_some_and(|m| first.is_some_and(|key| m.has(key)));
+        if path.len() > 1 && !there() {
+            absent = first;
+        }
+    }
     let avatar = |key: &str| value(&[key.to_owned()]);
     Ok(AuthUser {
         status,

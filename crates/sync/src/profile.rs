@@ -210,7 +210,9 @@ fn clean_email(raw: &str) -> Option<String> {
 
 /// Stable across servers, versions and restores: object keys are sorted.
 fn hash(value: &Value) -> String {
-    Sha256::digest(value.to_string()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0'); // below 16
+    let digest = Sha256::digest(value.to_string());
+    digest.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 impl SyncState {

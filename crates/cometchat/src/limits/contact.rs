@@ -32,7 +32,12 @@ pub fn shows_address(name: &str) -> bool {
 pub fn shows(name: &str, address: &str) -> bool {
     let squeeze =
         |text: &str| -> String { plain(text).chars().filter(|c| !c.is_whitespace()).collect() };
-    let (name, address) = (squeeze(name), squeeze(address));
+    let name = squeeze(name);
+    // Only what is longer than that could lose its `@` below.
+    if address.len() <= MOST && address.contains('@') && !name.contains('@') {
+        return false;
+    }
+    let address = squeeze(address);
     match address.contains('@') {
         true => name.contains(&address),
         false => !address.is_empty() && name == address,
@@ -79,8 +84,16 @@ fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
 
 /// The same in ordinary letters, lower case, with `@` for its other spellings.
 fn plain(text: &str) -> String {
-    let mut plain: String =
-        visible(text).nfkc().filter(|c| !is_unseen(*c)).flat_map(char::to_lowercase).collect();
+    let mut plain: String = match text.is_ascii() {
+        // Nothing to put together or to take apart: nearly every name, at every login.
+        true => visible(text).map(|c| c.to_ascii_lowercase()).collect(),
+        false => {
+            visible(text).nfkc().filter(|c| !is_unseen(*c)).flat_map(char::to_lowercase).collect()
+        }
+    };
+    if !plain.contains(['%', '&', '\\']) {
+        return plain;
+    }
     // Escaped twice, or more often: each round makes it shorter.
     while plain.contains("%25") || plain.contains("&amp;") {
         plain = plain.replace("%25", "%").replace("&amp;", "&");
