@@ -16,6 +16,7 @@ mod relation; // a relation by its name, locked
 pub mod rights; // the rights that a statement runs with
 pub mod session; // facts about the session
 pub mod spi; // statements: arguments in, rows out
+mod stored_row; // a row, column by column
 pub mod subxact; // statements whose failure is a value
 pub mod text; // bytes to text, and back
 pub mod transaction; // a background worker's transactions

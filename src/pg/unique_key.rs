@@ -12,28 +12,17 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::relation::Relation;
-use super::values::{Column, Columns};
+use super::stored_row::{attributes, resolve};
+pub use super::stored_row::{StoredRow, Wanted};
 
 /// The row was not looked for: the table has no such key, or a lock would have to be waited for.
 #[derive(Debug)]
 pub struct NotPlain;
 
-/// A column that is read, and the types that it may have.
-pub struct Wanted {
-    pub name: &'static CStr,
-    pub types: &'static [pg_sys::Oid],
-    pub may_be_missing: bool,
-}
-
 /// A table that is open, and the index of its key.
 pub struct Table {
     heap: pg_sys::Relation,
     index: pg_sys::Relation,
-}
-
-/// A row, while its table is being read.
-pub struct StoredRow {
-    slot: *mut pg_sys::TupleTableSlot,
 }
 
 /// The family of operators that compare uuids in a btree: `uuid_ops` of `pg_opfamily.dat`.
@@ -63,7 +52,9 @@ impl Table {
         unsafe {
             let heap = pg_sys::table_open(relation.oid, pg_sys::NoLock as i32);
             let indexes = pg_sys::RelationGetIndexList(heap);
-            let number = column((*heap).rd_att, key).map_or(0, |found| found.number);
+            let number = attributes((*heap).rd_att)
+                .find(|(name, _)| *name == key)
+                .map_or(0, |(_, found)| found.number);
             let lock = pg_sys::AccessShareLock as i32;
             let index = pgrx::PgList::<pg_sys::Oid>::from_pg(indexes)
                 .iter_oid()
@@ -92,20 +83,6 @@ impl Table {
         }
     }
 
-    /// Whether each of these columns is stored as one of its types, or missing where it may be.
-    fn has(&self, columns: &[Wanted]) -> bool {
-        // SAFETY: the table is open.
-        let descriptor = unsafe { (*self.heap).rd_att };
-        columns.iter().all(|wanted| {
-            // SAFETY: as above.
-            match unsafe { column(descriptor, wanted.name) } {
-                // What a virtual column computes is not in the row.
-                Some(found) => wanted.types.contains(&found.oid) && !found.is_virtual,
-                None => wanted.may_be_missing,
-            }
-        })
-    }
-
     /// Hands the row whose key is `id` to `read`; `None` when there is none. Inside [`as_of_now`].
     ///
     /// # Errors
@@ -117,9 +94,8 @@ impl Table {
         columns: &[Wanted],
         read: impl FnOnce(&StoredRow) -> T,
     ) -> Result<Option<T>, NotPlain> {
-        if !self.has(columns) {
-            return Err(NotPlain);
-        }
+        // SAFETY: the table is open.
+        let resolved = unsafe { resolve((*self.heap).rd_att, columns) }.ok_or(NotPlain)?;
         let id = pgrx::Uuid::from_bytes(id.into_bytes());
         // SAFETY: table and index are open and belong together; the key is of the index's type, and lives
         // until the scan has ended. What is made here ends here, or with an error.
@@ -133,9 +109,9 @@ impl Table {
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
             let found = pg_sys::index_getnext_slot(scan, forward, slot);
-            let row = StoredRow { slot };
+            let row = StoredRow { slot, columns, resolved: &resolved };
             let value = match found {
-                true if columns.iter().all(|wanted| row.is_inline(wanted.name)) => {
+                true if resolved.iter().flatten().all(|column| row.is_inline(column)) => {
                     Ok(Some(read(&row)))
                 }
                 true => Err(NotPlain),
@@ -177,62 +153,6 @@ impl Table {
     }
 }
 
-impl StoredRow {
-    /// The value in a column; `None` for null, or if there is no such column. One of another type is a
-    /// mistake of ours, and an error: see [`Wanted`].
-    pub fn get<T: Column>(&self, name: &CStr) -> Option<T> {
-        let (found, datum) = self.datum(name)?;
-        if !T::TYPES.contains(&found.oid) {
-            pgrx::error!("cometchat_ext: column {name:?} has type {}", found.oid.to_u32());
-        }
-        // SAFETY: the datum is not null, and of the type that was checked.
-        datum.map(|datum| unsafe { T::read(datum) })
-    }
-
-    /// Whether a value is in the row itself, as it is.
-    fn is_inline(&self, name: &CStr) -> bool {
-        match self.datum(name) {
-            // SAFETY: a value of variable length begins with its header.
-            Some((found, Some(datum))) if found.is_variable => unsafe {
-                let value = datum.cast_mut_ptr::<pg_sys::varlena>();
-                !pgrx::varatt_is_1b_e(value) && !pgrx::varatt_is_4b_c(value)
-            },
-            _ => true,
-        }
-    }
-
-    /// `None`: there is no such column.
-    fn datum(&self, name: &CStr) -> Option<(Found, Option<pg_sys::Datum>)> {
-        // SAFETY: the slot holds a row, and has as many values as the descriptor columns.
-        unsafe {
-            let found = column((*self.slot).tts_tupleDescriptor, name)?;
-            if i32::from((*self.slot).tts_nvalid) < found.number {
-                pg_sys::slot_getsomeattrs_int(self.slot, found.number);
-            }
-            let at = found.number as usize - 1;
-            let null = *(*self.slot).tts_isnull.add(at);
-            Some((found, (!null).then(|| *(*self.slot).tts_values.add(at))))
-        }
-    }
-
-    /// A flag; null is false.
-    pub fn flag(&self, name: &CStr) -> bool {
-        self.get(name).unwrap_or(false)
-    }
-
-    /// Whether there is such a column.
-    pub fn has(&self, name: &CStr) -> bool {
-        // SAFETY: the slot holds a row.
-        unsafe { column((*self.slot).tts_tupleDescriptor, name) }.is_some()
-    }
-}
-
-impl Columns for StoredRow {
-    fn get<T: Column>(&self, name: &CStr) -> Option<T> {
-        StoredRow::get(self, name)
-    }
-}
-
 /// Whether an index says that this column alone, from 1, is unique.
 ///
 /// # Safety
@@ -258,38 +178,5 @@ unsafe fn is_key(index: pg_sys::Oid, column: i32) -> bool {
             && pg_sys::heap_attisnull(tuple, partial, std::ptr::null_mut());
         pg_sys::ReleaseSysCache(tuple);
         is_key
-    }
-}
-
-/// A column as the table's descriptor has it.
-struct Found {
-    /// From 1.
-    number: i32,
-    oid: pg_sys::Oid,
-    /// Of variable length.
-    is_variable: bool,
-    /// Computed when it is read (from 18 on).
-    is_virtual: bool,
-}
-
-/// # Safety
-/// A valid descriptor.
-unsafe fn column(descriptor: pg_sys::TupleDesc, name: &CStr) -> Option<Found> {
-    // SAFETY: as the caller says; a name is NUL-terminated within its field.
-    unsafe {
-        (0..(*descriptor).natts).find_map(|n| {
-            #[cfg(not(feature = "pg18"))]
-            let attribute = &*(*descriptor).attrs.as_ptr().add(n as usize);
-            #[cfg(feature = "pg18")]
-            let attribute = &*pg_sys::TupleDescAttr(descriptor, n);
-            let is_it =
-                !attribute.attisdropped && CStr::from_ptr(attribute.attname.data.as_ptr()) == name;
-            is_it.then_some(Found {
-                number: n + 1,
-                oid: attribute.atttypid,
-                is_variable: attribute.attlen == -1,
-                is_virtual: attribute.attgenerated as u8 == b'v',
-            })
-        })
     }
 }
