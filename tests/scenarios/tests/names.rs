@@ -1,6 +1,6 @@
 //! Display names: made acceptable, never refused, and whose word counts.
 
-use scenarios::{Stack, NOTHING};
+use scenarios::{Encoding, Stack, NOTHING};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ fn fallback(user: Uuid) -> String {
 
 #[test]
 fn every_argument_and_metadata_becomes_an_acceptable_name() {
-    let stack = Stack::new();
+    let stack = Stack::in_encoding(Encoding::Utf8);
     let user = stack.sign_up_with("someone@example.com", json!({}));
     let mut service = stack.service();
     for (raw, clean) in table() {

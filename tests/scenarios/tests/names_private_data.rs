@@ -1,6 +1,6 @@
 //! An e-mail address, or the user's phone number, is nobody's public name, wherever it comes from.
 
-use scenarios::{Stack, NOTHING};
+use scenarios::{Encoding, Stack, NOTHING};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ fn name_at_cometchat(stack: &Stack, metadata: Value, argument: Option<&str>) -> 
 
 #[test]
 fn no_form_of_an_email_address_becomes_a_name() {
-    let stack = Stack::new();
+    let stack = Stack::in_encoding(Encoding::Utf8);
     let mut shown = Vec::new();
     for address in addresses() {
         let (ada, name) = name_at_cometchat(&stack, json!({"full_name": address}), None);
@@ -94,7 +94,7 @@ fn the_old_address_stays_hidden_after_a_change_of_email() {
 
 #[test]
 fn the_users_own_phone_number_is_no_name() {
-    let stack = Stack::new();
+    let stack = Stack::in_encoding(Encoding::Utf8);
     let mut shown = Vec::new();
     for name in ["447700900123", "+44 7700 900-123", "07700 900123", "+４４７７００９００１２３"]
     {
