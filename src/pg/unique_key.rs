@@ -15,7 +15,8 @@ use super::relation::Relation;
 use super::stored_row::{attributes, resolve};
 pub use super::stored_row::{StoredRow, Wanted};
 
-/// The row was not looked for: the table has no such key, or a lock would have to be waited for.
+/// It is not as simple as that: the table has no such key, a column is of another type, a value is stored
+/// elsewhere, or a lock would have to be waited for.
 #[derive(Debug)]
 pub struct NotPlain;
 
