@@ -66,53 +66,47 @@ impl Bench {
         Bench { stack, users, rounds: scale.tries * 10, sent }
     }
 
+    /// What a call of ours takes, and the look-up in its place, in turns.
+    fn pairs(&self, mut calls: impl FnMut(&str, usize) -> Duration) -> Pairs {
+        let mut pairs = Pairs::default();
+        for n in 0..=self.rounds {
+            let (ours, theirs) = (calls("cometchat_ensure_user", n), calls("look_up", n));
+            // The first makes what the session keeps.
+            if n > 0 {
+                pairs.push(ours, theirs);
+            }
+        }
+        pairs
+    }
+
     fn alone(&self, report: &mut Report) {
         let mut client = self.stack.db.admin();
-        let mut calls = |function: &str| {
+        let pairs = self.pairs(|function, _| {
             let sql = format!("SELECT count(public.{function}(id)) FROM auth.users");
             timed(|| drop(client.query_one(&sql, &[]).expect(&sql)))
-        };
-        let (ours, theirs) = ("cometchat_ensure_user", "look_up");
-        calls(ours);
-        calls(theirs);
-        let mut pairs = Pairs::default();
-        for _ in 0..self.rounds {
-            pairs.push(calls(ours), calls(theirs));
-        }
+        });
         report.paired(&format!("{} calls in a statement", self.users.len()), &pairs, ALONE);
     }
 
     fn as_postgrest(&self, report: &mut Report) {
         let mut client = self.stack.db.connect("authenticator");
-        let mut calls = |function: &str| {
+        let pairs = self.pairs(|function, _| {
             timed(|| {
                 for user in self.users.iter().take(20) {
                     request(&mut client, function, *user);
                 }
             })
-        };
-        let (ours, theirs) = ("cometchat_ensure_user", "look_up");
-        calls(ours);
-        calls(theirs);
-        let mut pairs = Pairs::default();
-        for _ in 0..self.rounds {
-            pairs.push(calls(ours), calls(theirs));
-        }
+        });
         report.paired("20 requests as PostgREST sends them", &pairs, AS_POSTGREST);
     }
 
     fn first(&self, report: &mut Report) {
-        let mut pairs = Pairs::default();
-        for n in 0..self.rounds {
+        let pairs = self.pairs(|function, n| {
             let user = self.users[n % self.users.len()];
-            let first = |function: &str| {
-                let mut session =
-                    Session::authenticated(self.stack.db.connect("authenticator"), user);
-                let sql = format!("SELECT public.{function}('{user}')");
-                timed(|| drop(session.client.query_one(&sql, &[]).expect(&sql)))
-            };
-            pairs.push(first("cometchat_ensure_user"), first("look_up"));
-        }
+            let mut session = Session::authenticated(self.stack.db.connect("authenticator"), user);
+            let sql = format!("SELECT public.{function}('{user}')");
+            timed(|| drop(session.client.query_one(&sql, &[]).expect(&sql)))
+        });
         report.paired("the first call in a session", &pairs, FIRST);
     }
 }
