@@ -9,11 +9,7 @@ use super::text;
 use super::values::Column;
 
 /// A detoasted value. It lives as long as the memory context that it was read in.
-pub struct Jsonb {
-    root: *mut pg_sys::JsonbContainer,
-    /// In bytes, as `pg_column_size()` has it.
-    pub stored_size: usize,
-}
+pub struct Jsonb(*mut pg_sys::JsonbContainer);
 
 /// What is found at a path, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,8 +30,7 @@ impl Column for Jsonb {
         // SAFETY: a jsonb; the container is its part that follows the header.
         unsafe {
             let value = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
-            let stored_size = pg_sys::toast_datum_size(datum);
-            Jsonb { root: &raw mut (*value).root, stored_size }
+            Jsonb(&raw mut (*value).root)
         }
     }
 }
@@ -43,13 +38,13 @@ impl Column for Jsonb {
 impl Jsonb {
     /// The string at a path of keys, at most its first `max_chars` characters.
     pub fn string(&self, path: &[String], max_chars: usize) -> Found {
-        let mut container = self.root;
+        let mut container = self.0;
         let mut steps = path.iter().peekable();
         while let Some(step) = steps.next() {
             // SAFETY: a container of a value that is detoasted; what is found points into it.
             unsafe {
                 let header = (*container).header;
-                if header & IS_ARRAY != 0 && container != self.root {
+                if header & IS_ARRAY != 0 && container != self.0 {
                     return Found::Array;
                 }
                 if header & IS_OBJECT == 0 {
@@ -71,14 +66,14 @@ impl Jsonb {
     /// Whether it is an object with this key.
     pub fn has(&self, key: &str) -> bool {
         // SAFETY: a container of a value that is detoasted.
-        unsafe { (*self.root).header & IS_OBJECT != 0 && member(self.root, key).is_some() }
+        unsafe { (*self.0).header & IS_OBJECT != 0 && member(self.0, key).is_some() }
     }
 
     /// The whole value as text.
     pub fn text(&self) -> String {
         // SAFETY: a container of a value that is detoasted; the length is only a first guess.
         unsafe {
-            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), self.root, 64);
+            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), self.0, 64);
             text::from_server(CStr::from_ptr(text).to_bytes())
         }
     }

@@ -55,28 +55,6 @@ impl Rights {
         }
     }
 
-    /// The table that they are for, if its rows may be read one by one without taking them on
-    /// ([`super::unique_key`]): it is there and an ordinary table, its lock is free, and whose rights
-    /// these are may read it. `name` is of a table of ours, in the schema cometchat.
-    pub fn plain_table(self, name: &CStr) -> Option<Relation> {
-        let (schema, name, lock) = match self {
-            Rights::Ours => (c"cometchat", name, Lock::Read),
-            Rights::OursOnMapping(lock) => (c"public", name, lock),
-            Rights::OwnerOf(schema, name, lock) => (schema, name, lock),
-            Rights::Catalog => return None,
-        };
-        let table = relation_if_free(schema, name, lock)?;
-        let plain = table.kind == b'r' && table.is_plain_heap && !table.has_children;
-        let role = match self {
-            Rights::OwnerOf(..) => table.owner,
-            // SAFETY: a syscache look-up by a NUL-terminated name, inside a transaction.
-            _ => unsafe { pg_sys::get_role_oid(ROLE.as_ptr(), true) },
-        };
-        let ours = !matches!(self, Rights::OursOnMapping(_)) || table.owner == role;
-        (plain && ours && role != pg_sys::InvalidOid && may_read(role, schema, table.oid))
-            .then_some(table)
-    }
-
     /// Runs `f` with them. Where the relation is gone, an error is raised.
     pub fn run<T>(self, f: impl FnOnce() -> T) -> T {
         let Some(role) = self.role() else {
@@ -91,6 +69,14 @@ impl Rights {
         };
         run_as(role, f)
     }
+}
+
+/// A table whose rows may be read one by one without taking on rights ([`super::unique_key`]): it is there
+/// and an ordinary one, its lock is free, and `reader`, or else its owner, may read it.
+pub fn plain_table(schema: &CStr, name: &CStr, reader: Option<pg_sys::Oid>) -> Option<Relation> {
+    let table = relation_if_free(schema, name, Lock::Read)?;
+    let plain = table.kind == b'r' && table.is_plain_heap && !table.has_children;
+    (plain && may_read(reader.unwrap_or(table.owner), schema, table.oid)).then_some(table)
 }
 
 /// Whether `role` may select from the table, and use its schema.

@@ -34,22 +34,6 @@ pub struct StoredRow<'a> {
 }
 
 impl StoredRow<'_> {
-    /// The value in a column; `None` for null, or if the column is missing. One that is not among those
-    /// that are wanted, or is read as another type, is a mistake of ours, and an error.
-    pub fn get<T: Column>(&self, name: &CStr) -> Option<T> {
-        let found = self.resolved(name)?;
-        if !T::TYPES.contains(&found.oid) {
-            pgrx::error!("cometchat_ext: column {name:?} has type {}", found.oid.to_u32());
-        }
-        // SAFETY: the datum is not null, and of the type that was checked.
-        self.datum(found).map(|datum| unsafe { T::read(datum) })
-    }
-
-    /// A flag; null is false.
-    pub fn flag(&self, name: &CStr) -> bool {
-        self.get(name).unwrap_or(false)
-    }
-
     /// Whether there is such a column.
     pub fn has(&self, name: &CStr) -> bool {
         self.resolved(name).is_some()
@@ -89,8 +73,15 @@ impl StoredRow<'_> {
 }
 
 impl Columns for StoredRow<'_> {
+    /// `None` also if the column is missing. One that is not among those that are wanted is a mistake of
+    /// ours, and an error.
     fn get<T: Column>(&self, name: &CStr) -> Option<T> {
-        StoredRow::get(self, name)
+        let found = self.resolved(name)?;
+        if !T::TYPES.contains(&found.oid) {
+            pgrx::error!("cometchat_ext: column {name:?} has type {}", found.oid.to_u32());
+        }
+        // SAFETY: the datum is not null, and of the type that was checked.
+        self.datum(found).map(|datum| unsafe { T::read(datum) })
     }
 }
 

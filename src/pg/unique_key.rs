@@ -3,7 +3,7 @@
 //! SECURITY: no code of others runs here, so no rights are taken on. The key is a plain uuid column,
 //! compared by Postgres's own function; columns are read as the types that they are, without a cast; row
 //! security, rules and triggers have no part in it. The caller has found the table with
-//! [`super::rights::Rights::plain_table`], which looks whether its reader may read it. Whatever is not as
+//! [`super::rights::plain_table`], which looks whether its reader may read it. Whatever is not as
 //! simple as that is for the caller to read by a statement.
 
 use std::ffi::CStr;
@@ -21,7 +21,7 @@ pub use super::stored_row::{StoredRow, Wanted};
 pub struct NotPlain;
 
 /// A table that is open, and the index of its key.
-pub struct Table {
+struct Table {
     heap: pg_sys::Relation,
     index: pg_sys::Relation,
 }
@@ -42,12 +42,30 @@ pub fn as_of_now<T>(f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Hands the row of a table that is locked whose unique column `key` is `id` to `read`; `None` when there is
+/// none. Inside [`as_of_now`].
+///
+/// # Errors
+/// [`NotPlain`].
+pub fn find<T>(
+    relation: Relation,
+    key: &CStr,
+    id: Uuid,
+    columns: &[Wanted],
+    read: impl FnOnce(&StoredRow) -> T,
+) -> Result<Option<T>, NotPlain> {
+    let table = Table::open(relation, key)?;
+    let found = table.find(id, columns, read);
+    table.close();
+    found
+}
+
 impl Table {
     /// Opens a table that is locked.
     ///
     /// # Errors
     /// No column of that name is a uuid and unique by itself.
-    pub fn open(relation: Relation, key: &CStr) -> Result<Table, NotPlain> {
+    fn open(relation: Relation, key: &CStr) -> Result<Table, NotPlain> {
         // SAFETY: the table is locked, and so is its index before it is opened. What is opened here is
         // closed with the table, or by Postgres where an error ends the (sub)transaction.
         unsafe {
@@ -89,7 +107,7 @@ impl Table {
     /// # Errors
     /// A column is of another type, or its value is compressed or stored elsewhere: to fetch it may take
     /// long, wait for a lock, or find it damaged.
-    pub fn find<T>(
+    fn find<T>(
         &self,
         id: Uuid,
         columns: &[Wanted],
@@ -145,7 +163,7 @@ impl Table {
     }
 
     /// Closes it; the locks stay until the transaction ends.
-    pub fn close(self) {
+    fn close(self) {
         // SAFETY: both are open.
         unsafe {
             pg_sys::index_close(self.index, pg_sys::NoLock as i32);

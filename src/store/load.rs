@@ -97,12 +97,6 @@ fn read_ours(row: &Row) -> (Option<Uuid>, Ours) {
     (user, (mapping, known))
 }
 
-/// Longer overrides are not read, and nobody can have set them with `enqueue`.
-pub(super) const MAX_OVERRIDES: usize = 100_000;
-
-/// What stands in their place: no JSON.
-pub(super) const TOO_LONG: &str = "too long";
-
 /// `cometchat.sync_state`: its columns as they are, and two that need a look.
 pub(super) fn read_state(
     row: &impl Columns,

@@ -7,12 +7,12 @@ use pgrx::pg_sys;
 use sync::model::{AuthUser, Mapping, SyncState, UserRow, UserStatus};
 use uuid::Uuid;
 
-use super::load::{self, MAX_OVERRIDES};
+use super::load;
 use super::name_fields::NameFields;
 use crate::pg::jsonb::{Found, Jsonb};
-use crate::pg::rights::{Lock, Relation, Rights};
-use crate::pg::spi::Timestamp;
-use crate::pg::unique_key::{self, NotPlain, StoredRow, Table, Wanted};
+use crate::pg::rights::{self, Rights};
+use crate::pg::spi::{Columns, Timestamp};
+use crate::pg::unique_key::{self, find, NotPlain, StoredRow, Wanted};
 use crate::shmem::void_tokens;
 
 /// No name or URL is longer: see `sql/auth_users_load.sql`.
@@ -72,9 +72,12 @@ const AUTH: [Wanted; 8] = [
 /// Reads `user`. `None`: it must be done by statements, because a table is not as it is on Supabase, or
 /// locked.
 pub fn load_directly(user: Uuid) -> Option<UserRow> {
-    let mapping = Rights::OursOnMapping(Lock::Read).plain_table(c"cometchat_users")?;
-    let state = Rights::Ours.plain_table(c"sync_state")?;
-    let auth = Rights::OwnerOf(c"auth", c"users", Lock::Read).plain_table(c"users")?;
+    let ours = Rights::Ours.role()?;
+    let mapping = rights::plain_table(c"public", c"cometchat_users", Some(ours));
+    // SECURITY: as of [`Rights::OursOnMapping`].
+    let mapping = mapping.filter(|table| table.owner == ours)?;
+    let state = rights::plain_table(c"cometchat", c"sync_state", Some(ours))?;
+    let auth = rights::plain_table(c"auth", c"users", None)?;
     unique_key::as_of_now(|| {
         let read = |row: &StoredRow| read_mapping(user, row);
         let mapping = find(mapping, c"user_id", user, &MAPPING, read).ok()?;
@@ -84,19 +87,6 @@ pub fn load_directly(user: Uuid) -> Option<UserRow> {
         let theirs = theirs.transpose().ok()?.unwrap_or_default();
         Some(load::join(user, (mapping, known), theirs))
     })
-}
-
-fn find<T>(
-    relation: Relation,
-    key: &CStr,
-    user: Uuid,
-    columns: &[Wanted],
-    read: impl FnOnce(&StoredRow) -> T,
-) -> Result<Option<T>, NotPlain> {
-    let table = Table::open(relation, key)?;
-    let found = table.find(user, columns, read);
-    table.close();
-    found
 }
 
 fn read_mapping(user: Uuid, row: &StoredRow) -> (String, Mapping) {
@@ -115,10 +105,8 @@ fn read_state(row: &StoredRow) -> SyncState {
             i64::MAX => None,
             at => Some(ceil_ms(at.saturating_sub(now())).max(0)),
         });
-    let overrides = row.get::<Jsonb>(c"overrides").map(|value| match value.stored_size {
-        ..=MAX_OVERRIDES => value.text(),
-        _ => load::TOO_LONG.to_owned(),
-    });
+    // What is in the row itself is shorter than `sql/load.sql` allows.
+    let overrides = row.get::<Jsonb>(c"overrides").map(|value| value.text());
     load::read_state(row, overrides, unsettled_ms)
 }
 
@@ -139,19 +127,15 @@ fn read_auth(row: &StoredRow, fields: &NameFields) -> Result<AuthUser, NotPlain>
         Some(Found::NoText) | None => Ok(None),
     };
     // Many paths begin with a key that is hardly ever there.
-    let mut absent: Option<&str> = None;
-    let mut names = Vec::with_capacity(fields.steps.len());
-    for path in &fields.steps {
-        let first = path.first().map(String::as_str);
-        if first.is_some() && first == absent {
-            names.push(None);
-            continue;
+    let has = |key: &String| metadata.as_ref().is_some_and(|m| m.has(key));
+    let mut absent: Option<&String> = None;
+    let mut names = Vec::with_capacity(fields.paths.len());
+    for path in &fields.paths {
+        let key = path.first();
+        if path.len() > 1 && key != absent && !key.is_some_and(has) {
+            absent = key;
         }
-        names.push(value(path)?);
-        let there = || metadata.as_ref().is_some_and(|m| first.is_some_and(|key| m.has(key)));
-        if path.len() > 1 && !there() {
-            absent = first;
-        }
+        names.push(if key == absent { None } else { value(path)? });
     }
     let avatar = |key: &str| value(&[key.to_owned()]);
     Ok(AuthUser {

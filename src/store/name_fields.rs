@@ -35,12 +35,8 @@ const FURTHER: &[&str] = &[
 
 /// The values to read, and how names are made of them.
 pub struct NameFields {
-    /// The first key of each value.
-    pub keys: Vec<String>,
-    /// The rest of its path, as Postgres writes a `text[]`.
-    pub paths: Vec<String>,
-    /// The whole path, key by key.
-    pub steps: Vec<Vec<String>>,
+    /// Where each value is, key by key.
+    pub paths: Vec<Vec<String>>,
     /// The candidates, best first; each in several ways, of which the first that is there counts.
     names: Vec<Vec<Vec<usize>>>,
     /// How many of them the setting names.
@@ -66,8 +62,7 @@ impl NameFields {
 
     fn from(fields: &DisplayNameFields) -> Self {
         let more = if fields.is_the_default { FURTHER } else { &[] };
-        let mut all =
-            NameFields { keys: vec![], paths: vec![], steps: vec![], names: vec![], own: 0 };
+        let mut all = NameFields { paths: vec![], names: vec![], own: 0 };
         for field in &fields.keys {
             all.add(field);
         }
@@ -93,20 +88,25 @@ impl NameFields {
     }
 
     /// The number of the value at this place, which is read once.
-    fn value(&mut self, key: &str, path: &[&str]) -> usize {
-        let quoted =
-            |step: &&str| format!("\"{}\"", step.replace('\\', "\\\\").replace('"', "\\\""));
-        let steps =
-            || std::iter::once(key).chain(path.iter().copied()).map(str::to_owned).collect();
-        let path_text = format!("{{{}}}", path.iter().map(quoted).collect::<Vec<_>>().join(","));
-        let known =
-            self.keys.iter().zip(&self.paths).position(|(k, p)| k == key && *p == path_text);
-        known.unwrap_or_else(|| {
-            self.keys.push(key.to_owned());
-            self.paths.push(path_text);
-            self.steps.push(steps());
-            self.keys.len() - 1
+    fn value(&mut self, key: &str, deeper: &[&str]) -> usize {
+        let path: Vec<String> = [&[key], deeper].concat().into_iter().map(str::to_owned).collect();
+        self.paths.iter().position(|known| *known == path).unwrap_or_else(|| {
+            self.paths.push(path);
+            self.paths.len() - 1
         })
+    }
+
+    /// The first key of each path.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(|path| path.first().map_or("", String::as_str))
+    }
+
+    /// The rest of each path, as Postgres writes a `text[]`.
+    pub fn rests(&self) -> impl Iterator<Item = String> + '_ {
+        let quoted =
+            |step: &String| format!("\"{}\"", step.replace('\\', "\\\\").replace('"', "\\\""));
+        let rest = move |path: &Vec<String>| path.iter().skip(1).map(quoted).collect::<Vec<_>>();
+        self.paths.iter().map(move |path| format!("{{{}}}", rest(path).join(",")))
     }
 
     /// The candidates for the name, best first, from the values that were read.

@@ -41,8 +41,8 @@ fn load_at_once(users: &[Uuid]) -> HashMap<Uuid, AuthUser> {
     let fields = NameFields::in_force();
     let inputs = [
         ("user_ids", spi::array(users.iter().copied())),
-        ("name_keys", spi::array(fields.keys.iter().map(String::as_str))),
-        ("name_paths", spi::array(fields.paths.iter().map(String::as_str))),
+        ("name_keys", spi::array(fields.keys())),
+        ("name_paths", spi::array(fields.rests())),
     ];
     LOAD.statement().all(&inputs, |row| read(row, &fields)).into_iter().flatten().collect()
 }
