@@ -31,7 +31,14 @@ BEGIN
   SELECT e.extversion = status ->> 'library_version',
          pg_catalog.format('extension %s, library %s', e.extversion, status ->> 'library_version')
     INTO ok, detail FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext';
-  hint := CASE WHEN NOT ok THEN 'ALTER EXTENSION cometchat_ext UPDATE;' END;
+  -- The library is that of the server's last start, if it is preloaded.
+  hint := CASE WHEN ok THEN NULL
+            WHEN (SELECT pg_catalog.string_to_array(e.extversion, '.')::integer[]
+                         < pg_catalog.string_to_array(status ->> 'library_version', '.')::integer[]
+                  FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext')
+              THEN 'ALTER EXTENSION cometchat_ext UPDATE;'
+            ELSE 'The library is older than the extension: install the extension''s version if it is not, and '
+                 'restart the server.' END;
   RETURN NEXT;
 END
 $function$;

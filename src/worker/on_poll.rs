@@ -112,11 +112,16 @@ impl Worker {
 
     fn on_other_version(&mut self, version: &str) {
         if is_new_complaint(version) {
+            let library = env!("CARGO_PKG_VERSION");
+            let cure = if is_older(version, library) {
+                "run ALTER EXTENSION cometchat_ext UPDATE".to_owned()
+            } else {
+                format!("install cometchat_ext {version} if it is not, and restart the server")
+            };
             warning!(
-                "cometchat_ext {version} is installed in database \"{}\", the library is {}; run \
-                 ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
+                "cometchat_ext {version} is installed in database \"{}\", the library is {library}; \
+                 {cure}, nothing is sent until then",
                 self.database,
-                env!("CARGO_PKG_VERSION")
             );
         }
         self.pacing.due_in(Instant::now(), SAFETY_PROBE);
@@ -143,4 +148,12 @@ impl Worker {
             log!("cometchat: cannot send in database \"{}\": {why}", self.database);
         }
     }
+}
+
+/// Whether a version of the form `1.2.3` comes before another.
+fn is_older(version: &str, than: &str) -> bool {
+    let parts = |version: &str| -> Vec<u32> {
+        version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+    };
+    parts(version) < parts(than)
 }

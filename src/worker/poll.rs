@@ -61,6 +61,11 @@ pub fn poll(
         if settings != Some(store::database_settings().as_str()) {
             return PollResult::Restart;
         }
+        // Before any table of ours is touched: another version's may be different.
+        if version != env!("CARGO_PKG_VERSION") {
+            let template = store::is_template();
+            return if template { PollResult::Template } else { PollResult::OtherVersion(version) };
+        }
         // An operator, or a provider whose disk is full, wants nothing to be written.
         let read_only = session::read_only();
         shmem::slot().read_only.store(read_only, Ordering::Relaxed);
@@ -74,9 +79,6 @@ pub fn poll(
             return PollResult::Template;
         }
         store::expect_auth_users();
-        if version != env!("CARGO_PKG_VERSION") {
-            return PollResult::OtherVersion(version);
-        }
         match configured(usable) {
             Ok((endpoint, app_id)) => claim_due(capacity, claim, &app_id, endpoint),
             Err(failure) => PollResult::NotConfigured(failure.to_string()),

@@ -192,29 +192,44 @@ fn databases_that_come_and_go_leave_room_for_others() {
 }
 
 #[test]
-fn with_another_version_of_the_extension_the_worker_idles_and_says_so_once() {
-    let stack = Stack::syncing();
-    the_worker(&stack);
-    stack.execute("UPDATE pg_extension SET extversion = '0.0.0' WHERE extname = 'cometchat_ext'");
-    let said = || {
-        let text = format!("is installed in database \"{}\"", stack.db.name());
-        stack.db.cluster().log().lines().filter(|line| line.contains(&text)).count()
-    };
+fn with_another_version_of_the_extension_the_worker_idles_and_says_once_what_to_do() {
+    let restart = "install cometchat_ext 99.0.0 if it is not, and restart the server";
+    let cures = [("0.0.0", "run ALTER EXTENSION cometchat_ext UPDATE"), ("99.0.0", restart)];
+    let hints =
+        ["ALTER EXTENSION cometchat_ext UPDATE;", "The library is older than the extension"];
+    for ((version, cure), hint) in cures.into_iter().zip(hints) {
+        let stack = Stack::syncing();
+        the_worker(&stack);
+        let other = format!(
+            "UPDATE pg_extension SET extversion = '{version}' WHERE extname = 'cometchat_ext'"
+        );
+        stack.execute(&other);
+        let text =
+            format!("cometchat_ext {version} is installed in database \"{}\"", stack.db.name());
+        let said = || {
+            let log = stack.db.cluster().log();
+            log.lines().filter(|line| line.contains(&text)).map(str::to_owned).collect::<Vec<_>>()
+        };
 
-    let ada = stack.sign_up("Ada Lovelace");
-    eventually("it says so", || said() == 1);
-    let bob = stack.sign_up("Bob Marley");
-    reload(&stack);
-    assert_eq!(stack.asked(), NOTHING);
-    stack.execute(
-        "UPDATE pg_extension AS e SET extversion = v.default_version
-         FROM pg_available_extensions AS v WHERE v.name = e.extname AND e.extname LIKE 'cometchat%';
-         SELECT cometchat.wake()",
-    );
+        let ada = stack.sign_up("Ada Lovelace");
+        eventually("it says so", || said().len() == 1);
+        let bob = stack.sign_up("Bob Marley");
+        reload(&stack);
+        assert_eq!(stack.asked(), NOTHING);
+        let look = "SELECT hint FROM cometchat.health() WHERE check_name = 'versions' AND NOT ok";
+        let seen = stack.value(look).expect("a hint");
+        assert!(seen.starts_with(hint), "{seen}");
+        stack.execute(
+            "UPDATE pg_extension AS e SET extversion = v.default_version FROM pg_available_extensions AS v
+             WHERE v.name = e.extname AND e.extname LIKE 'cometchat%';
+             SELECT cometchat.wake()",
+        );
 
-    arrives(&stack, ada);
-    arrives(&stack, bob);
-    assert_eq!(said(), 1);
+        arrives(&stack, ada);
+        arrives(&stack, bob);
+        assert_eq!(said().len(), 1);
+        assert!(said()[0].contains(cure), "{:?}", said());
+    }
 }
 
 #[test]
