@@ -34,6 +34,9 @@ say "layers, circles, lengths"
 tools/import_graph.sh --check-itself || complain "import_graph.sh"
 tools/import_graph.sh || complain "the layout: see the header of tools/import_graph.sh"
 
+say "versions and releases"
+tools/versions.sh || complain "versions.sh"
+
 # Paths of one machine have no place here.
 if git grep -nIE '(/home|/root|/Users)/[a-z]+/' -- . ':!tools/lint.sh' ':!tools/lib.sh'; then
   complain "an absolute path of one machine"
