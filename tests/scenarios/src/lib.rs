@@ -7,6 +7,7 @@
 //! Tests that stop or kill a server start a [`Cluster`] of their own.
 
 pub mod blocked_session;
+pub mod catalog;
 mod cluster;
 mod cluster_guard;
 mod database;
@@ -23,6 +24,7 @@ mod name_server;
 mod pg_copy;
 mod process;
 mod proxy;
+mod release;
 mod rights_trap;
 mod session;
 mod stack;
@@ -41,6 +43,7 @@ pub use name_server::{NameServer, Names};
 pub use pg_copy::PgCopy;
 pub use process::Process;
 pub use proxy::ConnectProxy;
+pub use release::Release;
 pub use rights_trap::RightsTrap;
 pub use session::{Answer, Session};
 pub use stack::{Stack, APP, NOTHING};

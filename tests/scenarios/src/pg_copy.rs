@@ -27,11 +27,15 @@ impl PgCopy {
         self.0.join(format!("lib/postgresql/{}/lib/cometchat_ext.so", major()))
     }
 
+    /// Where its control file and scripts are.
+    pub fn extension_dir(&self) -> PathBuf {
+        self.0.join(format!("share/postgresql/{}/extension", major()))
+    }
+
     /// Adds a script that takes the extension from one version to another.
     pub fn add_update(&self, from: &str, to: &str, sql: &str) {
         let name = format!("cometchat_ext--{from}--{to}.sql");
-        let dir = self.0.join(format!("share/postgresql/{}/extension", major()));
-        fs::write(dir.join(name), sql).expect("an update script");
+        fs::write(self.extension_dir().join(name), sql).expect("an update script");
     }
 }
 

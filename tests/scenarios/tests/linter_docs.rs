@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::linter_sources::installed_files;
+
 /// Those that describe the source.
 const DOCUMENTS: [&str; 5] = [
     "CONTRIBUTING.md",
@@ -102,7 +104,7 @@ fn missing_object(word: &str, objects: &str) -> bool {
 fn what_the_documents_name_exists() {
     let crates = ["sync", "cometchat"]
         .map(|name| (name, all_text(&root().join("crates").join(name), ".rs")));
-    let sql = all_text(&root().join("sql"), ".sql");
+    let sql: String = installed_files().into_iter().map(|(_, text)| text).collect();
     let objects = sql.clone() + &all_text(&root().join("src"), ".rs");
     let mut missing = Vec::new();
     for document in DOCUMENTS {

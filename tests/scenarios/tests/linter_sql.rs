@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::linter_sources::files;
+use crate::linter_sources::{files, installed_files};
 
 fn queries() -> Vec<(String, String)> {
     let queries = files("src/store/sql", ".sql");
@@ -111,7 +111,7 @@ const ATTEMPTS_GO_ON: [&str; 2] = ["sql/doubt.sql", "sql/queue_after_failure.sql
 #[test]
 fn a_new_revision_makes_the_user_due_wherever_it_is_written() {
     let mut found = 0;
-    for (path, text) in queries().into_iter().chain(files("sql", ".sql")) {
+    for (path, text) in queries().into_iter().chain(installed_files()) {
         let code = statement(&text);
         let parts: Vec<&str> = code.split("wanted_revision = s.wanted_revision + 1").collect();
         for around in parts.windows(2) {

@@ -137,6 +137,10 @@ mod dump_restore;
 mod periodic_poll;
 /// cometchat.process_queue(), stopped half-way.
 mod process_queue;
+/// From each released version to the present one: the same objects as in a fresh install.
+mod upgrade;
+/// The same in a living database, with library and SQL replaced one after the other.
+mod upgrade_alive;
 /// Crashes, restarts, promotion of a standby: every queued user arrives.
 mod worker_crash;
 /// A hanging request delays no other operation on the server.

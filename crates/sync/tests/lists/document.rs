@@ -24,7 +24,7 @@ pub fn exists(file: &str) -> bool {
     path(file).exists()
 }
 
-/// The SQL files, in all folders of sql/, with their texts.
+/// The SQL files, in all folders of sql/, with their texts; without those that belong to released versions.
 pub fn sql() -> Vec<(String, String)> {
     let mut folders = vec![path("sql")];
     let mut files = Vec::new();
@@ -32,7 +32,10 @@ pub fn sql() -> Vec<(String, String)> {
         for entry in
             std::fs::read_dir(&folder).expect("sql/").map(|entry| entry.expect("sql/").path())
         {
-            if entry.is_dir() {
+            if ["released", "upgrades"].iter().any(|old| entry.ends_with(old)) || entry.is_symlink()
+            {
+                continue;
+            } else if entry.is_dir() {
                 folders.push(entry);
             } else if entry.extension().is_some_and(|end| end == "sql") {
                 let text = std::fs::read_to_string(&entry).expect("a file of sql/");

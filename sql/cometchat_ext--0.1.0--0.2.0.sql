@@ -1,0 +1,1 @@
+upgrades/cometchat_ext--0.1.0--0.2.0.sql
