@@ -32,7 +32,7 @@ BEGIN
     VALUES (NEW.id, 1, pg_catalog.now())
     ON CONFLICT (user_id) DO UPDATE
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
-        attempts = 0, failed_at = NULL;
+        attempts = 0, failed_at = NULL, backlog = false;
   EXCEPTION WHEN OTHERS THEN
     IF pg_catalog.pg_typeof(NEW.id) = 'uuid'::regtype THEN
       PERFORM cometchat.record_trigger_failure(SQLSTATE, SQLERRM, NEW.id, false);
@@ -190,18 +190,19 @@ BEGIN
   BEGIN
     PERFORM cometchat.restrict();
     IF cometchat.owns_mapping_table() THEN
-      INSERT INTO cometchat.sync_state AS s (user_id, cometchat_uid, wanted_revision, next_attempt_at)
-      SELECT u.user_id, u.cometchat_uid, 1, pg_catalog.now() FROM public.cometchat_users AS u
+      INSERT INTO cometchat.sync_state AS s
+        (user_id, cometchat_uid, wanted_revision, next_attempt_at, backlog)
+      SELECT u.user_id, u.cometchat_uid, 1, pg_catalog.now(), true FROM public.cometchat_users AS u
       ON CONFLICT (user_id) DO UPDATE
       SET cometchat_uid = EXCLUDED.cometchat_uid,
           wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
-          attempts = 0, failed_at = NULL
+          attempts = 0, failed_at = NULL, backlog = true
       -- One statement may fire the trigger twice.
       WHERE s.next_attempt_at IS DISTINCT FROM pg_catalog.now();
     END IF;
     UPDATE cometchat.sync_state AS s
     SET wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
-        attempts = 0, failed_at = NULL
+        attempts = 0, failed_at = NULL, backlog = true
     WHERE s.next_attempt_at IS DISTINCT FROM pg_catalog.now()
       -- not users whose earlier deletion CometChat has
       AND (NOT s.deactivated OR s.next_attempt_at IS NOT NULL OR s.claim IS NOT NULL

@@ -14,7 +14,7 @@ BEGIN
   ON CONFLICT (user_id) DO UPDATE
   SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
       wanted_revision = s.wanted_revision + 1, next_attempt_at = pg_catalog.now(),
-      attempts = 0, failed_at = NULL;
+      attempts = 0, failed_at = NULL, backlog = false;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.mark_due(uuid, text) IS
@@ -43,7 +43,7 @@ BEGIN
       CASE WHEN pg_catalog.jsonb_typeof(s.overrides) = 'object' THEN s.overrides ELSE '{}' END
       || COALESCE(enqueue.profile, '{}')), '{}'),
     wanted_revision = s.wanted_revision + 1, requested = true,
-    next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL;
+    next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL, backlog = false;
   PERFORM cometchat.wake();
 END
 $function$;

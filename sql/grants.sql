@@ -53,17 +53,26 @@ BEGIN
       'public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.trigger_misses TO %I', grantee);
-    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.failed_users, '
-      'cometchat.control, cometchat.trigger_failures TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.stats_requests, '
+      'cometchat.stats_latency, cometchat.failed_users, cometchat.attempts, cometchat.control, '
+      'cometchat.running_backfill, cometchat.home, cometchat.trigger_failures TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
-      'cometchat.retry_failed(uuid), cometchat.worker_status(), cometchat.wake(), '
+      'cometchat.retry_failed(uuid), cometchat.explain_user(uuid), cometchat.worker_status(), '
+      'cometchat.request_stats(), cometchat.is_copy(), cometchat.has_pending(), cometchat.wake(), '
       'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
       'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), '
       'cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
-    EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer), '
+      'cometchat.wait_until_synced(interval) TO %I', grantee);
   END LOOP;
+  -- What a monitoring system reads: numbers, no user.
+  GRANT USAGE ON SCHEMA cometchat TO pg_monitor;
+  GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.stats_requests, cometchat.stats_latency,
+    cometchat.home TO pg_monitor;
+  GRANT EXECUTE ON FUNCTION cometchat.worker_status(), cometchat.request_stats(), cometchat.is_copy() TO pg_monitor;
   IF 'postgres' = ANY (operators) THEN
-    GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume(), cometchat.drop_foreign_key() TO postgres;
+    GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume(), cometchat.reset_stats(),
+      cometchat.drop_foreign_key() TO postgres;
   END IF;
 END
 $block$;

@@ -1,70 +1,4 @@
--- What operators run and look at: backfill, failed users, statistics, progress.
-
--- "missing" is false for users who are queued, failed (retry_failed() is for those), banned, deleted or
--- excluded by the settings; so that once all others are in CometChat, no user is missing.
-CREATE FUNCTION cometchat.backfill_page(after uuid, max_users integer, app_id text)
-RETURNS TABLE (user_id uuid, missing boolean)
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $function$
-  SELECT au.user_id,
-         state.user_id IS NULL
-         OR (state.next_attempt_at IS NULL AND state.claim IS NULL AND state.failed_at IS NULL
-             AND CASE WHEN state.sent_profile IS NOT NULL
-                   THEN state.app_id <> backfill_page.app_id AND NOT au.suspended
-                   ELSE NOT state.deactivated
-                        AND (state.wanted_revision <> state.synced_revision
-                             OR (NOT au.suspended AND (au.automatic OR state.requested
-                                                       OR mapping.user_id IS NOT NULL)))
-                 END)
-  FROM cometchat.list_auth_users(backfill_page.after, backfill_page.max_users) AS au
-  LEFT JOIN cometchat.sync_state AS state ON state.user_id = au.user_id
-  LEFT JOIN public.cometchat_users AS mapping ON mapping.user_id = au.user_id
-$function$;
-COMMENT ON FUNCTION cometchat.backfill_page(uuid, integer, text) IS
-  'The next users of auth.users by id, and whether they should be in CometChat but are not.';
-
-CREATE FUNCTION cometchat.backfill() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $function$
-DECLARE
-  queued bigint;
-  -- null where no app is configured: then no user belongs to another app
-  app_id text := cometchat.configuration() #>> '{value,app_id}';
-  after uuid;
-  last uuid;
-  number bigint;
-BEGIN
-  PERFORM cometchat.restrict();
-  queued := cometchat.requeue_missed();
-  IF NOT cometchat.has_auth_users() THEN
-    RAISE undefined_table USING MESSAGE = 'auth.users does not exist or is not a table',
-      HINT = 'Call cometchat.enqueue(user_id) for the users of your own table.';
-  END IF;
-  LOOP
-    WITH page AS MATERIALIZED (
-      SELECT p.user_id, p.missing FROM cometchat.backfill_page(after, 10000, app_id) AS p
-    ), marked AS (
-      INSERT INTO cometchat.sync_state AS s (user_id, wanted_revision, next_attempt_at)
-      SELECT p.user_id, 1, pg_catalog.now() FROM page AS p WHERE p.missing
-      ON CONFLICT (user_id) DO UPDATE SET next_attempt_at = pg_catalog.now(), attempts = 0
-      WHERE s.next_attempt_at IS NULL AND s.claim IS NULL
-      RETURNING s.user_id
-    )
-    SELECT (SELECT p.user_id FROM page AS p ORDER BY p.user_id DESC LIMIT 1),
-           (SELECT count(*) FROM marked)
-      INTO last, number;
-    EXIT WHEN last IS NULL;
-    queued := queued + number;
-    after := last;
-  END LOOP;
-  IF queued > 0 THEN
-    PERFORM cometchat.wake();
-  END IF;
-  RETURN queued;
-END
-$function$;
-COMMENT ON FUNCTION cometchat.backfill() IS
-  'Queues every user of auth.users that is not in CometChat yet; returns how many. Safe to repeat.';
+-- Users that cannot be synced, and why.
 
 CREATE VIEW cometchat.failed_users AS
   SELECT s.user_id, s.cometchat_uid, s.failed_at, s.attempts, s.error_code, s.error_message
@@ -80,7 +14,8 @@ DECLARE
 BEGIN
   PERFORM cometchat.restrict();
   UPDATE cometchat.sync_state AS s
-  SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.now()
+  SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.now(),
+      backlog = retry_failed.user_id IS NULL -- all of them are many
   WHERE s.failed_at IS NOT NULL
     AND (retry_failed.user_id IS NULL OR s.user_id = retry_failed.user_id);
   GET DIAGNOSTICS retried = ROW_COUNT;
@@ -91,34 +26,94 @@ $function$;
 COMMENT ON FUNCTION cometchat.retry_failed(uuid) IS
   'Queues one or all users of cometchat.failed_users again; returns how many.';
 
-CREATE VIEW cometchat.stats AS
-  SELECT f.requests, f.failures, f.rate_limited, f.synced, f.retried, f.failed, f.average_ms,
-         f.slowest_ms
-  FROM jsonb_to_record(cometchat.worker_status()) AS f(
-    preloaded boolean, requests bigint, failures bigint, rate_limited bigint, synced bigint,
-    retried bigint, failed bigint, average_ms double precision, slowest_ms double precision)
-  WHERE f.preloaded;
-COMMENT ON VIEW cometchat.stats IS
-  'Counters and latencies since the server''s start; empty unless the library is preloaded.';
+CREATE VIEW cometchat.attempts AS
+  SELECT s.user_id, a.number::integer AS number,
+         pg_catalog.to_timestamp((a.attempt ->> 0)::float8) AS attempted_at,
+         a.attempt ->> 1 AS error_code, (a.attempt ->> 2)::integer AS http_status,
+         (a.attempt ->> 3)::bigint AS duration_ms
+  FROM cometchat.sync_state AS s,
+       pg_catalog.jsonb_array_elements(s.recent_attempts) WITH ORDINALITY AS a(attempt, number);
+COMMENT ON VIEW cometchat.attempts IS
+  'The last five attempts for each user, by the worker or process_queue() and by calls that left the user to '
+  'them: 1 is the newest. Without an error code it succeeded; duration_ms is that of all its requests.';
 
-CREATE VIEW cometchat.progress AS
-  SELECT c.users_total, c.synced, c.pending, c.in_flight, c.failed,
-         CASE WHEN k.paused THEN 'OPERATOR' WHEN f.paused_code IS NOT NULL THEN f.paused_code
-              WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED' END AS paused_reason,
-         f.rate_per_minute,
-         CASE WHEN c.pending = 0 THEN interval '0'
-              WHEN f.rate_per_minute > 0
-                -- SECURITY: exact types, or a better match in public would be bound for good
-                THEN c.pending::float8 * interval '1 minute' / f.rate_per_minute::float8 END AS eta
-  FROM (SELECT count(*) AS users_total,
-               count(*) FILTER (WHERE s.sent_profile IS NOT NULL) AS synced,
-               count(*) FILTER (WHERE s.next_attempt_at IS NOT NULL OR s.claim IS NOT NULL)
-                 AS pending,
-               count(*) FILTER (WHERE s.claim IS NOT NULL) AS in_flight,
-               count(*) FILTER (WHERE s.failed_at IS NOT NULL) AS failed
-        FROM cometchat.sync_state AS s) AS c,
-       jsonb_to_record(cometchat.worker_status()) AS f(
-         paused_code text, throttled_until double precision, rate_per_minute integer),
-       cometchat.control AS k;
-COMMENT ON VIEW cometchat.progress IS
-  'One row: how many users are known, synced, pending and failed, the send rate, and the time left.';
+CREATE FUNCTION cometchat.explain_user(user_id uuid) RETURNS TABLE (fact text, value text, hint text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+  state cometchat.sync_state;
+  paused text;
+  known jsonb;
+  is_mapped boolean;
+  pending boolean;
+BEGIN
+  PERFORM cometchat.restrict();
+  SELECT s.* INTO state FROM cometchat.sync_state AS s WHERE s.user_id = explain_user.user_id;
+  SELECT p.paused_reason INTO paused FROM cometchat.progress AS p;
+  known := cometchat.describe_user(explain_user.user_id, state.error_code);
+  IF known ? 'error' THEN
+    RETURN QUERY SELECT 'auth.users', 'cannot be read: ' || (known ->> 'error'),
+      'SELECT * FROM cometchat.health() WHERE NOT ok;';
+    RETURN;
+  END IF;
+  is_mapped := EXISTS (SELECT FROM public.cometchat_users AS u WHERE u.user_id = explain_user.user_id);
+  pending := state.claim IS NOT NULL OR (state.next_attempt_at IS NOT NULL
+             AND (state.wanted_revision <> state.synced_revision OR state.next_attempt_at <= pg_catalog.now()));
+
+  fact := 'can chat';
+  SELECT v.value, v.hint INTO value, hint FROM (VALUES
+    (1, known ->> 'status' = 'deleted', 'no: not in auth.users', NULL),
+    (2, known ->> 'status' = 'suspended', 'no: banned or deleted in auth.users', 'Lift the ban.'),
+    (3, state.failed_at IS NOT NULL, 'no: given up',
+        'Mend what "last error" says, then SELECT cometchat.retry_failed(''' || explain_user.user_id || ''');'),
+    (4, state.error_code = 'USER_DEACTIVATED', 'no: deactivated in CometChat by others',
+        'Reactivate the user in CometChat''s dashboard, or call cometchat_ensure_user as service_role.'),
+    (5, (known ->> 'has_token')::boolean, 'yes', NULL),
+    (6, pending AND paused IS NOT NULL, 'not yet: sending is paused (' || paused || ')',
+        'SELECT * FROM cometchat.health() WHERE NOT ok;'),
+    (7, pending, 'not yet: queued', NULL),
+    (8, known ->> 'passed_over' IS NOT NULL AND NOT is_mapped, 'at the first login: the user is '
+        || (known ->> 'passed_over'), 'SELECT cometchat.enqueue(''' || explain_user.user_id || ''');'),
+    (9, is_mapped, 'yes: the next login makes a token', NULL),
+    (10, true, 'at the first login: never queued', 'SELECT cometchat.backfill();')
+  ) AS v(number, applies, value, hint) WHERE v.applies ORDER BY v.number LIMIT 1;
+  RETURN NEXT;
+
+  RETURN QUERY SELECT f.fact, f.value, f.hint FROM (VALUES
+    ('auth.users', CASE known ->> 'status'
+       WHEN 'suspended' THEN 'banned or deleted'
+         || COALESCE(', until ' || (pg_catalog.now() + (known ->> 'back_in_ms')::float8 * interval '1 ms'), '')
+       WHEN 'deleted' THEN 'not there' WHEN 'unknown' THEN 'ban or deletion cannot be read'
+       ELSE 'active' END, NULL),
+    ('wanted name', known ->> 'name', NULL),
+    ('profile', 'cannot be read: ' || (known ->> 'unreadable'),
+       'Mend the value, in auth.users or with cometchat.enqueue().'),
+    ('uid in CometChat', CASE WHEN is_mapped OR state.sent_profile IS NOT NULL OR state.deactivated
+       THEN known ->> 'uid' END, NULL),
+    ('app', NULLIF(state.app_id, known ->> 'app_id'), 'What is stored is of this app, not of the one that is set.'),
+    ('CometChat has', CASE
+       WHEN state.deactivated THEN 'the user, deactivated by us'
+       WHEN (known ->> 'is_current')::boolean THEN 'the profile that is wanted'
+       WHEN state.sent_profile IS NOT NULL THEN 'another profile than is wanted'
+       ELSE 'nothing that is known' END, NULL),
+    ('token', CASE WHEN (known ->> 'has_token')::boolean THEN 'stored'
+       WHEN state.revoke_pending THEN 'to be flushed in CometChat' ELSE 'none' END, NULL),
+    ('queue', CASE
+       WHEN state.claim IS NOT NULL THEN 'being sent since ' || state.claimed_at
+       WHEN state.failed_at IS NOT NULL THEN 'given up at ' || state.failed_at
+       WHEN state.next_attempt_at <= pg_catalog.now() THEN 'due' || CASE WHEN state.backlog THEN ', behind people' ELSE '' END
+       WHEN state.next_attempt_at IS NOT NULL THEN 'due at ' || state.next_attempt_at
+       ELSE 'nothing to do' END, NULL),
+    ('failed attempts', NULLIF(state.attempts, 0)::text, NULL),
+    ('last error', state.error_code || COALESCE(': ' || state.error_message, ''), known ->> 'what_to_do'),
+    ('sending', 'paused: ' || paused, 'SELECT * FROM cometchat.health() WHERE NOT ok;')
+  ) AS f(fact, value, hint) WHERE f.value IS NOT NULL;
+
+  RETURN QUERY
+  SELECT 'attempt ' || a.number, a.attempted_at || ': ' || COALESCE(a.error_code, 'ok')
+    || COALESCE(', HTTP ' || a.http_status, '') || COALESCE(', ' || a.duration_ms || ' ms', ''), NULL::text
+  FROM cometchat.attempts AS a WHERE a.user_id = explain_user.user_id ORDER BY a.number;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.explain_user(uuid) IS
+  'Why a user can or cannot chat: what is wanted, what CometChat has, what is queued, what failed, what to do.';

@@ -46,14 +46,19 @@ CREATE TABLE cometchat.sync_state (
   failed_at           timestamptz,
   outcomes            bigint NOT NULL DEFAULT 0,
   error_code          text,
-  error_message       text
+  error_message       text,
+  -- added in 0.2.0
+  backlog             boolean NOT NULL DEFAULT false,
+  recent_attempts     jsonb
 ) WITH (
   fillfactor = 80,
   autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
   autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1
 );
 CREATE INDEX sync_state_due ON cometchat.sync_state (next_attempt_at)
-  WHERE next_attempt_at IS NOT NULL AND claim IS NULL;
+  WHERE next_attempt_at IS NOT NULL AND claim IS NULL AND NOT backlog;
+CREATE INDEX sync_state_backlog ON cometchat.sync_state (next_attempt_at)
+  WHERE next_attempt_at IS NOT NULL AND claim IS NULL AND backlog;
 CREATE INDEX sync_state_claimed ON cometchat.sync_state (claim) WHERE claim IS NOT NULL;
 CREATE INDEX sync_state_failed ON cometchat.sync_state (failed_at) WHERE failed_at IS NOT NULL;
 COMMENT ON TABLE cometchat.sync_state IS
@@ -106,6 +111,11 @@ COMMENT ON COLUMN cometchat.sync_state.error_code IS
   'cometchat_ensure_user(), INVALID_DATA or INTERNAL.';
 COMMENT ON COLUMN cometchat.sync_state.error_message IS
   'CometChat''s message of the last failure, shortened and cleaned, or the value that could not be read.';
+COMMENT ON COLUMN cometchat.sync_state.backlog IS
+  'Whether what is pending is nobody''s recent action, but a backfill say: it waits behind people.';
+COMMENT ON COLUMN cometchat.sync_state.recent_attempts IS
+  'The last five attempts, newest first, each [Unix time, error code, HTTP status, milliseconds]; see '
+  'cometchat.attempts.';
 
 CREATE TABLE cometchat.control (
   only_row               boolean PRIMARY KEY DEFAULT true CHECK (only_row),

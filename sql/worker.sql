@@ -1,5 +1,46 @@
 -- Switches of the worker, and its work in the foreground.
 
+-- A database that was restored, cloned or copied elsewhere has the same rows, and may have the same settings:
+-- it would deactivate the production app's users when its own are deleted. No key: a dump brings its rows
+-- into a table that may have one already.
+CREATE TABLE cometchat.home (
+  system_identifier bigint NOT NULL,
+  database          oid NOT NULL
+);
+-- Without it Postgres refuses every DELETE while there is a publication FOR ALL TABLES.
+ALTER TABLE cometchat.home REPLICA IDENTITY FULL;
+COMMENT ON TABLE cometchat.home IS
+  'The database that sends, as the worker or process_queue() saw it first. Where it is another one than '
+  'this, this one is a copy, and does not send until cometchat.resume().';
+COMMENT ON COLUMN cometchat.home.system_identifier IS 'The cluster: pg_control_system().system_identifier.';
+COMMENT ON COLUMN cometchat.home.database IS 'The database''s oid there.';
+
+CREATE FUNCTION cometchat.is_copy() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+  SELECT EXISTS (
+    SELECT FROM cometchat.home AS h
+    WHERE h.system_identifier <> (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)
+       OR h.database <> (SELECT d.oid FROM pg_catalog.pg_database AS d
+                         WHERE d.datname = pg_catalog.current_database()))
+$function$;
+COMMENT ON FUNCTION cometchat.is_copy() IS
+  'Whether this database is a copy of the one that sends: restored, cloned, or upgraded with pg_upgrade.';
+
+CREATE FUNCTION cometchat.settle_here() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  DELETE FROM cometchat.home AS h WHERE h.database IS NOT NULL;
+  INSERT INTO cometchat.home (system_identifier, database)
+  SELECT c.system_identifier, d.oid
+  FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
+  WHERE d.datname = pg_catalog.current_database();
+END
+$function$;
+COMMENT ON FUNCTION cometchat.settle_here() IS 'Makes this database the one that sends.';
+
 CREATE FUNCTION cometchat.pause() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -33,12 +74,16 @@ AS $function$
 BEGIN
   PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = false, paused_at = NULL WHERE only_row AND paused;
+  IF cometchat.is_copy() THEN
+    PERFORM cometchat.settle_here();
+  END IF;
   PERFORM cometchat.make_throttled_due();
   PERFORM cometchat.start_worker();
 END
 $function$;
 COMMENT ON FUNCTION cometchat.resume() IS
-  'Lets the worker send again after cometchat.pause(), and ends the wait after a 429.';
+  'Lets the worker send again after cometchat.pause(), or in a copy of a database, and ends the wait after '
+  'a 429.';
 
 -- The steps take on the rights that they need; the procedure commits between them, and therefore cannot
 -- be a definer.

@@ -5,7 +5,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::calls::{ensure_user, remote, response, tokens, worker_status};
+use crate::calls::{
+    ensure_user, explain_user, remote, request_stats, response, tokens, worker_status,
+};
 use crate::pg::arguments::{Json, Text, WholeText};
 use crate::pg::{latch, record, rights, session};
 use crate::shmem::wake;
@@ -75,6 +77,22 @@ fn cometchat_check_profile(profile: Option<WholeText>) {
 #[pg_extern(sql = false)]
 fn cometchat_worker_status() -> Json {
     worker_status::worker_status()
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_request_stats() -> Json {
+    request_stats::request_stats()
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_reset_stats() {
+    request_stats::reset();
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_describe_user(user_id: pgrx::Uuid, error_code: Option<Text>) -> Json {
+    let error_code = error_code.as_ref().map(|Text(text)| text.as_str());
+    explain_user::explain_user(from_pgrx(user_id), error_code)
 }
 
 /// The answer of a private function: a value, or the failure's phrase under `error`.

@@ -11,7 +11,9 @@ extension_sql_file!("../sql/enqueue.sql", name = "enqueue", requires = ["auth_us
 extension_sql_file!("../sql/trigger_failures.sql", name = "trigger_failures", requires = ["enqueue"]);
 extension_sql_file!("../sql/auth_trigger.sql", name = "auth_trigger", requires = ["trigger_failures"]);
 extension_sql_file!("../sql/worker.sql", name = "worker", requires = ["auth_trigger"]);
-extension_sql_file!("../sql/operations.sql", name = "operations", requires = ["worker"]);
+extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = ["worker"]);
+extension_sql_file!("../sql/stats.sql", name = "stats", requires = ["backfill"]);
+extension_sql_file!("../sql/operations.sql", name = "operations", requires = ["stats"]);
 extension_sql_file!("../sql/health/api.sql", name = "health_api", requires = ["operations"]);
 extension_sql_file!("../sql/health/worker.sql", name = "health_worker", requires = ["health_api"]);
 extension_sql_file!("../sql/health/auth_users.sql", name = "health_auth_users", requires = ["health_worker"]);

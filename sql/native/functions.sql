@@ -106,6 +106,24 @@ AS 'MODULE_PATHNAME', 'cometchat_start_worker_wrapper';
 COMMENT ON FUNCTION cometchat.start_worker() IS
   'Starts this database''s worker when the transaction commits.';
 
+CREATE FUNCTION cometchat.request_stats() RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_request_stats_wrapper';
+COMMENT ON FUNCTION cometchat.request_stats() IS
+  'What was counted of requests since the server''s start or reset_stats(): by class and outcome, by '
+  'latency, and how many users a minute are being synced.';
+
+CREATE FUNCTION cometchat.reset_stats() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_reset_stats_wrapper';
+COMMENT ON FUNCTION cometchat.reset_stats() IS 'Starts the counting of cometchat.stats anew.';
+
+CREATE FUNCTION cometchat.describe_user(user_id uuid, error_code text) RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_describe_user_wrapper';
+COMMENT ON FUNCTION cometchat.describe_user(uuid, text) IS
+  'What the library knows of a user, and what to do about the error code; for cometchat.explain_user().';
+
 CREATE FUNCTION cometchat.worker_status() RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_worker_status_wrapper';

@@ -3,10 +3,11 @@
 -- SECURITY: not EXECUTE on enqueue(), which makes its callers trusted.
 
 GRANT USAGE ON SCHEMA cometchat TO cometchat_ext;
-GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_misses TO cometchat_ext;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_misses,
+  cometchat.running_backfill, cometchat.home TO cometchat_ext;
 GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
 GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
-GRANT SELECT ON cometchat.failed_users TO cometchat_ext;
+GRANT SELECT ON cometchat.attempts, cometchat.failed_users, cometchat.progress TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
   cometchat.add_foreign_key(),
   cometchat.auth_users_id_is_uuid(),
@@ -17,8 +18,10 @@ GRANT EXECUTE ON FUNCTION
   cometchat.check_auth_users(),
   cometchat.check_profile(text),
   cometchat.configuration(),
+  cometchat.continue_backfill(text, integer),
   cometchat.create_auth_triggers(),
   cometchat.create_foreign_key(),
+  cometchat.describe_user(uuid, text),
   cometchat.diff_all_auth_users(boolean),
   cometchat.diff_auth_users(uuid, integer, boolean),
   cometchat.diff_remote_users(),
@@ -34,18 +37,22 @@ GRANT EXECUTE ON FUNCTION
   cometchat.health_queue(),
   cometchat.health_sending(jsonb),
   cometchat.health_worker(jsonb),
+  cometchat.is_copy(),
   cometchat.list_all_remote_users(),
   cometchat.list_auth_users(uuid, integer),
   cometchat.list_missing_users(text),
   cometchat.list_remote_users(integer, integer),
   cometchat.make_throttled_due(),
+  cometchat.mark_backlog(uuid[]),
   cometchat.mark_due(uuid, text),
   cometchat.owns_mapping_table(),
   cometchat.process_queue_is_recent(),
   cometchat.remove_foreign_key(),
+  cometchat.request_stats(),
   cometchat.requeue_missed(),
   cometchat.restrict(),
   cometchat.resync_users(uuid[]),
+  cometchat.settle_here(),
   cometchat.start_worker(),
   cometchat.wake(),
   cometchat.worker_status()

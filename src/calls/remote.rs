@@ -12,6 +12,7 @@ use crate::{http, store};
 use sync::error::CallError;
 use sync::model::UserRow;
 use sync::profile::{self, CallArguments};
+use sync::rate_limiter::Priority;
 
 /// Where requests go, without what is secret.
 ///
@@ -38,7 +39,7 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     }
     let deadline = deadline::for_call(config::request_timeout());
     let app_id = app::app_id()?;
-    let client = http::client(&app_id, deadline, |_| true)?;
+    let client = http::client(&app_id, deadline, Priority::Interactive, |_| true)?;
     let query = ListUsers {
         per_page: Some(per_page),
         page: Some(page),

@@ -21,7 +21,8 @@ pub fn worker_status() -> Json {
     let paused = PauseReason::from_number(slot.breaker_reason.load(Ordering::Acquire));
     let no_room = slot.quota.with(|quota| quota.is_used_up());
     let paused = paused.map(|reason| CallError::from(reason).code());
-    let paused = paused.or(no_room.then_some(ErrorCode::PlanLimit));
+    let outage = ErrorCode::from_number(slot.outage.load(Ordering::Acquire));
+    let paused = paused.or(outage).or(no_room.then_some(ErrorCode::PlanLimit));
     let throttled = http::throttled(slot);
     Json(serde_json::json!({
         "preloaded": shmem::preloaded(),

@@ -25,14 +25,15 @@ thread_local! {
         const { RefCell::new(None) };
 }
 
-/// A client for a caller who waits; its requests all end by `deadline`, and each is sent only if
-/// `may_send` allows it.
+/// A client for a caller who waits, or for `process_queue()`; its requests all end by `deadline`, and each
+/// is sent only if `may_send` allows it.
 ///
 /// # Errors
 /// [`CallError::NotConfigured`], or why the circuit breaker is open; nothing has been sent then.
 pub fn client(
     app_id: &str,
     deadline: Instant,
+    priority: Priority,
     may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
 ) -> Result<Client, CallError> {
     let endpoint = app::endpoint(app_id.to_owned())?;
@@ -58,7 +59,7 @@ pub fn client(
         if !may_send(operation) {
             return Permit::Never;
         }
-        match permit::acquire(slot, operation, Priority::Interactive, cap) {
+        match permit::acquire(slot, operation, priority, cap) {
             Ok(()) => permit::last_check(slot, operation),
             Err(wait) => Permit::Later(wait),
         }
@@ -69,7 +70,7 @@ pub fn client(
         .with_reuse_probe(Arc::new(transport::no_new_connection))
         .with_observer(Arc::new(move |exchange| {
             log(exchange);
-            permit::record(slot, exchange, Priority::Interactive);
+            permit::record(slot, exchange, Priority::Interactive); // the plan's quota: as a session
         })))
 }
 

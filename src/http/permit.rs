@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cometchat::{ErrorKind, Exchange, Operation, Permit};
+use sync::pacing::ThrottledFor;
 use sync::policy::unix_ms;
 use sync::rate_limiter::{Cap, Priority, RefusedBy, Throttled};
 
@@ -11,11 +12,24 @@ use crate::config;
 use crate::shmem::Slot;
 
 /// How long CometChat's rate limit leaves the worker nothing to send.
-pub fn throttled_for(slot: &Slot) -> Duration {
+pub fn throttled_for(slot: &Slot) -> ThrottledFor {
     let now = unix_ms();
+    let wait = |priority| match room_until(slot, priority, now) {
+        Ok(_) => Duration::ZERO,
+        Err(until) => Duration::from_millis(until.saturating_sub(now)),
+    };
+    ThrottledFor { people: wait(Priority::Worker), backlog: wait(Priority::Backlog) }
+}
+
+/// How many users it leaves the worker to create now.
+pub fn room(slot: &Slot, priority: Priority) -> usize {
+    let room = room_until(slot, priority, unix_ms()).unwrap_or(0);
+    usize::try_from(room).unwrap_or(usize::MAX)
+}
+
+fn room_until(slot: &Slot, priority: Priority, now: u64) -> Result<u32, u64> {
     let cap = Cap::from(config::rate_limit());
-    let until = slot.limiter.with(|limiter| limiter.earliest(cap, now));
-    Duration::from_millis(until.saturating_sub(now))
+    slot.limiter.with(|limiter| limiter.room(priority, cap, now))
 }
 
 pub(super) fn acquire(
@@ -52,7 +66,7 @@ pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
             // What one session was told must not stop others: the quota is used up once the worker is
             // told so, and confirmed by sessions after that.
             Some(e) if e.kind() == ErrorKind::PlanLimit => slot.quota.with(|quota| {
-                if priority == Priority::Worker || quota.is_used_up() {
+                if priority != Priority::Interactive || quota.is_used_up() {
                     quota.refused(now);
                 }
             }),

@@ -17,6 +17,9 @@ use crate::{config, shmem};
 /// into the queue.
 const MAX_PERMIT_WAIT: Duration = Duration::from_secs(2);
 
+/// The same for the first request of the backlog: its thread may be wanted for people.
+const MAX_BACKLOG_WAIT: Duration = Duration::from_millis(200);
+
 /// Where and how the worker sends; read inside a transaction.
 pub struct WorkerEndpoint {
     endpoint: Endpoint,
@@ -41,6 +44,11 @@ pub fn worker_endpoint(app_id: &str) -> Result<WorkerEndpoint, CallError> {
 }
 
 impl WorkerEndpoint {
+    /// The app that the worker sends for.
+    pub fn app_id(&self) -> &str {
+        &self.endpoint.app_id
+    }
+
     /// What an agent for it depends on.
     pub fn options(&self) -> &AgentOptions {
         &self.options
@@ -53,29 +61,10 @@ impl WorkerEndpoint {
 
     /// A client for one batch of jobs; a job's requests may take `request_timeout` each.
     pub fn client(&self, agent: ureq::Agent, stopping: Arc<AtomicBool>) -> WorkerClient {
-        let (slot, cap) = (shmem::slot(), self.cap);
-        let gate = move |operation: Operation| {
-            let wait_until = Instant::now() + MAX_PERMIT_WAIT;
-            if !permit::has_room(slot, operation) {
-                return Permit::NoRoom;
-            }
-            loop {
-                match permit::acquire(slot, operation, Priority::Worker, cap) {
-                    Ok(()) => return permit::last_check(slot, operation),
-                    Err(wait) => {
-                        if stopping.load(Ordering::Relaxed) || Instant::now() + wait > wait_until {
-                            return Permit::Later(wait);
-                        }
-                        std::thread::sleep(wait.min(Duration::from_millis(20)));
-                    }
-                }
-            }
-        };
         let client =
             Client::new(agent, &self.endpoint.base_url, &self.endpoint.app_id, self.key.clone())
-                .with_gate(Arc::new(gate))
                 .with_reuse_probe(Arc::new(transport::no_new_connection));
-        WorkerClient { client, timeout: self.timeout }
+        WorkerClient { client, timeout: self.timeout, cap: self.cap, stopping }
     }
 }
 
@@ -84,17 +73,51 @@ impl WorkerEndpoint {
 pub struct WorkerClient {
     client: Client,
     timeout: Duration,
+    cap: Cap,
+    stopping: Arc<AtomicBool>,
 }
 
 impl WorkerClient {
     /// A client for one job, from now on: its requests and the waits for CometChat's limit between
     /// them. It sets `request_sent` with the first request.
-    pub fn start(&self, request_sent: Arc<AtomicBool>) -> Client {
+    pub fn start(&self, backlog: bool, request_sent: Arc<AtomicBool>) -> Client {
         let slot = shmem::slot();
         let deadline = Instant::now() + self.timeout + MAX_PERMIT_WAIT;
-        self.client.with_deadline(deadline).with_observer(Arc::new(move |exchange| {
-            request_sent.store(true, Ordering::Relaxed);
-            permit::record(slot, exchange, Priority::Worker);
-        }))
+        let gate = self.gate(backlog);
+        self.client.with_deadline(deadline).with_gate(Arc::new(gate)).with_observer(Arc::new(
+            move |exchange| {
+                request_sent.store(true, Ordering::Relaxed);
+                permit::record(slot, exchange, Priority::Worker);
+            },
+        ))
+    }
+
+    /// Permission for a job's requests. What the backlog has begun, it ends as people do.
+    fn gate(&self, backlog: bool) -> impl Fn(Operation) -> Permit {
+        let (slot, cap, stopping) = (shmem::slot(), self.cap, self.stopping.clone());
+        let first = AtomicBool::new(backlog);
+        move |operation: Operation| {
+            if !permit::has_room(slot, operation) {
+                return Permit::NoRoom;
+            }
+            let behind_people = first.load(Ordering::Relaxed);
+            let longest = if behind_people { MAX_BACKLOG_WAIT } else { MAX_PERMIT_WAIT };
+            let wait_until = Instant::now() + longest;
+            let priority = Priority::of_queued(behind_people);
+            loop {
+                match permit::acquire(slot, operation, priority, cap) {
+                    Ok(()) => {
+                        first.store(false, Ordering::Relaxed);
+                        return permit::last_check(slot, operation);
+                    }
+                    Err(wait) => {
+                        if stopping.load(Ordering::Relaxed) || Instant::now() + wait > wait_until {
+                            return Permit::Later(wait);
+                        }
+                        std::thread::sleep(wait.min(Duration::from_millis(20)));
+                    }
+                }
+            }
+        }
     }
 }

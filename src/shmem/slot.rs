@@ -36,6 +36,9 @@ pub struct Slot {
     /// Why the circuit breaker is open, as [`sync::error::PauseReason`] in numbers; 0 while it is
     /// closed. Written by the worker, cleared when it ends.
     pub breaker_reason: AtomicU32,
+    /// Why nobody can be reached, as a number of [`sync::error::ErrorCode`]; 0 while somebody can. Callers
+    /// try all the same. Written by the worker, cleared when it ends.
+    pub outage: AtomicU32,
     /// The worker may not write (`default_transaction_read_only`). Written by the worker.
     pub read_only: AtomicBool,
     /// Whether the database has a background process, and for how long.
@@ -73,6 +76,7 @@ impl Slot {
             created_at: AtomicI64::new(0),
             creator: AtomicI32::new(0),
             breaker_reason: AtomicU32::new(0),
+            outage: AtomicU32::new(0),
             read_only: AtomicBool::new(false),
             turn: Turn::new(),
             breaker: SpinLock::new(None),
@@ -89,13 +93,14 @@ impl Slot {
         self.paused_by_operator.store(false, Ordering::Release);
         self.created_at.store(0, Ordering::Release);
         self.breaker_reason.store(0, Ordering::Release);
+        self.outage.store(0, Ordering::Release);
         self.read_only.store(false, Ordering::Release);
         self.turn.clear();
         self.breaker.with(|breaker| *breaker = None);
         self.last_complaint.store(0, Ordering::Release);
         self.limiter.with(|limiter| *limiter = Limiter::new());
         self.quota.with(|quota| *quota = PlanQuota::new());
-        self.stats.clear();
+        self.stats.clear(0);
         self.database.store(0, Ordering::Release);
     }
 

@@ -7,31 +7,41 @@ use uuid::Uuid;
 use super::load::load_many;
 use super::queue;
 use super::statement::Statement;
-use crate::pg::spi;
+use crate::pg::spi::{self, Row};
 use crate::pg::{lock, transaction};
 use crate::{config, shmem};
 use sync::job::Job;
 use sync::model::{SyncState, UserRow, UserStatus};
+use sync::pacing::Room;
 use sync::policy::{self, as_ms};
 use sync::profile::{self, CallArguments};
 use sync::user_rate_limit::Budget;
 
 static CLAIM: Statement = Statement::new(include_str!("sql/claim.sql"));
 
-/// Claims up to `limit` users that are due and reads what to send for them.
-pub fn claim(limit: usize, claim: i64, app_id: &str) -> Vec<Job> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let inputs = [("max_users", limit.into()), ("claim", claim.into())];
-    let users: Vec<Uuid> =
-        CLAIM.all(&inputs, |row| row.get(c"user_id")).into_iter().flatten().collect();
-    if users.is_empty() {
+/// Claims users that are due, as many as there is `room` for, and reads what to send for them.
+pub fn claim(room: Room, claim: i64, app_id: &str) -> Vec<Job> {
+    let number = |users: usize| i64::try_from(users).unwrap_or(i64::MAX);
+    let inputs = [
+        ("max_users", number(room.users).into()),
+        ("max_backlog", number(room.backlog).into()),
+        ("claim", claim.into()),
+    ];
+    let read = |row: &Row| Some((row.get::<Uuid>(c"user_id")?, row.flag(c"backlog")));
+    let claimed: HashMap<Uuid, bool> = CLAIM.all(&inputs, read).into_iter().flatten().collect();
+    if claimed.is_empty() {
         return Vec::new();
     }
     let rules = config::sync_policy();
-    let mut rows = load_many(&users);
+    let mut rows = load_many(&claimed.keys().copied().collect::<Vec<_>>());
     wipe_deleted(&mut rows);
-    let jobs: Vec<Job> =
-        rows.into_iter().map(|(user, row)| job(user, &row, app_id, &rules)).collect();
+    let jobs: Vec<Job> = rows
+        .into_iter()
+        .map(|(user, row)| Job {
+            backlog: claimed.get(&user).copied().unwrap_or_default(),
+            ..job(user, &row, app_id, &rules)
+        })
+        .collect();
     let (jobs, too_soon) = within_budgets(jobs);
     if !too_soon.is_empty() {
         queue::defer(&too_soon, claim);
@@ -121,6 +131,7 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, rules: &config::SyncPolicy) -> J
         app_id: app_id.to_owned(),
         revision: row.wanted_revision().unwrap_or(0),
         attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
+        backlog: false,
         status: row.auth.status,
         skip: row.auth.status == UserStatus::Active && not_by_itself && !is_there && !requested,
         on_delete: rules.on_delete,

@@ -107,8 +107,17 @@ fn write_results(
         ("settled", spi::array(doubts.iter().map(|doubt| *doubt == Doubt::Settled))),
         ("unsettled_ms", spi::array(doubts.iter().map(|doubt| doubt.for_ms()))),
         ("check_when_settled", spi::array(doubts.iter().map(|d| *d == Doubt::CheckWhenOver))),
+        ("status", column(all, |r| status(r).map(i32::from))),
+        ("took_ms", column(all, |r| r.request_sent.then(|| as_ms(r.took)))),
     ];
     statement.write(&inputs)
+}
+
+fn status(result: &JobResult) -> Option<u16> {
+    match &result.outcome {
+        Outcome::Failed { status, .. } => *status,
+        Outcome::Synced | Outcome::Removed => None,
+    }
 }
 
 /// Whether there is, or may still be, an account there to remember: a deletion that failed is not over.

@@ -6,9 +6,19 @@ use crate::pg::spi::Timestamp;
 
 static CONTROL: Statement = Statement::new(include_str!("sql/control.sql")).seeing_now();
 
-/// Whether an operator has stopped the sending.
+/// Whether an operator has stopped the sending, or has yet to allow it in a copy of a database.
 pub fn paused() -> bool {
     CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false)
+}
+
+static SETTLE_HERE: Statement = Statement::new(include_str!("sql/settle_here.sql"));
+
+/// Remembers, before the first request, that this database sends: a copy of it must not.
+pub fn settle_here() {
+    let has_home = CONTROL.first(&[], |row| row.flag(c"has_home")).unwrap_or(true);
+    if !has_home {
+        SETTLE_HERE.write(&[]);
+    }
 }
 
 /// Whether there was an `auth.users` once, which the trigger or the foreign key was attached to.

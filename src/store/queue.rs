@@ -20,10 +20,14 @@ const LOCK_WAIT: Duration = Duration::from_millis(100);
 pub struct QueueState {
     /// Milliseconds until the next user is due; 0 when one is due already.
     pub due_in_ms: Option<i64>,
+    /// The same of the backlog.
+    pub backlog_due_in_ms: Option<i64>,
     /// The trigger has missed users.
     pub has_missed: bool,
     /// Users have been claimed by another process for longer than any request takes.
     pub has_abandoned: bool,
+    /// Users of a backfill are still to be queued.
+    pub has_backfill: bool,
 }
 
 static QUEUE_STATE: Statement = Statement::new(include_str!("sql/queue_state.sql"));
@@ -32,8 +36,10 @@ static QUEUE_STATE: Statement = Statement::new(include_str!("sql/queue_state.sql
 pub fn state(claim: i64) -> QueueState {
     let read = |row: &Row| QueueState {
         due_in_ms: row.get(c"due_in_ms"),
+        backlog_due_in_ms: row.get(c"backlog_due_in_ms"),
         has_missed: row.flag(c"has_missed"),
         has_abandoned: row.flag(c"has_abandoned"),
+        has_backfill: row.flag(c"has_backfill"),
     };
     QUEUE_STATE.first(&abandoned_inputs(claim), read).unwrap_or_default()
 }
@@ -121,6 +127,15 @@ pub fn defer(users: &[(Uuid, i64)], claim: i64) {
         ("user_id", spi::array(users.iter().map(|(user, _)| *user))),
         ("wait_ms", spi::array(users.iter().map(|(_, wait_ms)| *wait_ms))),
     ]);
+}
+
+static CONTINUE_BACKFILL: Statement = Statement::new(include_str!("sql/continue_backfill.sql"));
+
+/// Queues the next users of a backfill. `false`: there are none, or none can be read now.
+pub fn continue_backfill(app_id: &str) -> bool {
+    let max_users = i64::try_from(policy::BACKFILL_PAGE).unwrap_or(i64::MAX);
+    let inputs = [("app_id", app_id.into()), ("max_users", max_users.into())];
+    CONTINUE_BACKFILL.first(&inputs, |row| row.get::<i64>(c"queued")).flatten().is_some()
 }
 
 static MAKE_DUE: Statement = Statement::new(include_str!("sql/make_due.sql"));

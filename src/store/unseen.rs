@@ -183,12 +183,17 @@ static QUEUE_DELETED: Statement =
 
 /// Queues users who differ. A user who is gone loses mapping, overrides and arguments.
 pub fn queue(found: &[Difference]) {
-    let (gone, others): (Vec<&Difference>, Vec<&Difference>) =
-        found.iter().partition(|difference| difference.what == What::Gone);
-    let ids = |of: &[&Difference]| of.iter().map(|difference| difference.user).collect();
-    let (gone, others): (Vec<Uuid>, Vec<Uuid>) = (ids(&gone), ids(&others));
-    if !others.is_empty() {
-        QUEUE_CHANGED.write(&[("user_ids", spi::array(others))]);
+    let users = |is: fn(What) -> bool| -> Vec<Uuid> {
+        found.iter().filter(|found| is(found.what)).map(|found| found.user).collect()
+    };
+    let gone = users(|what| what == What::Gone);
+    // A missed ban is urgent; a missed edit may be one of all users, of a table that was restored.
+    let edited = users(|what| what == What::Changed);
+    let banned = users(|what| !matches!(what, What::Gone | What::Changed));
+    for (others, backlog) in [(banned, false), (edited, true)] {
+        if !others.is_empty() {
+            QUEUE_CHANGED.write(&[("user_ids", spi::array(others)), ("backlog", backlog.into())]);
+        }
     }
     if !gone.is_empty() {
         QUEUE_DELETED.write(&[("user_ids", spi::array(gone.iter().copied()))]);

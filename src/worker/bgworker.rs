@@ -170,6 +170,7 @@ unsafe extern "C-unwind" fn on_worker_exit(_code: i32, _arg: pg_sys::Datum) {
     }
     slot.latch.store(std::ptr::null_mut(), Ordering::SeqCst);
     slot.breaker_reason.store(0, Ordering::Release);
+    slot.outage.store(0, Ordering::Release);
     slot.pid.store(0, Ordering::SeqCst);
     // The postmaster notifies the launcher that started this process; another may run by now.
     wake::launcher();

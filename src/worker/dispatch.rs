@@ -1,31 +1,42 @@
 //! Hands claimed users to the threads, and takes the results back.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
+use sync::error::ErrorCode;
 use sync::job::Job;
 use sync::pacing::{Counter, Event};
 use sync::policy::{self, MIN_CLAIM_INTERVAL};
+use sync::rate_limiter::Priority;
 
 use super::run::Worker;
 use super::threads;
 use crate::pg::transaction;
 use crate::shmem::stats;
 use crate::store::queue;
-use crate::{config, shmem};
+use crate::{config, http, shmem};
+
+/// For so long, the backlog that is claimed waits for CometChat's limit.
+const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
 impl Worker {
     /// Hands jobs to the threads, as far as there is room.
     pub(super) fn dispatch(&mut self) {
+        let slot = shmem::slot();
         threads::dispatch(|pool| {
-            let has_room = self.completions.has_room(pool.in_flight(), pool.size());
-            if has_room {
-                self.ready.pop_front()
-            } else {
-                None
+            if !self.completions.has_room(pool.in_flight(), pool.size()) {
+                return None;
             }
+            // A thread in which the backlog waits for the limit is none that sends for people.
+            self.ready.pop(|| http::room(slot, Priority::Backlog) > pool.in_flight())
         });
+        // Not kept for long: whoever of them logs in meanwhile would wait for the worker.
+        if self.ready.backlog() > 0 && http::throttled_for(slot).backlog > LONGEST_HOLD {
+            for job in self.ready.take_backlog() {
+                self.completions.push(job.released());
+            }
+        }
     }
 
     /// These cannot be sent now: their claims are given back.
@@ -48,7 +59,7 @@ impl Worker {
             let effect = self.pacing.on_outcome(&mut done, now, concurrency, plan_wait);
             let counters = &shmem::slot().stats;
             match effect.counter {
-                Some(Counter::Synced) => stats::add(&counters.synced, 1),
+                Some(Counter::Synced) => counters.user_synced(policy::unix_ms()),
                 Some(Counter::Retried) => stats::add(&counters.retried, 1),
                 Some(Counter::Failed) => stats::add(&counters.failed, 1),
                 None => {}
@@ -72,11 +83,14 @@ impl Worker {
                     );
                 }
                 reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
+                let code = ErrorCode::first_of(&reason).filter(|_| pause.is_none());
+                shmem::slot().outage.store(code.map_or(0, ErrorCode::number), Ordering::Release);
                 self.release_ready();
             }
             Event::CircuitClosed { reason } => {
                 log!("cometchat: sending resumed in database \"{}\" (was {reason})", self.database);
                 reason_for_sessions.store(0, Ordering::Release);
+                shmem::slot().outage.store(0, Ordering::Release);
             }
             Event::PlanFull { reason } => {
                 if self.plan_full.is_none() && shmem::slot().quota.with(|quota| quota.is_used_up())

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use sync::job::{Job, JobResult, Outcome};
+use sync::pacing::Room;
 use sync::policy::RetryDecision;
+use sync::rate_limiter::Priority;
 
 use crate::config;
 use crate::pg::{latch, rights, session};
@@ -61,9 +63,16 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     }
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
+    store::control::settle_here();
     let claim = store::session_claim();
-    queue::reclaim_stale(queue::state(claim), claim);
-    let jobs: VecDeque<Job> = claim::claim(limit, claim, &app_id).into();
+    let state = queue::state(claim);
+    queue::reclaim_stale(state, claim);
+    let room = Room { users: limit, backlog: limit };
+    let mut jobs = claim::claim(room, claim, &app_id);
+    while state.has_backfill && jobs.is_empty() && queue::continue_backfill(&app_id) {
+        jobs = claim::claim(room, claim, &app_id);
+    }
+    let jobs: VecDeque<Job> = jobs.into();
     let count = jobs.len();
     BATCH.set(Batch { claim, app_id, jobs, done: Vec::new(), ended: None });
     Ok(count)
@@ -99,7 +108,8 @@ fn send_all() -> Result<bool, CallError> {
     let mut first_refused: Option<usize> = None;
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
-        let client = match http::client(&app_id, deadline, |_| true) {
+        let priority = Priority::of_queued(job.backlog);
+        let client = match http::client(&app_id, deadline, priority, |_| true) {
             Ok(client) => client,
             Err(failure) => {
                 BATCH.with_borrow_mut(|batch| batch.jobs.push_front(job));

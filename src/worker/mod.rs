@@ -14,6 +14,7 @@ pub mod launcher; // starts a worker for each database that has the extension
 mod on_poll; // what the worker does about each result of a poll
 pub mod poll; // one poll of the queue
 pub mod pool; // threads that send
+mod ready; // users that are claimed and not handed to a thread yet
 mod room; // making room for other databases' workers
 pub mod run; // the worker's loop
 pub mod sweep; // compares with auth.users, for changes that no trigger saw

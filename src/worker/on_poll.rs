@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use sync::job::Job;
+use sync::pacing::{NextDue, Room};
 use sync::policy::SAFETY_PROBE;
 
 use super::poll::{poll, PollResult};
@@ -20,13 +21,13 @@ use crate::store::{self, queue};
 const LEAVE_RECHECK: Duration = Duration::from_millis(50);
 
 impl Worker {
-    /// Claims up to `capacity` users. `false`: this database needs no worker any more.
-    pub(super) fn claim_and_send(&mut self, capacity: usize) -> bool {
+    /// Claims as many users as there is `room` for. `false`: this database needs no worker any more.
+    pub(super) fn claim_and_send(&mut self, room: Room) -> bool {
         let idle = self.is_done();
         bgworker::clear_pending_wakeup();
         self.free_stale_claims();
         let usable = self.agent.as_ref().map(|(options, _)| options);
-        let polled = poll(capacity, self.claim, self.settings.as_deref(), usable);
+        let polled = poll(room, self.claim, self.settings.as_deref(), usable);
         if polled.is_ok() {
             self.pacing.polled();
         }
@@ -47,7 +48,9 @@ impl Worker {
             }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(PollResult::Restart) => return false,
-            Ok(PollResult::Jobs { jobs, due, endpoint }) => self.on_jobs(jobs, due, &endpoint),
+            Ok(PollResult::Jobs { jobs, next, endpoint, .. }) => {
+                self.on_jobs(jobs, next, &endpoint)
+            }
             Ok(PollResult::RestoreInProgress) => {
                 self.pacing.set_stale_claims(Some(Instant::now()));
                 self.pacing.due_in(Instant::now(), SAFETY_PROBE);
@@ -86,9 +89,8 @@ impl Worker {
         false
     }
 
-    fn on_jobs(&mut self, jobs: Vec<Job>, due: Option<i64>, endpoint: &WorkerEndpoint) {
-        let wait = due.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-        self.pacing.claimed(Instant::now(), wait);
+    fn on_jobs(&mut self, jobs: Vec<Job>, next: NextDue, endpoint: &WorkerEndpoint) {
+        self.pacing.claimed(Instant::now(), next);
         if jobs.is_empty() {
             let reason = &shmem::slot().breaker_reason;
             if reason.load(Ordering::Acquire) != 0 && threads::in_flight() == 0 {
@@ -101,7 +103,7 @@ impl Worker {
         match threads::client(&mut self.agent, endpoint) {
             Ok(client) => {
                 shmem::slot().last_complaint.store(0, Ordering::Relaxed);
-                self.ready.extend(jobs.into_iter().map(|job| (client.clone(), job)));
+                jobs.into_iter().for_each(|job| self.ready.push(client.clone(), job));
             }
             Err(why) => {
                 self.log_cannot_send(&why);

@@ -3,7 +3,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
+use pgrx::debug1;
 use transport::AgentOptions;
 
 use super::sweep;
@@ -16,7 +18,9 @@ use crate::shmem::{self, rolled_back, void_tokens};
 use crate::store::{self, claim, queue};
 use sync::error::CallError;
 use sync::job::Job;
-use sync::policy::{self, as_ms};
+use sync::pacing::{NextDue, Room};
+use sync::policy;
+use sync::rate_limiter::Priority;
 
 /// What a poll brought.
 pub enum PollResult {
@@ -34,19 +38,19 @@ pub enum PollResult {
     OtherVersion(String),
     /// A setting is missing; says which.
     NotConfigured(String),
-    /// Claimed users; and in how many milliseconds the next one is due.
-    Jobs { jobs: Vec<Job>, due: Option<i64>, endpoint: Box<WorkerEndpoint> },
+    /// Claimed users; and in how long the next one is due.
+    Jobs { jobs: Vec<Job>, next: NextDue, has_backfill: bool, endpoint: Box<WorkerEndpoint> },
 }
 
 const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
 
-/// Claims up to `capacity` users in the name of `claim`. `settings`: the database's settings that this
+/// Claims as many users as there is `room` for in the name of `claim`. `settings`: the database's settings that this
 /// process has, if they are known. `usable`: options that an agent was made with already.
 ///
 /// # Errors
 /// A lock was not to be had in time, say; nothing is lost.
 pub fn poll(
-    capacity: usize,
+    room: Room,
     claim: i64,
     settings: Option<&str>,
     usable: Option<&AgentOptions>,
@@ -79,17 +83,35 @@ pub fn poll(
             return PollResult::Template;
         }
         store::expect_auth_users();
+        store::control::settle_here();
         match configured(usable) {
-            Ok((endpoint, app_id)) => claim_due(capacity, claim, &app_id, endpoint),
+            Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
             Err(failure) => PollResult::NotConfigured(failure.to_string()),
         }
     }));
-    if let Ok(PollResult::Jobs { jobs, due, .. }) = &mut result {
+    if let Ok(PollResult::Jobs { jobs, next, has_backfill, endpoint }) = &mut result {
+        let app_id = endpoint.app_id();
         // Users who are due come first.
-        let again = if jobs.is_empty() { sweep::step() } else { None };
-        *due = due.iter().copied().chain(again).min();
+        if jobs.is_empty() {
+            next.people = next.people.into_iter().chain(sweep::step()).min();
+        }
+        if *has_backfill && next.backlog != Some(Duration::ZERO) && continue_backfill(app_id) {
+            next.backlog = Some(Duration::ZERO);
+        }
     }
     result
+}
+
+/// Queues the next page of a backfill, in a transaction of its own. `true`: its users are due.
+fn continue_backfill(app_id: &str) -> bool {
+    let queued = transaction::run(AssertUnwindSafe(|| {
+        transaction::commit_without_waiting();
+        queue::continue_backfill(app_id)
+    }));
+    queued.unwrap_or_else(|failed| {
+        debug1!("cometchat: the backfill waits: {} {}", failed.sqlstate, failed.message);
+        false
+    })
 }
 
 /// Where to send, if every setting for it can be used: no user is claimed before that is known.
@@ -118,30 +140,48 @@ fn restore_is_over() -> bool {
     true
 }
 
-fn claim_due(capacity: usize, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
+fn claim_due(room: Room, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
     // Read before anything is written: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
     let mut state = queue::state(claim);
-    let retry_in = as_ms(policy::LOCKED_RECHECK);
+    let mut recheck = None;
     if state.has_missed || state.has_abandoned {
         let done = queue::reclaim_stale(state, claim);
         state = queue::state(claim);
         if !done || state.has_abandoned {
-            state.due_in_ms = Some(state.due_in_ms.unwrap_or(retry_in).min(retry_in));
+            recheck = Some(policy::LOCKED_RECHECK);
         }
     }
-    let due = state.due_in_ms;
-    let jobs = match due {
-        Some(..=0) => claim::claim(capacity, claim, app_id),
-        _ => Vec::new(),
+    let sendable = http::room(shmem::slot(), Priority::Backlog);
+    let room = Room { backlog: room.backlog.min(sendable), ..room };
+    let is_due = |due: Option<i64>| due.is_some_and(|ms| ms <= 0);
+    let backlog_is_due = room.backlog > 0 && is_due(state.backlog_due_in_ms);
+    let jobs = if is_due(state.due_in_ms) || backlog_is_due {
+        claim::claim(room, claim, app_id)
+    } else {
+        Vec::new()
     };
-    let due = match jobs.len() {
-        // The users who are due are locked by other sessions.
-        0 => due.map(|ms| if ms <= 0 { retry_in } else { ms }),
-        claimed if claimed < capacity => queue::state(claim).due_in_ms,
-        _ => Some(0),
+    let of_backlog = jobs.iter().filter(|job| job.backlog).count();
+    let people = jobs.len() - of_backlog;
+    if !jobs.is_empty() && jobs.len() < room.users {
+        state = queue::state(claim);
+    }
+    let next = NextDue {
+        people: until_due(state.due_in_ms, people, room.users).into_iter().chain(recheck).min(),
+        backlog: until_due(state.backlog_due_in_ms, of_backlog, room.backlog),
     };
-    PollResult::Jobs { jobs, due, endpoint: Box::new(endpoint) }
+    let has_backfill = state.has_backfill;
+    PollResult::Jobs { jobs, next, has_backfill, endpoint: Box::new(endpoint) }
+}
+
+/// In how long the next one is due, after `claimed` were claimed of those that there was `room` for.
+fn until_due(due_in_ms: Option<i64>, claimed: usize, room: usize) -> Option<Duration> {
+    let due = due_in_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
+    match due {
+        // Those that are due are locked by other sessions.
+        Some(Duration::ZERO) if claimed == 0 && room > 0 => Some(policy::LOCKED_RECHECK),
+        due => due,
+    }
 }
 
 /// Notes that the remote state of users is in doubt for whom a rolled-back transaction sent a request.

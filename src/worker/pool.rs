@@ -155,7 +155,7 @@ fn run(client: &WorkerClient, job: Job) -> JobResult {
     let (mut fallback, started) = (job.clone(), Instant::now());
     fallback.remote.effect = Effect::UnderWay;
     let request_sent = Arc::new(AtomicBool::new(false));
-    let client = client.start(request_sent.clone());
+    let client = client.start(job.backlog, request_sent.clone());
     let run = std::panic::AssertUnwindSafe(move || job.run(&client));
     let mut result = std::panic::catch_unwind(run).unwrap_or_else(|_| JobResult {
         job: fallback,
@@ -163,10 +163,12 @@ fn run(client: &WorkerClient, job: Job) -> JobResult {
             decision: RetryDecision::Retry,
             pause: None,
             code: INTERNAL.to_owned(),
+            status: None,
             reason: INTERNAL.to_owned(),
             message: None,
         },
         started,
+        took: started.elapsed(),
         request_sent: false,
     });
     result.request_sent = request_sent.load(Ordering::Relaxed);

@@ -33,14 +33,17 @@ impl Worker {
             reason,
         });
         slot.breaker.with(|breaker| *breaker = saved);
-        let due = if bgworker::has_pending_wakeup() { now } else { self.next_claim(now) };
+        let due = match self.next_claim(now) {
+            Some(due) if !bgworker::has_pending_wakeup() => due,
+            _ => now,
+        };
         bgworker::exit_and_restart_in(due.saturating_duration_since(now));
         true
     }
 
     /// Releases the claims of users who were not handed to a thread yet.
     pub(super) fn release_ready(&mut self) {
-        for (_, job) in self.ready.drain(..) {
+        for job in self.ready.take() {
             self.completions.push(job.released());
         }
     }

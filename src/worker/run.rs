@@ -4,25 +4,27 @@
 //! network and never touch Postgres. No transaction is open and no lock held while requests are in
 //! flight.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sync::circuit_breaker::CircuitBreaker;
-use sync::job::Job;
-use sync::pacing::Pacing;
+use sync::pacing::{Pacing, Room};
 use sync::policy::SAFETY_PROBE;
 
 use super::bgworker;
 use super::completions::CompletionBuffer;
 use super::poll::{forget_void_tokens, mark_rolled_back};
+use super::ready::Ready;
 use super::threads::{self, SharedAgent};
 use crate::config;
-use crate::http::{self, WorkerClient};
+use crate::http;
 use crate::pg::{background, transaction};
 use crate::shmem::{self, turn};
 use crate::store::{self, queue};
+
+/// How often the backlog looks whether it may send: people may have used up what was left for it.
+const BACKLOG_RECHECK: Duration = Duration::from_millis(20);
 
 /// The state of a database's worker. It belongs to the main thread of the process, and ends with it.
 pub struct Worker {
@@ -32,7 +34,7 @@ pub struct Worker {
     /// Why new users wait, if that was logged.
     pub(super) plan_full: Option<String>,
     /// Users that are claimed and not handed to a thread yet.
-    pub(super) ready: VecDeque<(WorkerClient, Job)>,
+    pub(super) ready: Ready,
     pub(super) completions: CompletionBuffer,
     /// Its name, for the log: there may be several workers.
     pub(super) database: String,
@@ -58,7 +60,7 @@ impl Worker {
             claim: store::fresh_claim(),
             pacing: Pacing::new(now, last_breaker(now)),
             plan_full: None,
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             completions: CompletionBuffer::default(),
             database,
             leaving: false,
@@ -86,9 +88,10 @@ impl Worker {
                 return;
             }
             self.dispatch(); // what was claimed before comes before a new claim
-            let capacity = self.may_claim();
-            if capacity > 0 && !self.claim_and_send(capacity) {
-                return;
+            if let Some(room) = self.may_claim() {
+                if !self.claim_and_send(room) {
+                    return;
+                }
             }
             self.dispatch();
             self.sleep();
@@ -107,24 +110,21 @@ impl Worker {
         self.release_put_off();
     }
 
-    /// How many users may be claimed now.
-    fn may_claim(&self) -> usize {
+    /// How many users may be claimed now, if any.
+    fn may_claim(&self) -> Option<Room> {
         let now = Instant::now();
-        if self.leaving || self.next_claim(now) > now {
-            0
-        } else {
-            self.capacity()
-        }
+        let may = !self.leaving && self.next_claim(now).is_some_and(|due| due <= now);
+        may.then(|| self.room())
     }
 
-    /// When the next claim may be made, if there is room then.
-    pub(super) fn next_claim(&self, now: Instant) -> Instant {
-        self.pacing.next_claim(now, http::throttled_for(shmem::slot()))
+    /// When the next claim may be made; `None` while there is no room for one.
+    pub(super) fn next_claim(&self, now: Instant) -> Option<Instant> {
+        self.pacing.next_claim(now, self.room(), http::throttled_for(shmem::slot()))
     }
 
-    fn capacity(&self) -> usize {
-        let in_flight = self.ready.len() + threads::in_flight();
-        self.pacing.capacity(in_flight, config::concurrency())
+    fn room(&self) -> Room {
+        let in_flight = self.ready.people() + threads::in_flight();
+        self.pacing.room(in_flight, self.ready.backlog(), config::concurrency())
     }
 
     fn sleep(&mut self) {
@@ -132,10 +132,13 @@ impl Worker {
         if bgworker::has_pending_wakeup() {
             self.pacing.due_now(now); // the latch may have been reset while a lock was awaited
         }
-        let mut until = self.next_claim(now);
+        // While there is no room, a thread wakes us, or an outcome is to be written.
+        let next_claim = self.next_claim(now).filter(|_| !self.leaving);
+        let mut until = next_claim.unwrap_or(now + SAFETY_PROBE);
         shmem::slot().turn.set_idle(until > now && self.is_done());
-        if self.leaving || self.capacity() == 0 {
-            until = now + SAFETY_PROBE; // a thread wakes us sooner, or an outcome is to be written
+        if self.ready.backlog() > 0 {
+            until =
+                until.min(now + http::throttled_for(shmem::slot()).backlog.max(BACKLOG_RECHECK));
         }
         if let Some(due) = self.completions.due() {
             until = until.min(due);

@@ -3,10 +3,10 @@
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pgrx::log;
-use sync::policy::{self, as_ms};
+use sync::policy;
 use uuid::Uuid;
 
 use crate::app;
@@ -35,13 +35,13 @@ thread_local! {
     static SWEEP: RefCell<Sweep> = RefCell::default();
 }
 
-/// Compares a page, if one is due. Returns in how many milliseconds the next is due.
-pub fn step() -> Option<i64> {
+/// Compares a page, if one is due. Returns in how long the next is due.
+pub fn step() -> Option<Duration> {
     SWEEP.with_borrow_mut(Sweep::step)
 }
 
 impl Sweep {
-    fn step(&mut self) -> Option<i64> {
+    fn step(&mut self) -> Option<Duration> {
         let now = Instant::now();
         let was_running = self.at.is_some();
         if !was_running && self.next.is_some_and(|next| next > now) {
@@ -69,7 +69,7 @@ impl Sweep {
         }
         self.next = Some(now + policy::SAMPLE_INTERVAL);
         // Also after the last page: the users who were queued are due.
-        (was_running || self.at.is_some()).then(|| as_ms(policy::COMPARED_PAGE_PAUSE))
+        (was_running || self.at.is_some()).then_some(policy::COMPARED_PAGE_PAUSE)
     }
 
     /// Begins to compare all users once a day, after a start of the server, or if a sample differs.

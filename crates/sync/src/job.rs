@@ -1,6 +1,6 @@
 //! One user's work for CometChat, outside any transaction. Knows nothing of Postgres.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cometchat::{Client, Error, ErrorKind};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct Job {
     /// The revision that was read.
     pub revision: i64,
     pub attempts: u32,
+    /// It is nobody's recent action: people go first.
+    pub backlog: bool,
     pub status: UserStatus,
     /// Not to be synced by itself (anonymous or unconfirmed), and not in CometChat yet.
     pub skip: bool,
@@ -49,6 +51,8 @@ pub struct JobResult {
     pub outcome: Outcome,
     /// Since when.
     pub started: Instant,
+    /// For so long.
+    pub took: Duration,
     /// Whether a request was sent at all.
     pub request_sent: bool,
 }
@@ -67,6 +71,8 @@ pub enum Outcome {
         pause: Option<PauseReason>,
         /// CometChat's code, or ours.
         code: String,
+        /// The answer's HTTP status, if there was an answer.
+        status: Option<u16>,
         /// What the log says: ours, and CometChat's.
         reason: String,
         message: Option<String>,
@@ -151,7 +157,7 @@ impl Job {
             Ok(true) => Outcome::Removed,
             Err(error) => failed(error),
         };
-        JobResult { job: self, outcome, started, request_sent }
+        JobResult { job: self, outcome, started, took: started.elapsed(), request_sent }
     }
 
     /// Back into the queue as it was.
@@ -160,10 +166,12 @@ impl Job {
             decision: RetryDecision::Interrupted, // so that nothing is written of it
             pause: None,
             code: String::new(),
+            status: None,
             reason: String::new(),
             message: None,
         };
-        JobResult { job: self, outcome, started: Instant::now(), request_sent: false }
+        let (started, took) = (Instant::now(), Duration::ZERO);
+        JobResult { job: self, outcome, started, took, request_sent: false }
     }
 
     fn converge(&mut self, client: &Client) -> Result<(), SyncError> {
@@ -268,7 +276,13 @@ fn failed(sync_error: SyncError) -> Outcome {
             }
         }
     };
+    let status = match &sync_error {
+        SyncError::Deactivated | SyncError::Unreadable(_) => None,
+        SyncError::Remote(error) | SyncError::Token(error) | SyncError::NotCreated(error) => {
+            error.status()
+        }
+    };
     let ours = CallError::from(sync_error).code().as_str();
     let reason = if code == ours { code.clone() } else { format!("{ours} ({code})") };
-    Outcome::Failed { decision, pause, code, reason, message }
+    Outcome::Failed { decision, pause, code, status, reason, message }
 }

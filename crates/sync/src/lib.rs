@@ -19,5 +19,6 @@ pub mod plan_quota; // creates wait while the plan has no room
 pub mod policy; // every wait, limit, backoff and classification
 pub mod profile; // what CometChat should know of a user, and how that differs from what it knows
 pub mod rate_limiter; // how many requests CometChat allows
+pub mod throughput; // how many users a minute are being synced
 pub mod user_rate_limit; // how many requests one user may cause
 pub mod user_sync; // makes CometChat agree with what is wanted of one user

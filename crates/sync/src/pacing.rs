@@ -15,12 +15,17 @@ use crate::policy::{
     MIN_CLAIM_INTERVAL, PREFETCH_FACTOR, SAFETY_PROBE,
 };
 
+mod next; // how many users, and when
+pub use next::{NextDue, Room, ThrottledFor};
+
 /// What the worker of a database remembers of how things went.
 pub struct Pacing {
     pub breaker: CircuitBreaker,
     attribution: Attribution,
     /// When users are due, as far as is known.
     next_due: Instant,
+    /// The same of the backlog.
+    backlog_due: Instant,
     /// Nothing is claimed before this, due or not.
     not_before: Instant,
     /// Since when there may be claims of an earlier worker, or that a dump brought along.
@@ -64,6 +69,7 @@ impl Pacing {
             breaker,
             attribution: Attribution::default(),
             next_due: now,
+            backlog_due: now,
             not_before: now,
             stale_since: Some(now),
             errors: 0,
@@ -71,15 +77,26 @@ impl Pacing {
         }
     }
 
-    /// When the next claim may be made, if there is room then and CometChat's limit allows requests in
-    /// `throttled_for`.
-    pub fn next_claim(&self, now: Instant, throttled_for: Duration) -> Instant {
-        let due = self.next_due.max(self.not_before).max(now + throttled_for);
-        self.breaker.open_until().map_or(due, |until| until.max(due))
+    /// When the next claim may be made; `None` while there is no room for one.
+    pub fn next_claim(&self, now: Instant, room: Room, throttled: ThrottledFor) -> Option<Instant> {
+        if room.users == 0 {
+            return None;
+        }
+        let people = self.next_due.max(now + throttled.people);
+        let backlog = self.backlog_due.max(now + throttled.backlog);
+        let due = if room.backlog > 0 { people.min(backlog) } else { people }.max(self.not_before);
+        Some(self.breaker.open_until().map_or(due, |until| until.max(due)))
     }
 
-    /// How many users may be claimed while `in_flight` are being worked on.
-    pub fn capacity(&self, in_flight: usize, concurrency: usize) -> usize {
+    /// How many users may be claimed while so many are being worked on, and so many of the backlog wait
+    /// besides: people do not wait behind these.
+    pub fn room(&self, in_flight: usize, waiting_backlog: usize, concurrency: usize) -> Room {
+        let users = self.capacity(in_flight, concurrency);
+        let backlog = self.capacity(in_flight + waiting_backlog, concurrency).min(users);
+        Room { users, backlog }
+    }
+
+    fn capacity(&self, in_flight: usize, concurrency: usize) -> usize {
         let most = match self.breaker.open_until() {
             Some(_) => 1, // a probe
             None => concurrency * PREFETCH_FACTOR,
@@ -99,12 +116,12 @@ impl Pacing {
 
     /// There may be work in `wait`.
     pub fn due_in(&mut self, now: Instant, wait: Duration) {
-        self.next_due = now + wait;
+        (self.next_due, self.backlog_due) = (now + wait, now + wait);
     }
 
     /// An operator has changed something: what held sending back is tried again at once.
     pub fn start_over(&mut self, now: Instant) {
-        (self.next_due, self.not_before) = (now, now);
+        (self.next_due, self.backlog_due, self.not_before) = (now, now, now);
         self.breaker.probe_now(now);
     }
 
@@ -129,17 +146,18 @@ impl Pacing {
 
     /// The next user is due in `wait`, if that is known. A stale claim that somebody has locked is
     /// looked at after as long again as that has lasted.
-    pub fn claimed(&mut self, now: Instant, wait: Option<Duration>) {
+    pub fn claimed(&mut self, now: Instant, next: NextDue) {
         let longest = self.stale_since.map_or(SAFETY_PROBE, |since| {
             now.saturating_duration_since(since).clamp(LOCKED_RECHECK, SAFETY_PROBE)
         });
-        self.next_due = now + wait.unwrap_or(SAFETY_PROBE).min(longest);
+        self.next_due = now + next.people.unwrap_or(SAFETY_PROBE).min(longest);
+        self.backlog_due = now + next.backlog.unwrap_or(SAFETY_PROBE);
     }
 
     /// A poll failed for a reason that passes. `true`: it has failed so often that it is to be logged.
     pub fn lock_failed(&mut self, now: Instant) -> bool {
         self.lock_failures += 1;
-        self.next_due = now + LOCK_RETRY;
+        self.due_in(now, LOCK_RETRY);
         self.lock_failures == LOCK_FAILURES_BEFORE_LOG
     }
 
@@ -179,6 +197,10 @@ impl Pacing {
                 if self.breaker.record_failure(user, concurrency) {
                     event = self.trip(reason, None, now, true);
                 }
+            }
+            // People had come before it.
+            RetryDecision::Throttled(wait) if done.job.backlog && !request_sent => {
+                self.backlog_due = self.backlog_due.max(now + policy::throttled_delay(wait));
             }
             RetryDecision::Throttled(wait) => self.rest(now, policy::throttled_delay(wait)),
             // Whose create was refused tries again when it is time to probe. (It says nothing of
@@ -236,7 +258,7 @@ impl Pacing {
     fn answered(&mut self, user: Uuid, sent: Instant, now: Instant) -> Option<Event> {
         self.attribution.answered(user, sent);
         let reason = self.breaker.close()?;
-        self.next_due = now;
+        self.due_in(now, Duration::ZERO);
         Some(Event::CircuitClosed { reason })
     }
 
@@ -252,7 +274,7 @@ impl Pacing {
             Tripped::ProbeFailed => false,
             Tripped::Opened => true,
         };
-        self.next_due = now;
+        self.due_in(now, Duration::ZERO);
         Some(Event::CircuitOpened { reason: reason.to_owned(), pause, first })
     }
 }

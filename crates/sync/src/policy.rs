@@ -114,6 +114,9 @@ pub const LOCKED_RECHECK: Duration = Duration::from_millis(500);
 /// How many users are claimed at a time, as a multiple of `concurrency`.
 pub const PREFETCH_FACTOR: usize = 4;
 
+/// Users of a backfill that are queued at a time: a few milliseconds, in which nobody waits for them.
+pub const BACKFILL_PAGE: usize = 500;
+
 /// A poll that found something locked comes again after this.
 pub const LOCK_RETRY: Duration = Duration::from_millis(200);
 

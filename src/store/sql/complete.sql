@@ -26,7 +26,9 @@ WITH input AS MATERIALIZED (
          unnest($21) AS removed, -- nothing is left to remember
          unnest($22) AS settled, -- nothing is in doubt any more
          unnest($23) AS unsettled_ms, -- in doubt for so long; null: as before the claim
-         unnest($24) AS check_when_settled
+         unnest($24) AS check_when_settled,
+         unnest($25) AS status, -- of HTTP, where the attempt failed
+         unnest($26) AS took_ms -- null: no request was sent
 ), claimed AS MATERIALIZED (
   SELECT i.*,
          -- What happened was about the revision that was sent. A user who has changed since is not
@@ -98,6 +100,12 @@ SET cometchat_uid = o.uid,
       WHEN o.synced OR o.code IS NOT NULL THEN o.message
       ELSE s.error_message END,
     outcomes = s.outcomes + 1,
+    -- The last five, for cometchat.attempts.
+    recent_attempts = CASE
+      WHEN o.took_ms IS NULL THEN s.recent_attempts
+      ELSE jsonb_build_array(jsonb_build_array(
+             extract(epoch FROM now()), o.code, o.status, o.took_ms))
+           || COALESCE(s.recent_attempts - 4, '[]') END,
     claim = NULL, claimed_at = NULL
 FROM outcome AS o
 WHERE s.user_id = o.user_id AND NOT (o.removed AND NOT o.changed)

@@ -9,5 +9,6 @@ FROM input AS i, unnest(i.user_ids) AS q(user_id)
 ON CONFLICT (user_id) DO UPDATE
 SET wanted_revision = s.wanted_revision + 1,
     next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at), failed_at = NULL,
+    backlog = false,
     unsettled_until = GREATEST(CASE WHEN isfinite(s.unsettled_until) THEN s.unsettled_until END,
                                EXCLUDED.unsettled_until)

@@ -5,9 +5,11 @@ WITH input AS NOT MATERIALIZED (
 )
 INSERT INTO cometchat.sync_state AS s
   (user_id, name_argument, name_argument_base, email_argument, email_argument_base, requested,
-   revoke_pending, wanted_revision, next_attempt_at, attempts, error_code)
+   revoke_pending, wanted_revision, next_attempt_at, attempts, error_code, recent_attempts)
 SELECT i.user_id, i.name_argument, i.name_argument_base, i.email_argument, i.email_argument_base,
-       true, i.revoke, 1, now() + i.delay_ms * interval '1 ms', 1, i.code
+       true, i.revoke, 1, now() + i.delay_ms * interval '1 ms', 1, i.code,
+       -- as in complete.sql
+       jsonb_build_array(jsonb_build_array(extract(epoch FROM now()), i.code, NULL, NULL))
 FROM input AS i
 ON CONFLICT (user_id) DO UPDATE
 SET name_argument = EXCLUDED.name_argument, name_argument_base = EXCLUDED.name_argument_base,
@@ -19,4 +21,5 @@ SET name_argument = EXCLUDED.name_argument, name_argument_base = EXCLUDED.name_a
     -- not later than it was: other work may be pending
     next_attempt_at = LEAST(s.next_attempt_at, EXCLUDED.next_attempt_at),
     attempts = GREATEST(s.attempts, 1), -- this call was one
-    failed_at = NULL, error_code = EXCLUDED.error_code
+    failed_at = NULL, error_code = EXCLUDED.error_code, backlog = false,
+    recent_attempts = EXCLUDED.recent_attempts || COALESCE(s.recent_attempts - 4, '[]')

@@ -16,4 +16,4 @@ ORDER BY q.user_id -- the order in which other statements lock them
 ON CONFLICT (user_id) DO UPDATE
 SET cometchat_uid = COALESCE(EXCLUDED.cometchat_uid, s.cometchat_uid),
     wanted_revision = s.wanted_revision + 1, next_attempt_at = now(),
-    attempts = 0, failed_at = NULL
+    attempts = 0, failed_at = NULL, backlog = false

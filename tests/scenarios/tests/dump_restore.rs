@@ -112,6 +112,13 @@ fn all_is_back(db: &Database, expected: &[[String; 3]]) {
     assert_eq!(there.len(), expected.len());
 }
 
+/// What was restored does not send by itself: the original may still be there.
+fn resume_the_copy(db: &Database) {
+    let reason = "SELECT paused_reason FROM cometchat.progress";
+    assert_eq!(value(db, reason).as_deref(), Some("COPY"));
+    db.admin().batch_execute("SELECT cometchat.resume()").expect("resume");
+}
+
 fn unwell(db: &Database) -> String {
     let sql = "SELECT COALESCE(string_agg(check_name || ': ' || hint, ' | '), '')
                FROM cometchat.health() WHERE NOT ok AND check_name <> 'failed users'";
@@ -136,7 +143,7 @@ fn a_full_dump_brings_everything_back_and_only_the_pending_are_sent() {
     assert_eq!(before.stack.asked(), NOTHING);
     before.configure(&restored);
     before.stack.chat.clear_requests();
-    restored.admin().batch_execute("SELECT cometchat.wake()").expect("wake");
+    resume_the_copy(&restored);
     before.only_the_pending_are_sent(&restored);
 
     let bound = "SELECT count(*) FROM pg_depend WHERE classid = 'pg_trigger'::regclass
@@ -176,7 +183,7 @@ fn a_dump_of_the_data_alone_goes_into_a_prepared_database() {
     all_is_back(&restored, &kept);
     before.configure(&restored);
     before.stack.chat.clear_requests();
-    restored.admin().batch_execute("SELECT cometchat.wake()").expect("wake");
+    resume_the_copy(&restored);
     before.only_the_pending_are_sent(&restored);
     assert_eq!(unwell(&restored), "");
 }

@@ -102,8 +102,9 @@ fn the_trigger_and_the_worker_wipe_the_same_of_a_deleted_user() {
     assert_eq!(wiped(function), (set, counted));
 }
 
-/// What goes with a new revision: the user is due, has all attempts left, and is not failed any more.
-const WITH_IT: [&str; 3] = ["next_attempt_at = ", "attempts = 0", "failed_at = NULL"];
+/// What goes with a new revision: the user is due, has all attempts left, is not failed any more, and waits
+/// behind people or is one of them.
+const WITH_IT: [&str; 4] = ["next_attempt_at = ", "attempts = 0", "failed_at = NULL", "backlog = "];
 
 /// Where a user's attempts go on: nothing has changed about them, or the call was one.
 const ATTEMPTS_GO_ON: [&str; 2] = ["sql/doubt.sql", "sql/queue_after_failure.sql"];

@@ -97,12 +97,16 @@ mod sign_up_never_fails;
 mod trigger_failures;
 
 // ---- Automatic sync: the worker's decisions
+/// People before backlog: a backfill delays nobody.
+mod backlog;
 /// Bans, edits and revocations while a session waits for CometChat's answer.
 mod concurrent_ban;
 /// What others do to a user's rows while a request about that user is in flight.
 mod edit_during_request;
 /// sync_state.error_code: CometChat's code, or one of ours.
 mod error_codes;
+/// cometchat.explain_user(): why somebody can or cannot chat.
+mod explain_user;
 /// The whole life of a user, as CometChat hears of it.
 mod lifecycle;
 /// A 429 for a day: health() shows it, an operator ends it.
@@ -127,10 +131,14 @@ mod reconcile;
 mod retry_and_failure;
 /// A sign-up reaches CometChat: the shortest test of the sync.
 mod smoke;
+/// cometchat.progress and cometchat.stats tell the truth.
+mod statistics;
 /// Which users are synced automatically, and what sends nothing.
 mod sync_eligibility;
 
 // ---- The worker as a process
+/// A copy of a database sends nothing until it is resumed.
+mod copies;
 /// Dump and restore: mappings, tokens and pending work come back.
 mod dump_restore;
 /// The poll once a minute finds work that nothing announced.

@@ -95,7 +95,8 @@ fn a_poll_during_a_restore_does_not_break_it() {
     });
     restored.restore(&second);
 
-    // Whoever comes next wakes the worker.
+    // Whoever comes next wakes the worker, once an operator has said that it may send.
+    restored.admin().batch_execute("SELECT cometchat.resume()").expect("resume");
     let sign_up = "INSERT INTO auth.users (id) VALUES (gen_random_uuid())";
     restored.admin().batch_execute(sign_up).expect("a sign-up");
     let arrived = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";

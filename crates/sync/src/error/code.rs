@@ -28,6 +28,24 @@ impl Passes {
 /// The second phrase of [`ErrorCode::RateLimited`]: the limit is the caller's own.
 pub const TOO_MANY_REQUESTS: &str = "Too many requests";
 
+impl ErrorCode {
+    /// The code that a text begins with, as the reasons do that are logged.
+    pub fn first_of(text: &str) -> Option<ErrorCode> {
+        let first = text.split(' ').next();
+        ErrorCode::ALL.iter().copied().find(|code| Some(code.as_str()) == first)
+    }
+
+    /// For other processes; never 0.
+    pub fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    /// From that number.
+    pub fn from_number(number: u32) -> Option<ErrorCode> {
+        ErrorCode::ALL.iter().copied().find(|code| code.number() == number)
+    }
+}
+
 macro_rules! codes {
     ($($name:ident = $text:literal, $passes:ident {
         phrases: [$phrase:expr $(, $other:expr)?], when: $when:literal, what_to_do: $what_to_do:literal,

@@ -3,12 +3,12 @@ use crate::job::Job;
 
 fn done(n: u8, sent: Instant, outcome: Outcome) -> JobResult {
     let job = Job { user: Uuid::from_bytes([n; 16]), ..Job::default() };
-    JobResult { job, outcome, started: sent, request_sent: true }
+    JobResult { job, outcome, started: sent, took: Duration::ZERO, request_sent: true }
 }
 
 fn failed(decision: RetryDecision, code: &str, pause: Option<PauseReason>) -> Outcome {
     let (code, reason) = (code.to_owned(), code.to_owned());
-    Outcome::Failed { decision, pause, code, reason, message: None }
+    Outcome::Failed { decision, pause, code, status: None, reason, message: None }
 }
 
 fn rejected() -> Outcome {
@@ -24,6 +24,13 @@ impl Bench {
     fn new() -> Self {
         let start = Instant::now();
         Bench { pacing: Pacing::new(start, CircuitBreaker::default()), start }
+    }
+
+    /// When people may be claimed next, while the limit leaves nothing for so many seconds.
+    fn next_claim(&self, now: Instant, throttled: u64) -> Instant {
+        let people = Duration::from_secs(throttled);
+        let throttled = ThrottledFor { people, backlog: people };
+        self.pacing.next_claim(now, Room { users: 1, backlog: 0 }, throttled).unwrap()
     }
 
     fn at(&self, seconds: u64) -> Instant {
@@ -55,16 +62,16 @@ fn a_rejected_key_stops_sending_but_for_probes_until_an_answer_comes() {
     assert_eq!(effect, Effect { counter: None, event: Some(event) });
     assert_eq!(decision, RetryDecision::Defer(Duration::from_secs(5)), "an attempt of nobody's");
     assert_eq!(bench.pacing.capacity(0, 16), 1);
-    assert_eq!(bench.pacing.next_claim(bench.at(0), Duration::ZERO), bench.at(5));
+    assert_eq!(bench.next_claim(bench.at(0), 0), bench.at(5));
     let (effect, _) = bench.outcome(1, 2, rejected());
     assert_eq!(effect.event, None, "it was in flight");
     let (effect, _) = bench.outcome(5, 3, rejected());
     assert!(matches!(effect.event, Some(Event::CircuitOpened { first: false, .. })));
-    assert_eq!(bench.pacing.next_claim(bench.at(5), Duration::ZERO), bench.at(15));
+    assert_eq!(bench.next_claim(bench.at(5), 0), bench.at(15));
     let (effect, _) = bench.outcome(15, 4, Outcome::Synced);
     assert_eq!(effect.counter, Some(Counter::Synced));
     assert!(matches!(effect.event, Some(Event::CircuitClosed { .. })));
-    assert_eq!(bench.pacing.next_claim(bench.at(15), Duration::ZERO), bench.at(15));
+    assert_eq!(bench.next_claim(bench.at(15), 0), bench.at(15));
 }
 
 #[test]
@@ -112,8 +119,8 @@ fn a_refused_profile_is_counted_as_failed_and_closes_the_breaker() {
 fn a_429_rests_and_no_claim_is_made_while_the_limit_allows_none() {
     let mut bench = Bench::new();
     bench.outcome(0, 1, failed(RetryDecision::Throttled(Some(Duration::from_secs(30))), "X", None));
-    assert_eq!(bench.pacing.next_claim(bench.at(0), Duration::ZERO), bench.at(1));
-    assert_eq!(bench.pacing.next_claim(bench.at(2), Duration::from_secs(9)), bench.at(11));
+    assert_eq!(bench.next_claim(bench.at(0), 0), bench.at(1));
+    assert_eq!(bench.next_claim(bench.at(2), 9), bench.at(11));
 }
 
 #[test]
@@ -122,12 +129,12 @@ fn errors_back_off_and_are_logged_when_they_last() {
     let now = bench.start;
     let logged: Vec<bool> = (0..5).map(|_| bench.pacing.failed(now)).collect();
     assert_eq!(logged, [false, false, false, true, true]);
-    assert_eq!(bench.pacing.next_claim(now, Duration::ZERO), now + Duration::from_millis(3200));
+    assert_eq!(bench.next_claim(now, 0), now + Duration::from_millis(3200));
     bench.pacing.polled();
     bench.pacing.start_over(now);
     let logged = (0..40).filter(|_| bench.pacing.lock_failed(now)).count();
     assert_eq!(logged, 1, "a lock is said once");
-    assert_eq!(bench.pacing.next_claim(now, Duration::ZERO), now + LOCK_RETRY);
+    assert_eq!(bench.next_claim(now, 0), now + LOCK_RETRY);
 }
 
 #[test]
@@ -142,11 +149,29 @@ fn a_locked_stale_claim_is_looked_at_after_as_long_again() {
     let mut bench = Bench::new();
     let claimed = |bench: &mut Bench, seconds| {
         let now = bench.at(seconds);
-        bench.pacing.claimed(now, None);
-        bench.pacing.next_claim(now, Duration::ZERO) - now
+        bench.pacing.claimed(now, NextDue::default());
+        bench.next_claim(now, 0) - now
     };
     assert_eq!(claimed(&mut bench, 0), LOCKED_RECHECK);
     assert_eq!(claimed(&mut bench, 3), Duration::from_secs(3));
     bench.pacing.set_stale_claims(None);
     assert_eq!(claimed(&mut bench, 3), SAFETY_PROBE);
+}
+
+#[test]
+fn people_are_claimed_while_the_backlog_waits_for_the_limit_or_for_threads() {
+    let mut bench = Bench::new();
+    let now = bench.at(0);
+    let seconds = Duration::from_secs;
+    let throttled = ThrottledFor { people: seconds(0), backlog: seconds(30) };
+    let both = Room { users: 16, backlog: 16 };
+    bench.pacing.claimed(now, NextDue { people: Some(seconds(5)), backlog: Some(seconds(0)) });
+    assert_eq!(bench.pacing.next_claim(now, both, throttled), Some(bench.at(5)));
+    assert_eq!(bench.pacing.next_claim(now, both, ThrottledFor::default()), Some(now));
+    // As many of the backlog wait for a thread as are claimed ahead: no more of them, but people.
+    let room = bench.pacing.room(16, 48, 16);
+    assert_eq!(room, Room { users: 48, backlog: 0 });
+    assert_eq!(bench.pacing.next_claim(now, room, ThrottledFor::default()), Some(bench.at(5)));
+    let nobody = Room { users: 0, backlog: 0 };
+    assert_eq!(bench.pacing.next_claim(now, nobody, ThrottledFor::default()), None);
 }

@@ -92,12 +92,14 @@ impl Limiter {
         self.follow_clock(now);
         self.silence.check(now)?;
         if let Cap::Hard(cap) = cap {
-            self.recent.fewer_than(cap, now)?;
+            self.recent.room(cap, priority, now)?;
         }
         let window = self.window(class);
         match cap {
             Cap::Unlimited | Cap::Hard(_) => {}
-            Cap::Follow if !window.announced => window.recent.fewer_than(window.limit, now)?,
+            Cap::Follow if !window.announced => {
+                window.recent.room(window.limit, priority, now)?;
+            }
             Cap::Follow => window.take_announced(priority, now)?,
         }
         window.sending(now);
@@ -106,17 +108,18 @@ impl Limiter {
         Ok(())
     }
 
-    /// When the worker may create the next user, as far as can be told; `now` if it may now.
-    pub fn earliest(&mut self, cap: Cap, now: u64) -> u64 {
+    /// How many users the worker may create now, as far as can be told.
+    ///
+    /// # Errors
+    /// None: the moment to ask again, in Unix milliseconds.
+    pub fn room(&mut self, priority: Priority, cap: Cap, now: u64) -> Result<u32, u64> {
         self.follow_clock(now);
-        let window = &mut self.core;
-        let may = self.silence.check(now).and_then(|()| match cap {
-            Cap::Unlimited => Ok(()),
-            Cap::Hard(cap) => self.recent.fewer_than(cap, now),
-            Cap::Follow if !window.announced => window.recent.fewer_than(window.limit, now),
-            Cap::Follow => window.earliest(now),
-        });
-        may.err().unwrap_or(now)
+        self.silence.check(now)?;
+        match cap {
+            Cap::Unlimited => Ok(u32::MAX),
+            Cap::Hard(cap) => self.recent.room(cap, priority, now),
+            Cap::Follow => self.core.room(priority, now),
+        }
     }
 
     /// Hears of a request that ended, however it did.
@@ -195,5 +198,7 @@ impl Limiter {
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod people_first;
 #[cfg(test)]
 mod test;

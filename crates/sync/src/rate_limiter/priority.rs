@@ -3,14 +3,45 @@
 /// The smallest plan's limit, per minute ("Rate limits", REST API).
 pub(super) const FIRST_LIMIT: u32 = 500;
 
-/// Of 100 requests, those that the worker leaves to callers who wait, and to look ahead.
+/// Of 100 requests of an announced window, those that the worker leaves to callers who wait, and to look
+/// ahead.
 pub(super) const RESERVE_PERCENT: u32 = 3;
+
+/// What the backlog leaves besides, of 100 requests, when an announced window begins; less and less
+/// until it ends, so that nothing of the window is lost.
+pub(super) const BACKLOG_RESERVE_PERCENT: u32 = 25;
+
+/// Where no window is announced, the backlog sends no more than its share in any so many seconds: then
+/// the next request is never far away for people.
+pub(super) const BACKLOG_SPREAD_SECONDS: u32 = 2;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// Somebody waits for the answer.
     Interactive,
-    /// The queue.
+    /// The queue: somebody did something, and does not wait.
     Worker,
+    /// The queue, where nobody did anything: `cometchat.backfill()`, say.
+    Backlog,
+}
+
+impl Priority {
+    /// Of work from the queue.
+    pub fn of_queued(backlog: bool) -> Priority {
+        if backlog {
+            Priority::Backlog
+        } else {
+            Priority::Worker
+        }
+    }
+
+    /// Where no window is announced: of 100 requests, those that are left to the ones above.
+    pub(super) fn reserve_percent(self) -> u32 {
+        match self {
+            Priority::Interactive => 0,
+            Priority::Worker => 1,
+            Priority::Backlog => 3,
+        }
+    }
 }

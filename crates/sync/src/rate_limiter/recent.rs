@@ -1,6 +1,9 @@
 //! Requests per second of the last minute.
 
+use super::priority::{Priority, BACKLOG_SPREAD_SECONDS};
+
 const BUCKETS: usize = 60;
+const MINUTE: u32 = BUCKETS as u32;
 
 pub(super) struct Recent {
     buckets: [u32; BUCKETS],
@@ -11,19 +14,28 @@ pub(super) struct Recent {
 impl Recent {
     pub const NONE: Recent = Recent { buckets: [0; BUCKETS], second: 0 };
 
-    /// Whether there were fewer than `limit` in the last minute; else, when there will be.
-    pub fn fewer_than(&mut self, limit: u32, now: u64) -> Result<(), u64> {
-        self.slide(now);
-        let sent: u32 = self.buckets.iter().sum();
-        if sent < limit {
-            return Ok(());
+    /// How many may be sent before there were `limit` in the last minute; if none, when one may.
+    pub fn room(&mut self, limit: u32, priority: Priority, now: u64) -> Result<u32, u64> {
+        let room =
+            self.room_within(part(limit, 100 - priority.reserve_percent(), 100), MINUTE, now)?;
+        if priority != Priority::Backlog {
+            return Ok(room);
         }
-        // Until the oldest second with requests in it is a minute ago.
-        let oldest = (0..BUCKETS as u64)
-            .rev()
-            .find(|age| self.buckets[self.bucket(self.second.saturating_sub(*age))] > 0)
-            .unwrap_or(0);
-        Err((self.second.saturating_sub(oldest) + BUCKETS as u64) * 1000)
+        let spread = part(limit, BACKLOG_SPREAD_SECONDS, MINUTE);
+        Ok(room.min(self.room_within(spread, BACKLOG_SPREAD_SECONDS, now)?))
+    }
+
+    fn room_within(&mut self, limit: u32, seconds: u32, now: u64) -> Result<u32, u64> {
+        self.slide(now);
+        let ages = || (0..u64::from(seconds)).rev();
+        let bucket = |age: u64| self.buckets[self.bucket(self.second.saturating_sub(age))];
+        let sent: u32 = ages().map(bucket).sum();
+        if sent < limit {
+            return Ok(limit - sent);
+        }
+        // Until the oldest second with requests in it is over for so long.
+        let oldest = ages().find(|age| bucket(*age) > 0).unwrap_or(0);
+        Err((self.second.saturating_sub(oldest) + u64::from(seconds)) * 1000)
     }
 
     pub fn count(&mut self, now: u64) {
@@ -45,4 +57,10 @@ impl Recent {
     fn bucket(&self, second: u64) -> usize {
         (second % BUCKETS as u64) as usize
     }
+}
+
+/// So many parts of `whole`, rounded up: of the smallest limit something is left.
+fn part(whole: u32, parts: u32, of: u32) -> u32 {
+    let part = (u64::from(whole) * u64::from(parts)).div_ceil(u64::from(of));
+    u32::try_from(part).unwrap_or(whole)
 }

@@ -1,7 +1,7 @@
 //! One class of operations: what is left of the window that CometChat announces.
 
-use super::clock::{Clock, LOOK_AGAIN_MS};
-use super::priority::{Priority, FIRST_LIMIT, RESERVE_PERCENT};
+use super::clock::{Clock, LOOK_AGAIN_MS, WINDOW_MS};
+use super::priority::{Priority, BACKLOG_RESERVE_PERCENT, FIRST_LIMIT, RESERVE_PERCENT};
 use super::recent::Recent;
 use cometchat::Limits;
 
@@ -100,9 +100,9 @@ impl Window {
             self.remaining = 0;
             return Ok(());
         }
-        self.has_room(priority, now)?;
+        self.room_announced(priority, now)?;
         let is_stale = now.saturating_sub(self.last_response) > FRESH_MS;
-        if priority == Priority::Worker && self.is_shared() && is_stale && self.in_flight > 0 {
+        if priority != Priority::Interactive && self.is_shared() && is_stale && self.in_flight > 0 {
             return Err(now + SOON_MS);
         }
         Ok(())
@@ -115,30 +115,54 @@ impl Window {
         self.taken = self.taken.saturating_add(1);
     }
 
-    /// When the worker may send, as far as can be told.
-    pub fn earliest(&self, now: u64) -> Result<(), u64> {
-        if now >= self.ends {
-            return Ok(());
+    /// How many requests the queue may send, as far as can be told; if none, when to ask again.
+    pub fn room(&mut self, priority: Priority, now: u64) -> Result<u32, u64> {
+        match self.announced {
+            false => self.recent.room(self.limit, priority, now),
+            true if now >= self.ends => Ok(1), // to look whether it is over
+            true => self.room_announced(priority, now),
         }
-        self.has_room(Priority::Worker, now)
     }
 
-    /// Whether enough is left of this window; else, when to ask again.
-    fn has_room(&self, priority: Priority, now: u64) -> Result<(), u64> {
+    /// How much is left of this window; if nothing, when to ask again.
+    fn room_announced(&self, priority: Priority, now: u64) -> Result<u32, u64> {
         let under_way = i64::from(self.in_flight) + i64::from(self.in_flight_previous);
         let left = self.remaining - self.reserve(priority);
         if left <= under_way {
             return Err(self.ends);
         }
-        let shares = if priority == Priority::Worker { self.shares() } else { 1 };
-        if left <= under_way * i64::from(shares) {
-            return Err(self.ends.min(now + SOON_MS)); // others have some under way too
+        if priority == Priority::Interactive {
+            return Ok(number(left - under_way));
         }
-        let is_worker = priority == Priority::Worker;
-        if is_worker && now < self.throttled_until && self.taken >= self.limit / 4 {
+        if now < self.throttled_until && self.taken >= self.limit / 4 {
             return Err(self.throttled_until);
         }
-        Ok(())
+        let room = left - under_way * i64::from(self.shares());
+        if room <= 0 {
+            return Err(self.ends.min(now + SOON_MS)); // others have some under way too
+        }
+        if priority == Priority::Worker {
+            return Ok(number(room));
+        }
+        let kept = self.kept_from_the_backlog(now);
+        if room > kept {
+            return Ok(number(room - kept));
+        }
+        Err(self.when_kept_is_below(room).max(now + SOON_MS).min(self.ends))
+    }
+
+    /// What the backlog leaves to people, besides the reserve: less, the less of the window is left.
+    fn kept_from_the_backlog(&self, now: u64) -> i64 {
+        let time_left = self.ends.saturating_sub(now).min(WINDOW_MS);
+        let all = u64::from(self.limit) * u64::from(BACKLOG_RESERVE_PERCENT) / 100;
+        number_of(all * time_left / WINDOW_MS)
+    }
+
+    /// When that is less than `room`.
+    fn when_kept_is_below(&self, room: i64) -> u64 {
+        let all = (u64::from(self.limit) * u64::from(BACKLOG_RESERVE_PERCENT) / 100).max(1);
+        let below = u64::try_from(room - 1).unwrap_or(0);
+        self.ends.saturating_sub(below * WINDOW_MS / all)
     }
 
     /// Hears of a request that ended, however it did.
@@ -243,4 +267,12 @@ impl Window {
     fn shares(&self) -> u32 {
         self.shares.max(self.shares_before)
     }
+}
+
+fn number(room: i64) -> u32 {
+    u32::try_from(room).unwrap_or(u32::MAX)
+}
+
+fn number_of(requests: u64) -> i64 {
+    i64::try_from(requests).unwrap_or(i64::MAX)
 }

@@ -160,6 +160,7 @@ impl Store {
             app_id: APP.to_owned(),
             revision: row.wanted_revision().unwrap_or(0),
             attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
+            backlog: false,
             status: row.auth.status,
             skip: false,
             on_delete: self.on_delete,

@@ -1,0 +1,2 @@
+-- Makes this database the one that sends.
+SELECT cometchat.settle_here()
