@@ -54,6 +54,7 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA cometchat TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.trigger_misses TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.failed_users, '
+      'cometchat.reconcile_progress, '
       'cometchat.control, cometchat.trigger_failures TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
       'cometchat.retry_failed(uuid), cometchat.worker_status(), cometchat.wake(), '

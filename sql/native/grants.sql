@@ -16,6 +16,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.calling_role(),
   cometchat.check_auth_users(),
   cometchat.check_profile(text),
+  cometchat.compare_remote_page(integer),
   cometchat.configuration(),
   cometchat.create_auth_triggers(),
   cometchat.create_foreign_key(),
@@ -34,6 +35,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.health_queue(),
   cometchat.health_sending(jsonb),
   cometchat.health_worker(jsonb),
+  cometchat.is_unchanged(uuid, bigint),
   cometchat.list_all_remote_users(),
   cometchat.list_auth_users(uuid, integer),
   cometchat.list_missing_users(text),
@@ -46,6 +48,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.requeue_missed(),
   cometchat.restrict(),
   cometchat.resync_users(uuid[]),
+  cometchat.show_progress(text),
   cometchat.start_worker(),
   cometchat.wake(),
   cometchat.worker_status()

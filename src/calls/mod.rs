@@ -2,6 +2,7 @@
 
 pub mod caller; // who calls, and which user the call is about
 pub mod ensure_user; // the user exists in CometChat, and here is a token
+pub mod reconcile; // a page of CometChat's list, compared with ours
 pub mod remote; // what CometChat itself says, for operators
 pub mod response; // the one shape that all three functions answer with
 pub mod tokens; // a new token, and the end of all tokens

@@ -35,6 +35,19 @@ pub fn client(
     deadline: Instant,
     may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
 ) -> Result<Client, CallError> {
+    client_of(Priority::Interactive, app_id, deadline, may_send)
+}
+
+/// The same, with the given share of the rate limit.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_of(
+    priority: Priority,
+    app_id: &str,
+    deadline: Instant,
+    may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
+) -> Result<Client, CallError> {
     let endpoint = app::endpoint(app_id.to_owned())?;
     let key = api_key::api_key()?;
     let slot = shmem::slot();
@@ -58,7 +71,7 @@ pub fn client(
         if !may_send(operation) {
             return Permit::Never;
         }
-        match permit::acquire(slot, operation, Priority::Interactive, cap) {
+        match permit::acquire(slot, operation, priority, cap) {
             Ok(()) => permit::last_check(slot, operation),
             Err(wait) => Permit::Later(wait),
         }
@@ -69,7 +82,7 @@ pub fn client(
         .with_reuse_probe(Arc::new(transport::no_new_connection))
         .with_observer(Arc::new(move |exchange| {
             log(exchange);
-            permit::record(slot, exchange, Priority::Interactive);
+            permit::record(slot, exchange, priority);
         })))
 }
 

@@ -48,6 +48,14 @@ impl BlockedSession {
         self.done.recv_timeout(Duration::from_secs(30)).expect("the statement ends")
     }
 
+    /// Waits so long for the statement's end.
+    ///
+    /// # Errors
+    /// It is still under way.
+    pub fn try_done(&self, time: Duration) -> Result<Done, ()> {
+        self.done.recv_timeout(time).map_err(|_| ())
+    }
+
     /// `pg_cancel_backend`; the time until the session has its error, and what comes of it.
     #[track_caller]
     pub fn cancel(self, admin: &mut Client) -> (Duration, Client) {

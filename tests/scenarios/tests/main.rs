@@ -123,6 +123,8 @@ mod rate_limits_shared;
 mod reactivation;
 /// cometchat.reconcile() compares CometChat's list with ours and repairs.
 mod reconcile;
+/// ... of many users: in little memory, whatever comes between.
+mod reconcile_many;
 /// Which failures are retried, which fail a user, which open the circuit breaker.
 mod retry_and_failure;
 /// A sign-up reaches CometChat: the shortest test of the sync.
