@@ -23,6 +23,8 @@ mod errors;
 mod flows;
 /// Databases in repeatable read or serializable.
 mod isolation;
+/// packaging/monitoring with the real Prometheus and postgres_exporter.
+mod monitoring;
 /// Display names: made acceptable, never refused, and which source wins.
 mod names;
 /// Where in the metadata a name is found.
