@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example check lint test soak valgrind bench bench-full install clean
+.PHONY: help setup build demo example check lint test monitoring soak valgrind bench bench-full install clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -33,6 +33,9 @@ lint: ## Formatting, clippy, import graph, and the rules of the house
 
 test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: those whose name contains it)
 	@COMETCHAT_PG='$(PG)' tools/test.sh '$(T)'
+
+monitoring: ## Only try packaging/monitoring with the real Prometheus and postgres_exporter (PG=17: there)
+	@COMETCHAT_PG='$(PG)' tools/monitoring.sh test
 
 ##@ Long runs
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)

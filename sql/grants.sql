@@ -55,7 +55,7 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.sync_state, cometchat.trigger_misses TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.stats_requests, '
       'cometchat.stats_latency, cometchat.failed_users, cometchat.attempts, cometchat.control, '
-      'cometchat.running_backfill, cometchat.home, cometchat.trigger_failures TO %I', grantee);
+      'cometchat.running_backfill, cometchat.reconcile_progress, cometchat.home, cometchat.trigger_failures TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION cometchat.enqueue(uuid, jsonb), cometchat.backfill(), '
       'cometchat.retry_failed(uuid), cometchat.explain_user(uuid), cometchat.worker_status(), '
       'cometchat.request_stats(), cometchat.is_copy(), cometchat.has_pending(), cometchat.wake(), '

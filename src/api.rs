@@ -6,10 +6,10 @@ use pgrx::prelude::*;
 use uuid::Uuid;
 
 use crate::calls::{
-    ensure_user, explain_user, remote, request_stats, response, tokens, worker_status,
+    ensure_user, explain_user, reconcile, remote, request_stats, response, tokens, worker_status,
 };
 use crate::pg::arguments::{Json, Text, WholeText};
-use crate::pg::{latch, record, rights, session};
+use crate::pg::{activity, latch, record, rights, session};
 use crate::shmem::wake;
 use crate::store::{self, attach, auth_users, unseen};
 use crate::worker::foreground;
@@ -130,6 +130,16 @@ fn cometchat_configuration() -> Json {
 #[pg_extern(sql = false)]
 fn cometchat_list_remote_users(page: i32, per_page: i32) -> Json {
     report(remote::users(page.unsigned_abs(), per_page.unsigned_abs()))
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_compare_remote_page(page: i32) -> Json {
+    report(reconcile::page(page.unsigned_abs()))
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_show_progress(progress: Option<Text>) {
+    activity::show(progress.as_ref().map(|Text(progress)| progress.as_str()));
 }
 
 /// Reads no user, in the way that every user is read: raises the error that it would raise.

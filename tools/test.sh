@@ -26,7 +26,8 @@ trap 'exit 130' INT TERM HUP
 
 for major in "${majors[@]}"; do tools/setup.sh "$major"; done
 bouncer=$(tools/pgbouncer.sh) || say "PgBouncer is not to be had here: its tests are skipped"
-export PATH=$PATH${bouncer:+:$bouncer}
+monitoring=$(tools/monitoring.sh) || say "Prometheus is not to be had here: its tests are skipped"
+export PATH=$PATH${bouncer:+:$bouncer}${monitoring:+:$monitoring}
 mkdir -p "$logs"
 rm -f "$logs"/*.log "$logs/summary"
 work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-test.XXXXXX")

@@ -24,7 +24,7 @@ use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
 
 /// What can be measured by itself.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "stored",
     "transport",
     "responsive",
@@ -35,6 +35,7 @@ const PARTS: [&str; 11] = [
     "jit",
     "limits",
     "claim",
+    "reconcile",
     "idle",
 ];
 

@@ -17,6 +17,8 @@ pub struct Scale {
     pub idle: Duration,
     /// Users in one backlog.
     pub users: usize,
+    /// Differences of each kind that are looked for among them.
+    pub differences: usize,
     /// Rows in the queue's table when it is said to be long.
     pub rows: usize,
     /// Windows that are watched of limits of 500 and of 10,000 requests.
@@ -32,6 +34,7 @@ impl Scale {
         waking: 50_000,
         idle: Duration::from_secs(61),
         users: 100_000,
+        differences: 1000,
         rows: 1_000_000,
         windows: [5, 3],
     };
@@ -54,6 +57,7 @@ impl Scale {
         waking: 5_000,
         idle: Duration::from_secs(5),
         users: 5_000,
+        differences: 50,
         rows: 50_000,
         windows: [3, 2],
     };

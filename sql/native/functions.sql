@@ -156,4 +156,16 @@ CREATE FUNCTION cometchat.list_remote_users(page integer, per_page integer) RETU
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_list_remote_users_wrapper';
 COMMENT ON FUNCTION cometchat.list_remote_users(integer, integer) IS
-  'One page of CometChat''s own list of users, each with the fields in which it differs from ours.';
+  'One page of CometChat''s own list of users.';
+
+CREATE FUNCTION cometchat.compare_remote_page(page integer) RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cometchat_compare_remote_page_wrapper';
+COMMENT ON FUNCTION cometchat.compare_remote_page(integer) IS
+  'A page of CometChat''s list compared with ours; waits while CometChat''s rate limit is used up.';
+
+CREATE FUNCTION cometchat.show_progress(progress text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_show_progress_wrapper';
+COMMENT ON FUNCTION cometchat.show_progress(text) IS
+  'Shows a comment before the statement in pg_stat_activity; null takes it away.';

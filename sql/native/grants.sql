@@ -17,6 +17,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.calling_role(),
   cometchat.check_auth_users(),
   cometchat.check_profile(text),
+  cometchat.compare_remote_page(integer),
   cometchat.configuration(),
   cometchat.continue_backfill(text, integer),
   cometchat.create_auth_triggers(),
@@ -38,6 +39,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.health_sending(jsonb),
   cometchat.health_worker(jsonb),
   cometchat.is_copy(),
+  cometchat.is_unchanged(uuid, bigint),
   cometchat.list_all_remote_users(),
   cometchat.list_auth_users(uuid, integer),
   cometchat.list_missing_users(text),
@@ -53,6 +55,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.restrict(),
   cometchat.resync_users(uuid[]),
   cometchat.settle_here(),
+  cometchat.show_progress(text),
   cometchat.start_worker(),
   cometchat.wake(),
   cometchat.worker_status()

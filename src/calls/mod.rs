@@ -3,6 +3,7 @@
 pub mod caller; // who calls, and which user the call is about
 pub mod ensure_user; // the user exists in CometChat, and here is a token
 pub mod explain_user; // what the library knows of one user, for operators
+pub mod reconcile; // a page of CometChat's list, compared with ours
 pub mod remote; // what CometChat itself says, for operators
 pub mod request_stats; // what was counted of requests
 pub mod response; // the one shape that all three functions answer with
@@ -19,7 +20,6 @@ use sync::error::CallError;
 use sync::model::{RemoteState, UserRow, UserStatus};
 use sync::policy;
 use sync::profile::DesiredProfile;
-use sync::rate_limiter::Priority;
 use sync::user_rate_limit::Budget;
 
 use crate::pg::lock::{self, Kept, Outcome};
@@ -142,7 +142,7 @@ impl Call {
             }
             allowed
         };
-        http::client(&self.app_id, self.deadline, Priority::Interactive, permit)
+        http::client(&self.app_id, self.deadline, permit)
     }
 
     /// The write at the end, if there is anything to write.

@@ -33,7 +33,19 @@ thread_local! {
 pub fn client(
     app_id: &str,
     deadline: Instant,
+    may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
+) -> Result<Client, CallError> {
+    client_of(Priority::Interactive, app_id, deadline, may_send)
+}
+
+/// The same, with the given share of the rate limit.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_of(
     priority: Priority,
+    app_id: &str,
+    deadline: Instant,
     may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
 ) -> Result<Client, CallError> {
     let endpoint = app::endpoint(app_id.to_owned())?;

@@ -31,11 +31,13 @@ unsafe extern "C-unwind" {
 /// statement's start plus `statement_timeout` as seen here (a function's own
 /// `SET statement_timeout` does not re-arm the timer). All but the first minus 250 ms.
 pub fn for_call(budget: Duration) -> Instant {
-    let now = Instant::now();
-    match statement_left() {
-        Some(left) => now + budget.min(left.saturating_sub(MARGIN)),
-        None => now + budget,
-    }
+    let budget = Instant::now() + budget;
+    of_statement().map_or(budget, |ends| ends.min(budget))
+}
+
+/// The earliest of these without a budget, if any of them runs.
+pub fn of_statement() -> Option<Instant> {
+    statement_left().map(|left| Instant::now() + left.saturating_sub(MARGIN))
 }
 
 fn statement_left() -> Option<Duration> {

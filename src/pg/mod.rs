@@ -1,6 +1,7 @@
 //! What Postgres offers only through its C API, each piece small and alone. Mechanism: it imports
 //! nothing else of this library.
 
+pub mod activity; // what is shown of a long statement
 pub mod arguments; // types of our SQL functions' arguments and results
 pub mod background; // what a background process does as Postgres's own do
 pub mod databases; // the databases of the cluster

@@ -109,7 +109,7 @@ fn send_all() -> Result<bool, CallError> {
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
         let deadline = Instant::now() + config::request_timeout();
         let priority = Priority::of_queued(job.backlog);
-        let client = match http::client(&app_id, deadline, priority, |_| true) {
+        let client = match http::client_of(priority, &app_id, deadline, |_| true) {
             Ok(client) => client,
             Err(failure) => {
                 BATCH.with_borrow_mut(|batch| batch.jobs.push_front(job));

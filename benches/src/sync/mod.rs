@@ -7,6 +7,7 @@ mod idle;
 mod jit;
 mod latency;
 mod limits;
+mod reconcile;
 mod trigger;
 mod wake_ups;
 
@@ -43,6 +44,9 @@ pub fn measure(scale: &Scale, chosen: impl Fn(&str) -> bool, report: &mut Report
     }
     if chosen("claim") {
         claim::measure(scale, report);
+    }
+    if chosen("reconcile") {
+        reconcile::measure(scale, report);
     }
     if let Some(idle) = idle {
         idle.report(report);

@@ -146,6 +146,12 @@ pub const COMPARED_PAGE: usize = 500;
 /// The pause between two such pages: the comparison takes about a fifth of one processor's time.
 pub const COMPARED_PAGE_PAUSE: Duration = Duration::from_millis(50);
 
+/// Failures of one page of CometChat's list that `reconcile()` does not take for an answer.
+pub const LIST_RETRIES: u32 = 2;
+
+/// The wait after each of them. (A rate limit is waited for as long as the statement may take.)
+pub const LIST_RETRY_DELAY: Duration = Duration::from_secs(1);
+
 /// Deletions that no trigger saw and that the worker carries out by itself: up to so many, if they are at
 /// most one user in ten. A table that is being restored is empty, or incomplete.
 pub const MAX_UNSEEN_DELETIONS: usize = 1_000;

@@ -22,6 +22,7 @@ pub mod load;
 mod mutate;
 mod name_server;
 mod pg_copy;
+pub mod population;
 mod process;
 mod proxy;
 mod release;

@@ -23,6 +23,8 @@ mod errors;
 mod flows;
 /// Databases in repeatable read or serializable.
 mod isolation;
+/// packaging/monitoring with the real Prometheus and postgres_exporter.
+mod monitoring;
 /// Display names: made acceptable, never refused, and which source wins.
 mod names;
 /// Where in the metadata a name is found.
@@ -127,6 +129,8 @@ mod rate_limits_shared;
 mod reactivation;
 /// cometchat.reconcile() compares CometChat's list with ours and repairs.
 mod reconcile;
+/// ... of many users: in little memory, whatever comes between.
+mod reconcile_many;
 /// Which failures are retried, which fail a user, which open the circuit breaker.
 mod retry_and_failure;
 /// A sign-up reaches CometChat: the shortest test of the sync.
