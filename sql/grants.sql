@@ -59,6 +59,7 @@ BEGIN
       'cometchat.retry_failed(uuid), cometchat.worker_status(), cometchat.wake(), '
       'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
       'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), '
+      'cometchat.clear_warnings(), '
       'cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer) TO %I', grantee);
   END LOOP;

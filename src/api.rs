@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::calls::{ensure_user, remote, response, tokens, worker_status};
 use crate::pg::arguments::{Json, Text, WholeText};
 use crate::pg::{latch, record, rights, session};
-use crate::shmem::wake;
+use crate::shmem::{self, signs, wake};
 use crate::store::{self, attach, auth_users, unseen};
 use crate::worker::foreground;
 use crate::{app, config};
@@ -77,6 +77,17 @@ fn cometchat_worker_status() -> Json {
     worker_status::worker_status()
 }
 
+/// What pg_cron says of the job that calls `process_queue()`; null where there is none.
+#[pg_extern(sql = false)]
+fn cometchat_cron_job() -> Option<Json> {
+    Some(Json(serde_json::from_str(&store::cron_job()?).ok()?))
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_clear_warnings() {
+    signs::clear_warnings(shmem::slot());
+}
+
 /// The answer of a private function: a value, or the failure's phrase under `error`.
 fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
     latch::rethrow_pending_error();
@@ -112,6 +123,11 @@ fn cometchat_configuration() -> Json {
 #[pg_extern(sql = false)]
 fn cometchat_list_remote_users(page: i32, per_page: i32) -> Json {
     report(remote::users(page.unsigned_abs(), per_page.unsigned_abs()))
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_probe_api() -> Json {
+    report(remote::probe())
 }
 
 /// Reads no user, in the way that every user is read: raises the error that it would raise.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cometchat::{ListUsers, User};
+use cometchat::{ListUsers, User, UserPage};
 use serde_json::{json, Value};
 
 use crate::app::{self, api_key};
@@ -28,26 +28,20 @@ pub fn configuration() -> Result<Value, CallError> {
     Ok(json!({ "app_id": endpoint.app_id, "base_url": endpoint.base_url, "key_source": source }))
 }
 
+/// Whether CometChat answers, and accepts the key. Reads no table, whose lock it would wait for.
+///
+/// # Errors
+/// Whatever CometChat answers; its key must be allowed to list.
+pub fn probe() -> Result<(), CallError> {
+    list(1, 1).map(|_| ())
+}
+
 /// One page of CometChat's own list, deactivated users included, each with the fields that drifted.
 ///
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
-    if rights::are_restricted() {
-        return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
-    }
-    let deadline = deadline::for_call(config::request_timeout());
-    let app_id = app::app_id()?;
-    let client = http::client(&app_id, deadline, |_| true)?;
-    let query = ListUsers {
-        per_page: Some(per_page),
-        page: Some(page),
-        with_tags: true,
-        with_deactivated: true,
-    };
-    let list = client.list_users(&query);
-    latch::rethrow_pending_error();
-    let list = list?;
+    let (list, app_id, deadline) = list(page, per_page)?;
     let uids = list.users.iter().map(|user| user.uid.clone()).collect();
     let left =
         deadline.saturating_duration_since(Instant::now()).max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
@@ -67,6 +61,25 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
         })
         .collect();
     Ok(json!({ "users": answer, "more": list.has_more() }))
+}
+
+/// One page as CometChat has it, of which app, and when the call is to end.
+fn list(page: u32, per_page: u32) -> Result<(UserPage, String, Instant), CallError> {
+    if rights::are_restricted() {
+        return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
+    }
+    let deadline = deadline::for_call(config::request_timeout());
+    let app_id = app::app_id()?;
+    let client = http::client(&app_id, deadline, |_| true)?;
+    let query = ListUsers {
+        per_page: Some(per_page),
+        page: Some(page),
+        with_tags: true,
+        with_deactivated: true,
+    };
+    let list = client.list_users(&query);
+    latch::rethrow_pending_error();
+    Ok((list?, app_id, deadline))
 }
 
 /// The fields that were changed in CometChat by others: those that differ though the profile was sent

@@ -10,10 +10,10 @@ use sync::policy::SAFETY_PROBE;
 use super::poll::{poll, PollResult};
 use super::room::is_new_complaint;
 use super::run::Worker;
-use super::{bgworker, threads};
+use super::{bgworker, notice, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
-use crate::shmem;
+use crate::shmem::{self, signs};
 use crate::store::{self, queue};
 
 /// How often a worker that is to end checks whether its requests are done.
@@ -112,12 +112,19 @@ impl Worker {
 
     fn on_other_version(&mut self, version: &str) {
         if is_new_complaint(version) {
-            warning!(
-                "cometchat_ext {version} is installed in database \"{}\", the library is {}; run \
-                 ALTER EXTENSION cometchat_ext UPDATE, nothing is sent until then",
-                self.database,
-                env!("CARGO_PKG_VERSION")
+            let library = env!("CARGO_PKG_VERSION");
+            let cure = if is_newer(version, library) {
+                "restart the server"
+            } else {
+                "run ALTER EXTENSION cometchat_ext UPDATE"
+            };
+            let text = format!(
+                "cometchat_ext {version} is installed in database \"{}\", the library is {library}; \
+                 {cure}, nothing is sent until then",
+                self.database
             );
+            warning!("{text}");
+            signs::warn(shmem::slot(), &text);
         }
         self.pacing.due_in(Instant::now(), SAFETY_PROBE);
     }
@@ -140,7 +147,15 @@ impl Worker {
     /// Logs why nothing is sent, once for each reason.
     fn log_cannot_send(&self, why: &str) {
         if is_new_complaint(why) {
-            log!("cometchat: cannot send in database \"{}\": {why}", self.database);
+            notice::tell(&format!("cannot send in database \"{}\": {why}", self.database));
         }
     }
+}
+
+/// Whether one version, as `1.2.3`, is newer than another.
+fn is_newer(version: &str, other: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u32> {
+        version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(version) > numbers(other)
 }

@@ -33,6 +33,19 @@ impl PgCopy {
         let dir = self.0.join(format!("share/postgresql/{}/extension", major()));
         fs::write(dir.join(name), sql).expect("an update script");
     }
+
+    /// Makes a version the one that ALTER EXTENSION ... UPDATE goes to.
+    pub fn set_default_version(&self, version: &str) {
+        let dir = self.0.join(format!("share/postgresql/{}/extension", major()));
+        let control = dir.join("cometchat_ext.control");
+        let text = fs::read_to_string(&control).expect("the control file");
+        let lines = text.lines().map(|line| match line.starts_with("default_version") {
+            true => format!("default_version = '{version}'"),
+            false => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+        fs::write(control, text).expect("the control file");
+    }
 }
 
 impl Drop for PgCopy {
