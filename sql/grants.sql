@@ -61,6 +61,7 @@ BEGIN
       'cometchat.request_stats(), cometchat.is_copy(), cometchat.has_pending(), cometchat.wake(), '
       'cometchat.enable_auth_trigger(), cometchat.disable_auth_trigger(), cometchat.enqueue_row(), '
       'cometchat.claim_batch(integer), cometchat.send_batch(), cometchat.finish_batch(), '
+      'cometchat.clear_warnings(), '
       'cometchat.health(), cometchat.reconcile(boolean) TO %I', grantee);
     EXECUTE pg_catalog.format('GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer), '
       'cometchat.wait_until_synced(interval) TO %I', grantee);

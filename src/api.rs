@@ -10,7 +10,7 @@ use crate::calls::{
 };
 use crate::pg::arguments::{Json, Text, WholeText};
 use crate::pg::{activity, latch, record, rights, session};
-use crate::shmem::wake;
+use crate::shmem::{self, signs, wake};
 use crate::store::{self, attach, auth_users, unseen};
 use crate::worker::foreground;
 use crate::{app, config};
@@ -95,6 +95,17 @@ fn cometchat_describe_user(user_id: pgrx::Uuid, error_code: Option<Text>) -> Jso
     explain_user::explain_user(from_pgrx(user_id), error_code)
 }
 
+/// What pg_cron says of the job that calls `process_queue()`; null where there is none.
+#[pg_extern(sql = false)]
+fn cometchat_cron_job() -> Option<Json> {
+    Some(Json(serde_json::from_str(&store::cron_job()?).ok()?))
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_clear_warnings() {
+    signs::clear_warnings(shmem::slot());
+}
+
 /// The answer of a private function: a value, or the failure's phrase under `error`.
 fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
     latch::rethrow_pending_error();
@@ -140,6 +151,11 @@ fn cometchat_compare_remote_page(page: i32) -> Json {
 #[pg_extern(sql = false)]
 fn cometchat_show_progress(progress: Option<Text>) {
     activity::show(progress.as_ref().map(|Text(progress)| progress.as_str()));
+}
+
+#[pg_extern(sql = false)]
+fn cometchat_probe_api() -> Json {
+    report(remote::probe())
 }
 
 /// Reads no user, in the way that every user is read: raises the error that it would raise.

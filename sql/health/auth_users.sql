@@ -1,6 +1,6 @@
 -- Checks of auth.users: triggers, read access, missed changes, foreign key.
 
-CREATE FUNCTION cometchat.health_auth_trigger()
+CREATE FUNCTION cometchat.health_auth_trigger(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -36,19 +36,19 @@ BEGIN
                  ELSE COALESCE(detail, 'all triggers on auth.users are enabled') END;
   hint := CASE WHEN ok THEN NULL
                WHEN NOT cometchat.has_auth_users()
-                 THEN 'Make auth.users a table, or SELECT cometchat.disable_auth_trigger(); if there is '
-                      'to be none.'
+                 THEN 'SELECT cometchat.disable_auth_trigger(); -- if there is to be none; or make auth.users '
+                      'a table again'
                WHEN NOT cometchat.auth_users_id_is_uuid()
                  THEN 'ALTER TABLE auth.users ALTER COLUMN id TYPE uuid USING id::uuid;'
-               ELSE 'SELECT cometchat.enable_auth_trigger(); then SELECT cometchat.reconcile(true); to find '
-                    'the changes that were missed.' END;
+               ELSE 'SELECT cometchat.enable_auth_trigger(); SELECT cometchat.backfill(); '
+                    'SELECT * FROM cometchat.reconcile(true); -- finds what was missed meanwhile' END;
   RETURN NEXT;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.health_auth_trigger() IS
+COMMENT ON FUNCTION cometchat.health_auth_trigger(jsonb) IS
   'The row of cometchat.health() about the triggers on auth.users.';
 
-CREATE FUNCTION cometchat.health_auth_users()
+CREATE FUNCTION cometchat.health_auth_users(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -67,24 +67,23 @@ BEGIN
     detail := pg_catalog.concat('auth.users', ', owned by ' || owner, ': ', SQLERRM);
     hint := CASE
       WHEN owner IS NULL OR NOT cometchat.has_auth_users()
-        THEN 'No user gets a token and nothing is sent until auth.users is a table again; or SELECT '
-             'cometchat.disable_auth_trigger(); if there is to be none.'
+        THEN 'SELECT cometchat.disable_auth_trigger(); -- if there is to be none; until auth.users is a '
+             'table again, no user gets a token and nothing is sent'
       WHEN SQLSTATE = '42501' THEN pg_catalog.format(
-        'Its owner must be able to read it; until then no user gets a token and nothing is sent: '
-        'GRANT USAGE ON SCHEMA auth TO %1$I; GRANT SELECT ON auth.users TO %1$I;', owner)
-      ELSE pg_catalog.format('Until SELECT * FROM auth.users; works for %I, no user gets a token and '
+        'GRANT USAGE ON SCHEMA auth TO %1$I; GRANT SELECT ON auth.users TO %1$I; -- until its owner can '
+        'read it, no user gets a token and nothing is sent', owner)
+      WHEN SQLSTATE = '55P03' THEN COALESCE((SELECT l.hint FROM cometchat.health_locks(facts) AS l),
+        'SELECT * FROM cometchat.health(); -- the lock was held for a moment')
+      ELSE pg_catalog.format('-- Until SELECT * FROM auth.users; works for %I, no user gets a token and '
                              'nothing is sent.', owner) END;
   END;
   RETURN NEXT;
-  IF ok THEN
-    RETURN QUERY SELECT c.* FROM cometchat.health_missed_changes() AS c;
-  END IF;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.health_auth_users() IS
-  'The rows of cometchat.health() about reading auth.users and about changes that the trigger missed.';
+COMMENT ON FUNCTION cometchat.health_auth_users(jsonb) IS
+  'The row of cometchat.health() about reading auth.users.';
 
-CREATE FUNCTION cometchat.health_missed_changes()
+CREATE FUNCTION cometchat.health_missed_changes(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -111,15 +110,15 @@ BEGIN
     ok := true;
     detail := 'not compared: ' || (page ->> 'error');
   END IF;
-  hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.reconcile(); lists the users; '
-                                'with (repair => true) it sends the changes.' END;
+  hint := CASE WHEN NOT ok THEN 'SELECT * FROM cometchat.reconcile(repair => true); -- without the '
+                                'argument it only lists the users' END;
   RETURN NEXT;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.health_missed_changes() IS
+COMMENT ON FUNCTION cometchat.health_missed_changes(jsonb) IS
   'The row of cometchat.health() about changes in auth.users that the trigger missed; compares a sample.';
 
-CREATE FUNCTION cometchat.health_foreign_key()
+CREATE FUNCTION cometchat.health_foreign_key(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -131,9 +130,9 @@ BEGIN
   check_name := 'foreign key';
   ok := present OR NOT cometchat.has_auth_users();
   detail := CASE WHEN present THEN 'cometchat_users references auth.users' ELSE 'none' END;
-  hint := CASE WHEN NOT ok THEN 'SELECT cometchat.enable_auth_trigger(); adds it.' END;
+  hint := CASE WHEN NOT ok THEN 'SELECT cometchat.enable_auth_trigger();' END;
   RETURN NEXT;
 END
 $function$;
-COMMENT ON FUNCTION cometchat.health_foreign_key() IS
+COMMENT ON FUNCTION cometchat.health_foreign_key(jsonb) IS
   'The row of cometchat.health() about the foreign key to auth.users.';

@@ -129,6 +129,18 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_worker_status_wrapper';
 COMMENT ON FUNCTION cometchat.worker_status() IS 'What shared memory holds about this database.';
 
+CREATE FUNCTION cometchat.clear_warnings() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_clear_warnings_wrapper';
+COMMENT ON FUNCTION cometchat.clear_warnings() IS
+  'Forgets the warnings and the worker''s ends that cometchat.health() shows.';
+
+CREATE FUNCTION cometchat.cron_job() RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cometchat_cron_job_wrapper';
+COMMENT ON FUNCTION cometchat.cron_job() IS
+  'The job of pg_cron that calls cometchat.process_queue(), and its latest run; null if there is none.';
+
 CREATE FUNCTION cometchat.claim_batch(max_users integer) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'cometchat_claim_batch_wrapper';
@@ -169,3 +181,9 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cometchat_show_progress_wrapper';
 COMMENT ON FUNCTION cometchat.show_progress(text) IS
   'Shows a comment before the statement in pg_stat_activity; null takes it away.';
+
+CREATE FUNCTION cometchat.probe_api() RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'cometchat_probe_api_wrapper';
+COMMENT ON FUNCTION cometchat.probe_api() IS
+  'Sends one request, and says what is wrong if CometChat does not answer it or refuses the key.';

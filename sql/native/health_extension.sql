@@ -1,6 +1,6 @@
 -- Checks of the installation, for cometchat.health(): the role of the extension and its version.
 
-CREATE FUNCTION cometchat.health_extension(status jsonb)
+CREATE FUNCTION cometchat.health_extension(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -26,21 +26,32 @@ BEGIN
   WHERE r.rolname = 'cometchat_ext';
   hint := CASE WHEN NOT ok THEN hint END;
   RETURN NEXT;
-
-  check_name := 'versions';
-  SELECT e.extversion = status ->> 'library_version',
-         pg_catalog.format('extension %s, library %s', e.extversion, status ->> 'library_version')
-    INTO ok, detail FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext';
-  -- The library is that of the server's last start, if it is preloaded.
-  hint := CASE WHEN ok THEN NULL
-            WHEN (SELECT pg_catalog.string_to_array(e.extversion, '.')::integer[]
-                         < pg_catalog.string_to_array(status ->> 'library_version', '.')::integer[]
-                  FROM pg_catalog.pg_extension AS e WHERE e.extname = 'cometchat_ext')
-              THEN 'ALTER EXTENSION cometchat_ext UPDATE;'
-            ELSE 'The library is older than the extension: install the extension''s version if it is not, and '
-                 'restart the server.' END;
-  RETURN NEXT;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.health_extension(jsonb) IS
-  'The rows of cometchat.health() about the role cometchat_ext and the versions.';
+  'The row of cometchat.health() about the role cometchat_ext.';
+
+CREATE FUNCTION cometchat.health_versions(facts jsonb)
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+  installed text := (SELECT e.extversion FROM pg_catalog.pg_extension AS e
+                     WHERE e.extname = 'cometchat_ext');
+  loaded text := facts #>> '{status,library_version}';
+BEGIN
+  check_name := 'versions';
+  ok := installed = loaded;
+  detail := pg_catalog.format('extension %s, library %s', installed, loaded);
+  hint := CASE
+    WHEN ok THEN NULL
+    -- The package was updated, and the extension, but the server has the library of before in memory.
+    WHEN pg_catalog.string_to_array(pg_catalog.regexp_replace(installed, '[^0-9.].*', ''), '.')::int[]
+         > pg_catalog.string_to_array(pg_catalog.regexp_replace(loaded, '[^0-9.].*', ''), '.')::int[]
+      THEN E'\\! pg_ctl restart # restart the server, with the library of ' || installed || ' installed'
+    ELSE 'ALTER EXTENSION cometchat_ext UPDATE;' END;
+  RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.health_versions(jsonb) IS
+  'The row of cometchat.health() about the versions of extension and library.';

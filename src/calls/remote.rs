@@ -1,6 +1,6 @@
 //! What CometChat itself says, for operators: whether the key is good, and which users it has.
 
-use cometchat::ListUsers;
+use cometchat::{ListUsers, UserPage};
 use serde_json::{json, Value};
 
 use crate::app::{self, api_key};
@@ -24,11 +24,30 @@ pub fn configuration() -> Result<Value, CallError> {
     Ok(json!({ "app_id": endpoint.app_id, "base_url": endpoint.base_url, "key_source": source }))
 }
 
+/// Whether CometChat answers, and accepts the key. Reads no table, whose lock it would wait for.
+///
+/// # Errors
+/// Whatever CometChat answers; its key must be allowed to list.
+pub fn probe() -> Result<(), CallError> {
+    list(1, 1).map(|_| ())
+}
+
 /// One page of CometChat's own list, deactivated users included.
 ///
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
+    let list = list(page, per_page)?;
+    let users: Vec<Value> = list
+        .users
+        .iter()
+        .map(|user| json!({ "uid": user.uid, "deactivated": user.is_deactivated() }))
+        .collect();
+    Ok(json!({ "users": users, "more": list.has_more() }))
+}
+
+/// One page as CometChat has it.
+fn list(page: u32, per_page: u32) -> Result<UserPage, CallError> {
     if rights::are_restricted() {
         return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
     }
@@ -42,11 +61,5 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     };
     let list = client.list_users(&query);
     latch::rethrow_pending_error();
-    let list = list?;
-    let users: Vec<Value> = list
-        .users
-        .iter()
-        .map(|user| json!({ "uid": user.uid, "deactivated": user.is_deactivated() }))
-        .collect();
-    Ok(json!({ "users": users, "more": list.has_more() }))
+    Ok(list?)
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::pg::arguments::Json;
 use crate::pg::latch;
+use crate::shmem::{self, signs};
 use sync::error::CallError;
 
 /// camelCase because JavaScript reads it; absent fields are left out.
@@ -60,13 +61,34 @@ pub fn into_json(result: Result<Success, Rejected>) -> Json {
             queued: success.queued,
             ..Answer::default()
         },
-        Err(refusal) => Answer {
-            error: Some(refusal.failure.to_string()),
-            error_code: Some(refusal.failure.code().as_str()),
-            queued: refusal.queued,
-            ..Answer::default()
-        },
+        Err(refusal) => {
+            note(&refusal.failure);
+            Answer {
+                error: Some(refusal.failure.to_string()),
+                error_code: Some(refusal.failure.code().as_str()),
+                queued: refusal.queued,
+                ..Answer::default()
+            }
+        }
     };
     // Cannot fail: strings and booleans only, and string keys.
     Json(serde_json::to_value(&answer).unwrap_or_default())
+}
+
+/// What is wrong with more than this user or caller is kept for `health()`.
+fn note(failure: &CallError) {
+    use CallError::{
+        InvalidInput, ReadOnly, TooManyRequests, Unauthorized, UserDeactivated, UserNotFound,
+    };
+    if !matches!(
+        failure,
+        InvalidInput(_)
+            | ReadOnly
+            | TooManyRequests
+            | Unauthorized
+            | UserDeactivated
+            | UserNotFound
+    ) {
+        signs::warn(shmem::slot(), &format!("a call was answered {failure}"));
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cometchat::RateClass;
 use sync::error::{CallError, ErrorCode, PauseReason};
+use sync::policy::unix_ms;
 use sync::rate_limiter::{Cap, RefusedBy};
 
 use crate::pg::arguments::Json;
+use crate::shmem::signs::Signs;
 use crate::shmem::{self, Shared};
 use crate::{config, http};
 
@@ -52,5 +55,33 @@ pub fn worker_status() -> Json {
         "average_ms": (requests > 0)
             .then(|| milliseconds(get(&stats.request_microseconds)) / requests as f64),
         "slowest_ms": milliseconds(get(&stats.slowest_microseconds)),
+        "recent": recent(&slot.signs.with(|signs| *signs)),
     }))
+}
+
+/// Ends of the worker that count as happening again and again are not longer ago.
+const RECENT_ENDS: u64 = 10 * 60 * 1000;
+
+/// What happened lately. Times are Unix seconds.
+fn recent(signs: &Signs) -> serde_json::Value {
+    let now = unix_ms();
+    let seconds = |ms: u64| (ms != 0).then_some(ms as f64 / 1000.0);
+    let allowance = |class| {
+        let (at, limits) = signs.announced(class)?;
+        let (limit, remaining) = (limits.limit, limits.remaining);
+        Some(serde_json::json!({ "limit": limit, "remaining": remaining, "at": seconds(at) }))
+    };
+    let warnings = signs.warnings().into_iter();
+    let warnings = warnings.map(
+        |(at, times, text)| serde_json::json!({ "at": seconds(at), "times": times, "text": text }),
+    );
+    serde_json::json!({
+        "succeeded_at": seconds(signs.succeeded_at),
+        "refused_since": seconds(signs.refused_since),
+        "clock_ahead": (signs.clock_seen_at != 0).then_some(signs.clock_ahead),
+        "create_allowance": allowance(RateClass::Core),
+        "other_allowance": allowance(RateClass::Standard),
+        "worker_ends": signs.ends_within(RECENT_ENDS, now),
+        "warnings": warnings.collect::<Vec<_>>(),
+    })
 }

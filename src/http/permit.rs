@@ -9,7 +9,7 @@ use sync::policy::unix_ms;
 use sync::rate_limiter::{Cap, Priority, RefusedBy, Throttled};
 
 use crate::config;
-use crate::shmem::Slot;
+use crate::shmem::{signs, Slot};
 
 /// How long CometChat's rate limit leaves the worker nothing to send.
 pub fn throttled_for(slot: &Slot) -> ThrottledFor {
@@ -60,6 +60,7 @@ pub(super) fn last_check(slot: &Slot, operation: Operation) -> Permit {
 pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
     let now = unix_ms();
     slot.stats.request(exchange);
+    signs::note_answer(slot, exchange, now);
     if exchange.operation == Operation::CreateUser {
         match exchange.failure {
             None => slot.quota.with(|quota| quota.created()),

@@ -8,6 +8,7 @@ mod memory; // the segment: its layout, and how a process reaches it
 mod recent; // the latest entries of all databases, a bounded number
 pub mod rolled_back; // users for whom a rolled-back transaction sent a request
 mod side_effects; // what a transaction did that a rollback does not undo
+pub mod signs; // what health() tells of the recent past
 mod slot; // what is shared about one database
 mod spin_lock; // a lock that threads may take
 pub mod stats; // counters

@@ -9,6 +9,7 @@ use sync::circuit_breaker::BreakerSnapshot;
 use sync::plan_quota::PlanQuota;
 use sync::rate_limiter::Limiter;
 
+use super::signs::Signs;
 use super::spin_lock::SpinLock;
 use super::stats::Stats;
 use super::turn::Turn;
@@ -53,6 +54,8 @@ pub struct Slot {
     pub quota: SpinLock<PlanQuota>,
     /// Counters since the server's start.
     pub stats: Stats,
+    /// What `health()` tells of the recent past.
+    pub signs: SpinLock<Signs>,
 }
 
 /// The state of an open circuit breaker, between two workers of the database.
@@ -84,6 +87,7 @@ impl Slot {
             limiter: SpinLock::new(Limiter::new()),
             quota: SpinLock::new(PlanQuota::new()),
             stats: Stats::new(),
+            signs: SpinLock::new(Signs::new()),
         }
     }
 
@@ -101,6 +105,7 @@ impl Slot {
         self.limiter.with(|limiter| *limiter = Limiter::new());
         self.quota.with(|quota| *quota = PlanQuota::new());
         self.stats.clear(0);
+        self.signs.with(|signs| *signs = Signs::new());
         self.database.store(0, Ordering::Release);
     }
 

@@ -11,6 +11,7 @@ pub mod claim; // claim users that are due, and read what to send
 mod claim_number; // the number that marks a process's claims
 pub mod complete; // write what became of them
 pub mod control; // the operator's switch, and notes for health()
+mod cron; // what pg_cron says of our job
 mod forget; // tokens that were flushed, users that CometChat does not know
 mod load; // everything about users
 mod load_directly; // about one user, without a statement
@@ -27,6 +28,7 @@ pub use catalog::{
 };
 pub use claim_number::{fresh_claim, is_in_flight, session_claim};
 pub use control::paused;
+pub use cron::job as cron_job;
 pub use forget::{forget, forget_token, forget_void_tokens};
 pub use load::{expect_auth_users, load, load_many, owners};
 pub use load_directly::load_directly;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgrx::prelude::*;
 
 use super::run::Worker;
-use super::{bgworker, threads};
+use super::{bgworker, notice, threads};
 use crate::pg::{background, transaction};
 use crate::store;
 
@@ -43,7 +43,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
             Err(failed) => {
                 if !failed.will_pass() && !std::mem::replace(&mut told, true) {
                     let transaction::Failed { sqlstate, message } = failed;
-                    log!("cometchat: a worker cannot start: {sqlstate} {message}");
+                    notice::tell(&format!("a worker cannot start: {sqlstate} {message}"));
                 }
                 bgworker::set_pending_wakeup();
                 tries += 1;

@@ -11,7 +11,7 @@ use pgrx::bgworkers::{
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::session;
-use crate::shmem::{self, wake};
+use crate::shmem::{self, signs, wake};
 
 /// Registers the launcher. Call from `_PG_init` in the postmaster.
 pub fn register_launcher() {
@@ -160,13 +160,17 @@ thread_local! {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_worker_exit(_code: i32, _arg: pg_sys::Datum) {
+unsafe extern "C-unwind" fn on_worker_exit(code: i32, _arg: pg_sys::Datum) {
     if let Some(at_exit) = AT_EXIT.take() {
         at_exit();
     }
     let slot = shmem::slot();
     if !NO_RESTART.get() {
         slot.pending_wakeup.store(true, Ordering::Release);
+        // Not for a change of its settings, say: then it returns.
+        if code != 0 {
+            signs::worker_ended(slot);
+        }
     }
     slot.latch.store(std::ptr::null_mut(), Ordering::SeqCst);
     slot.breaker_reason.store(0, Ordering::Release);

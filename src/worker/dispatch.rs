@@ -11,7 +11,7 @@ use sync::policy::{self, MIN_CLAIM_INTERVAL};
 use sync::rate_limiter::Priority;
 
 use super::run::Worker;
-use super::threads;
+use super::{notice, threads};
 use crate::pg::transaction;
 use crate::shmem::stats;
 use crate::store::queue;
@@ -77,10 +77,10 @@ impl Worker {
         match event {
             Event::CircuitOpened { reason, pause, first } => {
                 if first {
-                    log!(
-                        "cometchat: sending is paused in database \"{}\": {reason}",
+                    notice::tell(&format!(
+                        "sending is paused in database \"{}\": {reason}",
                         self.database
-                    );
+                    ));
                 }
                 reason_for_sessions.store(pause.map_or(0, |p| p as u32), Ordering::Release);
                 let code = ErrorCode::first_of(&reason).filter(|_| pause.is_none());
@@ -88,17 +88,20 @@ impl Worker {
                 self.release_ready();
             }
             Event::CircuitClosed { reason } => {
-                log!("cometchat: sending resumed in database \"{}\" (was {reason})", self.database);
+                notice::tell(&format!(
+                    "sending resumed in database \"{}\" (was {reason})",
+                    self.database
+                ));
                 reason_for_sessions.store(0, Ordering::Release);
                 shmem::slot().outage.store(0, Ordering::Release);
             }
             Event::PlanFull { reason } => {
                 if self.plan_full.is_none() && shmem::slot().quota.with(|quota| quota.is_used_up())
                 {
-                    log!(
-                        "cometchat: sending is paused in database \"{}\" for new users: {reason}",
+                    notice::tell(&format!(
+                        "sending is paused in database \"{}\" for new users: {reason}",
                         self.database
-                    );
+                    ));
                     self.plan_full = Some(reason);
                 }
             }
@@ -125,10 +128,10 @@ impl Worker {
         }
         self.pacing.due_now(now);
         if let Some(reason) = self.plan_full.take() {
-            log!(
-                "cometchat: sending resumed in database \"{}\" for new users (was {reason})",
+            notice::tell(&format!(
+                "sending resumed in database \"{}\" for new users (was {reason})",
                 self.database
-            );
+            ));
         }
     }
 }

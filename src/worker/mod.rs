@@ -11,6 +11,7 @@ pub mod completions; // results that are not written yet
 mod dispatch; // hands users to the threads, and takes the results back
 pub mod foreground; // the same work in a session: process_queue()
 pub mod launcher; // starts a worker for each database that has the extension
+mod notice; // what operators are told
 mod on_poll; // what the worker does about each result of a poll
 pub mod poll; // one poll of the queue
 pub mod pool; // threads that send

@@ -11,10 +11,10 @@ use sync::policy::SAFETY_PROBE;
 use super::poll::{poll, PollResult};
 use super::room::is_new_complaint;
 use super::run::Worker;
-use super::{bgworker, threads};
+use super::{bgworker, notice, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
-use crate::shmem;
+use crate::shmem::{self, signs};
 use crate::store::{self, queue};
 
 /// How often a worker that is to end checks whether its requests are done.
@@ -120,11 +120,13 @@ impl Worker {
             } else {
                 format!("install cometchat_ext {version} if it is not, and restart the server")
             };
-            warning!(
+            let text = format!(
                 "cometchat_ext {version} is installed in database \"{}\", the library is {library}; \
                  {cure}, nothing is sent until then",
-                self.database,
+                self.database
             );
+            warning!("{text}");
+            signs::warn(shmem::slot(), &text);
         }
         self.pacing.due_in(Instant::now(), SAFETY_PROBE);
     }
@@ -147,7 +149,7 @@ impl Worker {
     /// Logs why nothing is sent, once for each reason.
     fn log_cannot_send(&self, why: &str) {
         if is_new_complaint(why) {
-            log!("cometchat: cannot send in database \"{}\": {why}", self.database);
+            notice::tell(&format!("cannot send in database \"{}\": {why}", self.database));
         }
     }
 }

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use pgrx::log;
 use sync::policy;
 use uuid::Uuid;
 
+use super::notice;
 use crate::app;
 use crate::pg::transaction;
 use crate::store::unseen::{self, Difference, What};
@@ -59,11 +59,10 @@ impl Sweep {
             // A lock, or auth.users cannot be read; health() says so too.
             *self = Sweep { logged: self.logged.take(), ..Sweep::default() };
             if !failed.will_pass() && self.logged.as_ref() != Some(&failed.sqlstate) {
-                log!(
-                    "cometchat: auth.users cannot be compared: {} {}",
-                    failed.sqlstate,
-                    failed.message
-                );
+                notice::tell(&format!(
+                    "auth.users cannot be compared: {} {}",
+                    failed.sqlstate, failed.message
+                ));
                 self.logged = Some(failed.sqlstate);
             }
         }
@@ -117,19 +116,18 @@ impl Sweep {
             self.gone = 0;
         } else {
             self.not_before = Some(Instant::now() + policy::OPERATOR_RECHECK);
-            log!(
-                "cometchat: {} of {} users are not in auth.users any more, and no trigger saw it; \
+            notice::tell(&format!(
+                "{} of {} users are not in auth.users any more, and no trigger saw it; \
                  SELECT * FROM cometchat.reconcile(true) tells CometChat",
-                self.gone,
-                self.seen
-            );
+                self.gone, self.seen
+            ));
         }
         control::record_comparison(self.gone);
         if self.queued > 0 {
-            log!(
-                "cometchat: {} users had changed without the trigger, and are queued",
+            notice::tell(&format!(
+                "{} users had changed without the trigger, and are queued",
                 self.queued
-            );
+            ));
         }
         self.deletions = Vec::new();
     }

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::body::read_body;
 use crate::client::{Client, Permit, DEFAULT_TIMEOUT};
 use crate::error::Error;
-use crate::observe::{limits, retry_after, Exchange, Limits, Operation};
+use crate::observe::{date, limits, retry_after, Exchange, Limits, Operation};
 use crate::transport_error::{looks_stale, translate, Phase};
 
 /// One user, one token, or an error: a few kilobytes in practice.
@@ -66,6 +66,7 @@ struct Head {
     status: Option<u16>,
     retry_after: Option<Duration>,
     limits: Option<Limits>,
+    date_unix: Option<u64>,
 }
 
 /// A failed attempt, and whether the connection may simply have been stale.
@@ -132,6 +133,7 @@ impl Client {
             status: Some(status),
             retry_after: retry_after(response.headers()),
             limits: limits(response.headers()),
+            date_unix: date(response.headers(), "date"),
         };
         // A page of errors is not worth more than a small buffer.
         let is_error = !(200..300).contains(&status);
@@ -214,6 +216,7 @@ impl Client {
                 elapsed: started.elapsed(),
                 retry_after: head.retry_after,
                 limits: head.limits,
+                date_unix: head.date_unix,
                 failure,
             });
         }

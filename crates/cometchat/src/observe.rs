@@ -27,6 +27,8 @@ pub struct Exchange<'a> {
     pub retry_after: Option<Duration>,
     /// The announced rate limit.
     pub limits: Option<Limits>,
+    /// What the answer's own clock showed (`Date`), in Unix seconds.
+    pub date_unix: Option<u64>,
     /// The failure, if it is one.
     pub failure: Option<&'a Error>,
 }
@@ -134,7 +136,7 @@ pub(crate) fn limits(headers: &HeaderMap) -> Option<Limits> {
 }
 
 /// A moment in Unix seconds.
-fn date(headers: &HeaderMap, name: &str) -> Option<u64> {
+pub(crate) fn date(headers: &HeaderMap, name: &str) -> Option<u64> {
     let moment = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?.trim()).ok()?;
     Some(moment.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }

@@ -17,6 +17,7 @@ mod encoding;
 pub mod environment;
 mod fault_server;
 mod findings;
+pub mod health;
 mod kill;
 pub mod load;
 mod mutate;

@@ -81,7 +81,8 @@ impl PgCopy {
         fs::rename(&fresh, self.library()).expect("replace it");
     }
 
-    fn set_default_version(&self, version: &str) {
+    /// Makes a version the one that CREATE EXTENSION and ALTER EXTENSION UPDATE go to.
+    pub fn set_default_version(&self, version: &str) {
         let path = self.extension_dir().join("cometchat_ext.control");
         let control = fs::read_to_string(&path).expect("the control file");
         let lines = control.lines().map(|line| match line.starts_with("default_version") {

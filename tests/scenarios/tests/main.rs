@@ -87,6 +87,16 @@ mod auth_trigger_events;
 mod auth_trigger_health;
 /// auth.users cannot be read: no tokens, deletions still count, health() names the fix.
 mod auth_users_unreadable;
+/// health() on grants, row security and triggers: named, and mended by the hint.
+mod health_access;
+/// health() on settings, key file, CometChat's answers, and what happened lately.
+mod health_api;
+/// health() on who ends the worker, on pg_cron's job, and on failures that were counted.
+mod health_jobs;
+/// health() behind a lock, without a right, with a Vault that fails: rows, no error.
+mod health_never_hangs;
+/// health() on processes, versions, standby, read-only, replication.
+mod health_server;
 /// cometchat.reconcile() finds what happened while no trigger fired.
 mod missed_changes;
 /// Without auth.users, and with one that has only an id.
