@@ -1,12 +1,12 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example check lint test monitoring soak valgrind bench bench-full install clean
+.PHONY: help setup build demo example check lint test monitoring soak valgrind bench bench-full install package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
 
 ##@ Try it
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
@@ -17,6 +17,13 @@ example: ## Start the example web app: sign up, log in, chat; on a local CometCh
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'
+
+##@ Ship it (RELEASING.md)
+package: ## Build the Debian package and the tarball into target/package (PG=17: for PostgreSQL 17 instead of 15)
+	@tools/package.sh '$(or $(PG),15)'
+
+package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; built twice (PG=15 or 17)
+	@tools/package_test.sh '$(or $(PG),15)'
 
 ##@ Work on it (CONTRIBUTING.md)
 setup: ## Only install what the other targets need (PG=17: for PostgreSQL 17 instead of 15)

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The life of the Debian package, run by tools/package_test.sh inside a bare system with PostgreSQL.
+#
+#   package_life.sh MAJOR OLD_VERSION NEW_VERSION       the packages lie in /packages
+set -euo pipefail
+major=$1 old=$2 new=$3
+name=postgresql-$major-cometchat-ext
+fail() { echo "FAILED: $*" >&2; exit 1; }
+step() { echo "--- $*"; }
+sql() { (cd /tmp && runuser -u postgres -- psql -X -At -v ON_ERROR_STOP=1 -c "$1"); }
+deb() { compgen -G "/packages/${name}_$1-1_*.deb"; }
+# The postmaster's own ending; no systemd here.
+cluster() { pg_ctlcluster "$major" main "$@"; }
+eventually() { for _ in $(seq 150); do [ "$(sql "$1")" = "$2" ] && return; sleep 0.2; done; fail "never $2: $1"; }
+
+[ -e "/etc/postgresql/$major/main" ] || pg_createcluster "$major" main
+preload=/etc/postgresql/$major/main/conf.d/cometchat.conf
+healthy="SELECT string_agg(check_name || ' ' || ok, ', ' ORDER BY check_name) FROM cometchat.health()
+         WHERE check_name IN ('worker', 'versions')"
+
+step "install $old"
+dpkg -i "$(deb "$old")"
+echo "shared_preload_libraries = 'cometchat_ext'" >"$preload"
+cluster start
+sql "CREATE EXTENSION cometchat_ext; SELECT cometchat.wake()"
+eventually "$healthy" "versions true, worker true"
+
+step "upgrade to $new, while it runs"
+dpkg -i "$(deb "$new")"
+eventually "$healthy" "versions true, worker true"
+cluster restart
+sql "ALTER EXTENSION cometchat_ext UPDATE; SELECT cometchat.wake()"
+[ "$(sql "SELECT extversion FROM pg_extension WHERE extname = 'cometchat_ext'")" = "$new" ] || fail "not $new"
+eventually "$healthy" "versions true, worker true"
+
+step "remove it while it is preloaded: refused"
+if dpkg -r "$name" >/tmp/said 2>&1; then fail "it was removed"; fi
+grep -q "The cluster $major/main preloads cometchat_ext" /tmp/said || { cat /tmp/said; fail "it does not say why"; }
+cluster restart
+sql "ALTER SYSTEM SET shared_preload_libraries = 'cometchat_ext'"
+rm "$preload"
+if dpkg -r "$name" >/tmp/said 2>&1; then fail "removed, though ALTER SYSTEM preloads it"; fi
+
+step "remove it after that"
+sql "ALTER SYSTEM RESET shared_preload_libraries"
+cluster restart
+dpkg -r "$name"
+cluster restart
+sql "SELECT 1" >/dev/null
+left=$(find / -xdev \( -path /packages -o -path /proc \) -prune -o -name '*cometchat*' -print | grep -v "^/var/lib/dpkg/info/$name" || true)
+[ -z "$left" ] || fail "left behind: $left"
+
+step "install it again: what the database has is served"
+dpkg -i "$(deb "$new")"
+sql "SELECT count(*) FROM cometchat.health()" >/dev/null
+sql "DROP EXTENSION cometchat_ext" 2>/dev/null
+
+step "purge it"
+dpkg -P "$name"
+[ -z "$(find / -xdev \( -path /packages -o -path /proc \) -prune -o -name '*cometchat*' -print)" ] || fail "a file is left"
+cluster stop
+step "all is well"

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# `make package-test PG=17`: the Debian package in a bare system: installed, upgraded from each released version,
+# removed, purged; what lintian says; and whether a second build, elsewhere, makes the same bytes.
+#
+#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system same
+#
+# Root only: it makes systems with mmdebstrap, a minute each the first time, and keeps them in target/package.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+trap stop_progress EXIT
+trap 'exit 130' INT TERM
+major=${1:-15}
+shift || true
+[ $# -gt 0 ] || set -- lintian system same
+case $major in
+  15) suite=bookworm ;;
+  17) suite=trixie ;;
+  *) die "no Debian release has PostgreSQL $major: try 15 or 17" ;;
+esac
+[ "$(id -u)" = 0 ] || die "run it as root: it makes whole systems"
+package=$CARGO_TARGET_DIR/package
+version=$(crate_version)
+architecture=$(dpkg --print-architecture)
+name=postgresql-$major-cometchat-ext
+deb=$package/${name}_$version-1_$architecture.deb
+tarball=$package/cometchat_ext-$version-pg$major-linux-$architecture.tar.gz
+
+mapfile -t missing < <(debian_missing mmdebstrap lintian)
+[ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
+tools/package.sh "$major"
+
+# The package of a released version: its own library and script.
+old_package() {
+  local release=$1 root=$package/deb/root/usr kept=$package/deb.kept
+  rm -rf "$kept"
+  mv "$package/deb" "$kept"
+  mkdir -p "$root/lib/postgresql/$major/lib" "$root/share/postgresql/$major/extension"
+  cp "$CARGO_TARGET_DIR/released/$release/$major/cometchat_ext.so" "$root/lib/postgresql/$major/lib/"
+  cp "$CARGO_TARGET_DIR/released/$release/$major/cometchat_ext--$release.sql" "$root/share/postgresql/$major/extension/"
+  sed "s/@CARGO_VERSION@/$release/" cometchat_ext.control >"$root/share/postgresql/$major/extension/cometchat_ext.control"
+  cp "$kept/changelog" "$package/deb/"
+  cargo deb --quiet --no-build --profile shipped --variant "pg$major" --deb-version "$release-1" \
+    --output "$package/${name}_$release-1_$architecture.deb"
+  rm -rf "$package/deb"
+  mv "$kept" "$package/deb"
+}
+
+suite_lintian() {
+  say "lintian $(lintian --version)"
+  lintian --fail-on error,warning --tag-display-limit 0 "$deb"
+}
+
+# A bare system with PostgreSQL, unpacked afresh, and the test inside it.
+suite_system() {
+  local base=$package/$suite.tar mirror system release
+  mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
+  if [ ! -e "$base" ]; then
+    progress "making a system of Debian $suite with PostgreSQL $major" timeout 1800 \
+      mmdebstrap --variant=minbase --include="postgresql-$major" "$suite" "$base.new" \
+      "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    mv "$base.new" "$base"
+  fi
+  tools/released_library.sh "$major"
+  for release in sql/released/*.sql; do
+    release=${release##*--} release=${release%.sql}
+    [ -e "$CARGO_TARGET_DIR/released/$release/$major/cometchat_ext.so" ] || continue
+    old_package "$release"
+    system=$(mktemp -d)
+    tar -x -C "$system" -f "$base"
+    mkdir -p "$system/packages"
+    cp "$package/${name}_$release-1_$architecture.deb" "$deb" "$system/packages/"
+    cp tools/package_life.sh "$system/packages/"
+    say "in $suite: $name $release, then $version"
+    # What runs inside ends with it.
+    timeout 600 unshare --mount --pid --fork --kill-child --propagation private sh -ec '
+      mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; mount -t tmpfs tmpfs "$1/run"
+      mkdir -p "$1/run/postgresql"; chroot "$1" chown postgres:postgres /run/postgresql
+      exec chroot "$1" bash /packages/package_life.sh "$2" "$3" "$4"' sh "$system" "$major" "$release" "$version" ||
+      { rm -rf "$system"; die "the package failed in $suite"; }
+    rm -rf "$system"
+  done
+}
+
+# The same source in another folder, another time, another name of the machine's files.
+suite_same() {
+  local other
+  other=$(mktemp -d)/elsewhere/cometchat_ext
+  mkdir -p "$other/target"
+  git ls-files -z | tar --null -T - -c | tar -x -C "$other"
+  git -C "$other" init -q
+  # The time that everything carries.
+  GIT_COMMITTER_DATE=$(git log -1 --format=%cI) git -C "$other" -c user.name=a -c user.email=a@b commit -q --allow-empty -m a
+  ln -s "$CARGO_TARGET_DIR/pg" "$CARGO_TARGET_DIR/pgrx-home" "$other/target/"
+  progress "building once more, elsewhere" timeout 3600 env -u CARGO_TARGET_DIR -u PGRX_HOME "$other/tools/package.sh" "$major"
+  for file in "$deb" "$tarball"; do
+    cmp "$file" "$other/target/package/$(basename "$file")" || die "$(basename "$file") is another when built elsewhere"
+  done
+  rm -rf "${other%/elsewhere/*}"
+  say "the same bytes, built in two folders: $(sha256sum "$deb" | cut -d' ' -f1)"
+}
+
+for test in "$@"; do "suite_$test"; done
+say "$name $version: all is well"
