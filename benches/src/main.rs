@@ -9,6 +9,7 @@
 mod null_server;
 mod report;
 mod responsive;
+mod results;
 mod scale;
 mod stored_call;
 mod sync;
@@ -95,5 +96,8 @@ fn main() -> ExitCode {
             responsive::measure(&bench, &mut report);
         }
     }
-    report.finish()
+    // Of a part, or of a small run, nothing is written down.
+    let whole = parts.is_empty() && !arguments.iter().any(|argument| argument == "--small");
+    let full = arguments.iter().any(|argument| argument == "--full");
+    report.finish(whole.then_some(if full { "`make bench-full`" } else { "`make bench`" }))
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use scenarios::blocked_session::Times;
 
+use crate::results;
+
 /// What a median may exceed the idle one by.
 const MEDIAN: Duration = Duration::from_millis(10);
 
@@ -37,21 +39,39 @@ impl Pairs {
     }
 }
 
+/// One line of the results.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    pub section: String,
+    pub what: String,
+    pub figure: String,
+    /// What it is compared with.
+    pub peer: String,
+    pub ratio: Option<f64>,
+    pub at_most: Option<f64>,
+    pub goal: String,
+    /// Whether the goal is met, if there is one.
+    pub ok: Option<bool>,
+}
+
 /// Collects the verdicts.
 #[derive(Debug)]
 pub struct Report {
     started: Instant,
     missed: usize,
+    section: String,
+    rows: Vec<Row>,
 }
 
 impl Report {
     pub fn new() -> Report {
-        Report { started: Instant::now(), missed: 0 }
+        Report { started: Instant::now(), missed: 0, section: String::new(), rows: Vec::new() }
     }
 
     /// What comes now, and how long it took to get here.
     pub fn heading(&mut self, text: &str) {
         println!("\n{text}  [{} s]", self.started.elapsed().as_secs());
+        self.section = text.to_owned();
     }
 
     /// What helps to understand the figure above; not judged.
@@ -80,6 +100,16 @@ impl Report {
 
     fn multiple(&mut self, what: &str, ours: Duration, theirs: Duration, ratio: f64, most: f64) {
         let verdict = self.verdict(ratio <= most);
+        self.row(Row {
+            what: what.to_owned(),
+            figure: format!("{ours:.2?}"),
+            peer: format!("{theirs:.2?}"),
+            ratio: Some(ratio),
+            at_most: Some(most),
+            goal: format!("at most {most}"),
+            ok: Some(ratio <= most),
+            ..Row::default()
+        });
         println!(
             "{what:<44} {ours:>10.2?} beside {theirs:>10.2?}: {ratio:.2} (at most {most}) {verdict}"
         );
@@ -90,6 +120,12 @@ impl Report {
         let (ours, theirs) = pairs.medians();
         let (each, beside) = (ours / n, theirs / n);
         let more = each.saturating_sub(beside);
+        self.row(Row {
+            what: what.to_owned(),
+            figure: format!("{each:.2?}"),
+            peer: format!("{beside:.2?}"),
+            ..Row::default()
+        });
         println!("{what:<44} {each:>10.2?} beside {beside:>10.2?}: {more:.2?} more");
     }
 
@@ -97,6 +133,13 @@ impl Report {
     pub fn median_below(&mut self, what: &str, times: &Times, below: Duration) {
         let (median, worst) = (times.median(), times.worst());
         let verdict = self.verdict(median < below);
+        self.row(Row {
+            what: what.to_owned(),
+            figure: format!("{median:.2?}, worst {worst:.2?}"),
+            goal: format!("median below {below:?}"),
+            ok: Some(median < below),
+            ..Row::default()
+        });
         println!(
             "{what:<44} median {median:>9.2?}  worst {worst:>9.2?} (median < {below:?}) {verdict}"
         );
@@ -104,11 +147,13 @@ impl Report {
 
     pub fn at_most(&mut self, what: &str, figure: f64, most: f64) {
         let verdict = self.verdict(figure <= most);
+        self.figure(what, figure, format!("at most {}", short(most)), figure <= most);
         println!("{what:<44} {:>10} (at most {}) {verdict}", short(figure), short(most));
     }
 
     pub fn at_least(&mut self, what: &str, figure: f64, least: f64) {
         let verdict = self.verdict(figure >= least);
+        self.figure(what, figure, format!("at least {}", short(least)), figure >= least);
         println!("{what:<44} {:>10} (at least {}) {verdict}", short(figure), short(least));
     }
 
@@ -117,6 +162,14 @@ impl Report {
         let median = busy.median().saturating_sub(idle.median());
         let worst = busy.worst().saturating_sub(idle.worst());
         let verdict = self.verdict(median <= MEDIAN && worst <= WORST);
+        self.row(Row {
+            what: format!("{what} {place}"),
+            figure: format!("{:.2?}, worst {:.2?}", busy.median(), busy.worst()),
+            peer: format!("idle {:.2?}, worst {:.2?}", idle.median(), idle.worst()),
+            goal: format!("{MEDIAN:?} more, worst {WORST:?} more"),
+            ok: Some(median <= MEDIAN && worst <= WORST),
+            ..Row::default()
+        });
         println!(
             "{what:<18} {place:<10} median {:>9.2?} (idle {:>9.2?})  worst {:>9.2?} (idle {:>9.2?}) {verdict}",
             busy.median(),
@@ -134,8 +187,23 @@ impl Report {
         "MISSED"
     }
 
-    pub fn finish(self) -> ExitCode {
+    fn figure(&mut self, what: &str, figure: f64, goal: String, ok: bool) {
+        let (what, figure) = (what.to_owned(), short(figure));
+        self.row(Row { what, figure, goal, ok: Some(ok), ..Row::default() });
+    }
+
+    fn row(&mut self, row: Row) {
+        self.rows.push(Row { section: self.section.clone(), ..row });
+    }
+
+    /// Writes what was measured, where `scale` says of how much, and ends.
+    pub fn finish(self, scale: Option<&str>) -> ExitCode {
         let seconds = self.started.elapsed().as_secs();
+        if let Some(scale) = scale {
+            if let Err(e) = results::write(&self.rows, scale, seconds) {
+                eprintln!("benches/RESULTS.md was not written: {e}");
+            }
+        }
         println!("\n{} targets missed, in {seconds} s", self.missed);
         ExitCode::from(u8::from(self.missed > 0))
     }

@@ -195,8 +195,7 @@ fn databases_that_come_and_go_leave_room_for_others() {
 fn with_another_version_of_the_extension_the_worker_idles_and_says_once_what_to_do() {
     let restart = "install cometchat_ext 99.0.0 if it is not, and restart the server";
     let cures = [("0.0.0", "run ALTER EXTENSION cometchat_ext UPDATE"), ("99.0.0", restart)];
-    let hints =
-        ["ALTER EXTENSION cometchat_ext UPDATE;", "restart the server"];
+    let hints = ["ALTER EXTENSION cometchat_ext UPDATE;", "restart the server"];
     for ((version, cure), hint) in cures.into_iter().zip(hints) {
         let stack = Stack::syncing();
         the_worker(&stack);
