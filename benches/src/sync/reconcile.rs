@@ -97,8 +97,8 @@ fn call(stack: &Stack, call: &str) -> (usize, Cost) {
     let mut most = memory;
     let done = loop {
         match session.try_done(Duration::from_millis(50)) {
-            Ok(done) => break done,
-            Err(()) => most = most.max(process.rss_anon()),
+            Some(done) => break done,
+            None => most = most.max(process.rss_anon()),
         }
     };
     let wall = done.at - started;

@@ -48,12 +48,9 @@ impl BlockedSession {
         self.done.recv_timeout(Duration::from_secs(30)).expect("the statement ends")
     }
 
-    /// Waits so long for the statement's end.
-    ///
-    /// # Errors
-    /// It is still under way.
-    pub fn try_done(&self, time: Duration) -> Result<Done, ()> {
-        self.done.recv_timeout(time).map_err(|_| ())
+    /// Waits so long for the statement's end; `None` while it is under way.
+    pub fn try_done(&self, time: Duration) -> Option<Done> {
+        self.done.recv_timeout(time).ok()
     }
 
     /// `pg_cancel_backend`; the time until the session has its error, and what comes of it.

@@ -22,7 +22,7 @@ fn read(name: &str) -> String {
 fn installed() -> bool {
     let there = |program: &&str| Command::new(program).arg("--version").output().is_ok();
     let programs = ["prometheus", "promtool", "prometheus-postgres-exporter"];
-    let all = programs.iter().all(|program| there(&program));
+    let all = programs.iter().all(there);
     if !all {
         println!("skipped: Prometheus and postgres_exporter are not installed");
     }

@@ -61,8 +61,8 @@ fn memory_of(stack: &Stack, sql: &str) -> u64 {
     let mut most = before;
     let done = loop {
         match session.try_done(Duration::from_millis(20)) {
-            Ok(done) => break done,
-            Err(()) => most = most.max(process.rss_anon()),
+            Some(done) => break done,
+            None => most = most.max(process.rss_anon()),
         }
     };
     done.result.expect(sql);
