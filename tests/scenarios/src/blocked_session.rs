@@ -48,7 +48,7 @@ impl BlockedSession {
         self.done.recv_timeout(Duration::from_secs(30)).expect("the statement ends")
     }
 
-    /// Waits so long for the statement's end; `None` while it is still under way.
+    /// Waits so long for the statement's end; `None` while it is under way.
     pub fn try_done(&self, time: Duration) -> Option<Done> {
         self.done.recv_timeout(time).ok()
     }
