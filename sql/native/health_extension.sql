@@ -55,3 +55,44 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.health_versions(jsonb) IS
   'The row of cometchat.health() about the versions of extension and library.';
+
+-- Without the table nothing works.
+CREATE FUNCTION cometchat.table_fault() RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+  owner text := (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relname = 'cometchat_users');
+  elsewhere text := (SELECT pg_catalog.format('ALTER SCHEMA %I RENAME TO public;', n.nspname)
+                     FROM pg_catalog.pg_class AS c
+                     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                     JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_class'::regclass
+                      AND d.objid = c.oid AND d.deptype = 'e'
+                     WHERE c.relname = 'cometchat_users' AND n.nspname <> 'public');
+  renamed text := (SELECT pg_catalog.format('ALTER TABLE %s RENAME TO cometchat_users;',
+                                            c.oid::regclass)
+                   FROM pg_catalog.pg_class AS c
+                   JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_class'::regclass
+                    AND d.objid = c.oid AND d.deptype = 'e'
+                   JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'cometchat_ext'
+                   WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+                     AND c.relname <> 'cometchat_users');
+BEGIN
+  IF owner IS NOT DISTINCT FROM 'cometchat_ext' THEN
+    RETURN NULL;
+  END IF;
+  RETURN pg_catalog.jsonb_build_object(
+    'check', 'table owner',
+    'detail', COALESCE('public.cometchat_users belongs to ' || owner,
+                       'public.cometchat_users does not exist'),
+    'hint', CASE
+      WHEN owner IS NULL THEN COALESCE(elsewhere, renamed,
+        '-- Rename the table, or its schema, back to this name.')
+      WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'cometchat_ext')
+        THEN pg_catalog.format('ALTER ROLE %I RENAME TO cometchat_ext;', owner)
+      ELSE 'ALTER TABLE public.cometchat_users OWNER TO cometchat_ext;' END);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.table_fault() IS
+  'What is wrong with public.cometchat_users itself, for cometchat.health(); null if nothing is.';

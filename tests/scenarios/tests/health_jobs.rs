@@ -144,6 +144,13 @@ fn users_who_failed_and_a_trigger_that_failed_are_mended_by_the_hints() {
     is_mended_by_its_hint(&stack.db, "paused", "sending", "paused by an operator");
     stack.execute("ALTER TABLE cometchat_users DROP CONSTRAINT cometchat_users_user_id_fkey");
     is_mended_by_its_hint(&stack.db, "no foreign key", "foreign key", "none");
+}
+
+#[test]
+fn a_role_with_attributes_is_mended_by_the_hint() {
+    // Roles belong to the cluster.
+    let cluster = Cluster::start(&["shared_preload_libraries = 'cometchat_ext'"]);
+    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start()).sync();
     let role = "ALTER ROLE cometchat_ext CREATEDB";
     stack.execute(role);
     is_mended_by_its_hint(&stack.db, role, "extension role", "attributes");

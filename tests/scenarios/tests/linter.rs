@@ -10,7 +10,8 @@ WITH ours AS (
 ), routine AS (
   SELECT p.*, p.oid::regprocedure::text AS name, l.lanname,
          -- without comments and strings
-         regexp_replace(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), '''([^'']|'''')*''', '''''', 'g') AS code
+         regexp_replace(regexp_replace(p.prosrc, '(''([^'']|'''')*'')|--[^\n]*', '\1', 'g'),
+                        '''([^'']|'''')*''', '''''', 'g') AS code
   FROM pg_proc AS p JOIN ours ON ours.classid = 'pg_proc'::regclass AND ours.oid = p.oid
   JOIN pg_language AS l ON l.oid = p.prolang
 ), pinned AS (

@@ -121,9 +121,9 @@ fn a_hard_cap_holds_and_the_views_agree() {
     assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
     assert_eq!(stack.chat.counters().requests, 30);
     let progress = "SELECT concat_ws(' ', users_total, synced, pending, in_flight, failed,
-                    paused_reason, rate_per_minute, eta) FROM cometchat.progress";
+                    paused_reason, rate_per_minute, eta > interval '0') FROM cometchat.progress";
     eventually("what waits is not held in flight", || {
-        stack.value(progress).as_deref() == Some("51 30 21 0 0 30 00:00:42")
+        stack.value(progress).as_deref() == Some("51 30 21 0 0 30 t")
     });
     let stats = "SELECT concat_ws(' ', requests, failures, rate_limited, synced, failed,
                  average_ms > 0, slowest_ms >= average_ms) FROM cometchat.stats";
