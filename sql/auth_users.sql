@@ -51,6 +51,13 @@ EXCEPTION
     RAISE WARNING 'foreign key from cometchat_users to auth.users was not created'
       USING DETAIL = SQLERRM, HINT = 'auth.users needs a primary key (id uuid).';
     RETURN false;
+  -- cometchat_users is older than auth.users, say.
+  WHEN foreign_key_violation THEN
+    RAISE WARNING 'foreign key from cometchat_users to auth.users was not created'
+      USING DETAIL = 'cometchat_users has users who are not in auth.users.',
+            HINT = 'Nothing else needs the key. To have it, insert them into auth.users or delete their rows, '
+                   'then SELECT cometchat.enable_auth_trigger();';
+    RETURN false;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.add_foreign_key() IS

@@ -17,6 +17,8 @@ major=${1:-15} mode=${2:-release}
 # A library that is copied over in place kills the servers that have it loaded; removed, it stays
 # with them (make demo KEEP=1) until they end.
 rm -f "$(pg_lib "$major")/cometchat_ext.so"
+# The install script of an earlier version would be offered beside the present one.
+rm -f "$(pg_share "$major")"/cometchat_ext--*.sql
 
 release=(--release) first=''
 [ "$mode" != dev ] || release=()

@@ -55,9 +55,9 @@ suite_lintian() {
 suite_system() {
   local base=$package/$suite.tar mirror system release
   mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
-  if [ ! -e "$base" ]; then
+  if [ ! -f "$base" ]; then
     progress "making a system of Debian $suite with PostgreSQL $major" timeout 1800 \
-      mmdebstrap --variant=minbase --include="postgresql-$major" "$suite" "$base.new" \
+      mmdebstrap --variant=minbase --format=tar --include="postgresql-$major" "$suite" "$base.new" \
       "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     mv "$base.new" "$base"
   fi

@@ -18,6 +18,7 @@ client=clients/typescript
 for file in $client/package.json $client/package-lock.json; do
   grep -qF "\"version\": \"$version\"" "$file" || complain "$file is not of version $version"
 done
+[ "$(grep -cF "\"version\": \"$version\"" META.json)" = 2 ] || complain "META.json is not of version $version, twice"
 grep -qF "cometchat-ext-$version.tgz" $client/README.md || complain "$client/README.md names another version"
 grep -q "^## \(Unreleased ($version)\|\[$version\] - \)" CHANGELOG.md || complain "CHANGELOG.md has no heading for $version"
 

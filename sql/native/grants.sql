@@ -6,6 +6,7 @@ GRANT USAGE ON SCHEMA cometchat TO cometchat_ext;
 GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_misses,
   cometchat.running_backfill, cometchat.home TO cometchat_ext;
 GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
+GRANT SELECT, INSERT, DELETE ON cometchat.pauses TO cometchat_ext;
 GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
 GRANT SELECT ON cometchat.attempts, cometchat.failed_users, cometchat.progress TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
@@ -82,3 +83,12 @@ GRANT EXECUTE ON FUNCTION
   cometchat.wake(),
   cometchat.worker_status()
 TO cometchat_ext;
+
+-- pg_dump reads each table that it saves. The others are granted to all operators.
+DO $block$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'postgres' AND NOT rolsuper) THEN
+    GRANT SELECT ON cometchat.pauses TO postgres;
+  END IF;
+END
+$block$;

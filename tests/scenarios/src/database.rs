@@ -34,6 +34,15 @@ impl Database {
         Database::from_template(cluster, &template)
     }
 
+    /// A copy of another one, which ends its sessions.
+    pub fn copy_of(other: &Database) -> Database {
+        let end =
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+        let mut admin = other.cluster.admin("postgres");
+        admin.execute(end, &[&other.name]).expect(end);
+        Database::from_template(other.cluster.again(), &other.name)
+    }
+
     fn from_template(cluster: Cluster, template: &str) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -26,4 +26,23 @@ impl Database {
         psql.arg(self.cluster().dir()).args(["-d", self.name()]);
         run(psql.stdin(File::open(path).expect("the dump")));
     }
+
+    /// Dumps this database as a role, in any of the formats; where to.
+    #[track_caller]
+    pub fn dump_as(&self, role: &str, name: &str, options: &[&str]) -> PathBuf {
+        let path = self.cluster().dir().join(format!("{name}-{}.dump", self.name()));
+        let mut dump = self.cluster().program("pg_dump");
+        dump.args(["-U", role, "-d", self.name(), "-h"]).arg(self.cluster().dir());
+        // The server's folder is the server's user's.
+        run(dump.args(options).arg("-f").arg(&path));
+        path
+    }
+
+    /// `pg_restore` into this database, which must not fail anywhere.
+    #[track_caller]
+    pub fn pg_restore_as(&self, role: &str, path: &Path, options: &[&str]) {
+        let mut restore = self.cluster().program("pg_restore");
+        restore.args(["--exit-on-error", "-U", role, "-d", self.name(), "-h"]);
+        run(restore.arg(self.cluster().dir()).args(options).arg(path));
+    }
 }

@@ -17,15 +17,15 @@ const KEPT: &str = "
 
 /// A database with everything in it: forty who are synced (one with overrides, one under another
 /// uid, one deactivated), ten who wait, and one who failed. Nothing is sent any more.
-struct Before {
-    stack: Stack,
+pub struct Before {
+    pub stack: Stack,
     mapped: Uuid,
     pending: Vec<Uuid>,
     failed: Uuid,
 }
 
 impl Before {
-    fn new() -> Before {
+    pub fn new() -> Before {
         let stack = Stack::syncing();
         let synced: Vec<Uuid> = (0..40).map(|n| stack.sign_up(&format!("User {n}"))).collect();
         let done = "SELECT count(*) FROM cometchat.sync_state
@@ -53,14 +53,14 @@ impl Before {
 
     /// `pg_dump`, and a look that the key is not in it.
     #[track_caller]
-    fn dump(&self, name: &str, options: &[&str]) -> (PathBuf, String) {
+    pub fn dump(&self, name: &str, options: &[&str]) -> (PathBuf, String) {
         let (path, text) = self.stack.db.dump(name, options);
         assert!(!text.contains(DEV_API_KEY), "the key is in the dump");
         (path, text)
     }
 
     /// Configures a database as this one is, and points it to the same CometChat.
-    fn configure(&self, db: &Database) {
+    pub fn configure(&self, db: &Database) {
         let key = db.cluster().secret_file(&format!("key-{}", db.name()), DEV_API_KEY);
         db.set("cometchat.app_id", Some(APP));
         db.set("cometchat.region", Some("us"));
@@ -69,9 +69,17 @@ impl Before {
         db.set("cometchat.api_base_url", Some(&self.stack.chat.base_url()));
     }
 
+    /// It was paused when it was dumped, and so is what was restored.
+    #[track_caller]
+    pub fn resume(&self, restored: &Database) {
+        let paused = "SELECT paused FROM cometchat.control";
+        assert_eq!(value(restored, paused).as_deref(), Some("true"), "the pause is lost");
+        restored.admin().batch_execute("SELECT cometchat.resume()").expect("resume");
+    }
+
     /// Whom CometChat heard of since the last look are those who were pending, and nobody else.
     #[track_caller]
-    fn only_the_pending_are_sent(&self, restored: &Database) {
+    pub fn only_the_pending_are_sent(&self, restored: &Database) {
         let left = "SELECT count(*) FROM cometchat.sync_state WHERE next_attempt_at IS NOT NULL";
         eventually("the pending arrive", || value(restored, left).as_deref() == Some("0"));
         let mut heard: Vec<String> =
@@ -94,17 +102,17 @@ impl Before {
 }
 
 #[track_caller]
-fn value(db: &Database, sql: &str) -> Option<String> {
+pub fn value(db: &Database, sql: &str) -> Option<String> {
     db.admin().query_one(&format!("SELECT ({sql})::text"), &[]).expect(sql).get(0)
 }
 
-fn kept(db: &Database) -> Vec<[String; 3]> {
+pub fn kept(db: &Database) -> Vec<[String; 3]> {
     let rows = db.admin().query(KEPT, &[]).expect("what is worth keeping");
     rows.iter().map(|row| [0, 1, 2].map(|column| row.get(column))).collect()
 }
 
 #[track_caller]
-fn all_is_back(db: &Database, expected: &[[String; 3]]) {
+pub fn all_is_back(db: &Database, expected: &[[String; 3]]) {
     let there = kept(db);
     for (there, expected) in there.iter().zip(expected) {
         assert_eq!(there, expected);
@@ -112,14 +120,7 @@ fn all_is_back(db: &Database, expected: &[[String; 3]]) {
     assert_eq!(there.len(), expected.len());
 }
 
-/// What was restored does not send by itself: the original may still be there.
-fn resume_the_copy(db: &Database) {
-    let reason = "SELECT paused_reason FROM cometchat.progress";
-    assert_eq!(value(db, reason).as_deref(), Some("COPY"));
-    db.admin().batch_execute("SELECT cometchat.resume()").expect("resume");
-}
-
-fn unwell(db: &Database) -> String {
+pub fn unwell(db: &Database) -> String {
     let sql = "SELECT COALESCE(string_agg(check_name || ': ' || hint, ' | '), '')
                FROM cometchat.health() WHERE NOT ok AND check_name <> 'failed users'";
     value(db, sql).expect("text")
@@ -143,7 +144,7 @@ fn a_full_dump_brings_everything_back_and_only_the_pending_are_sent() {
     assert_eq!(before.stack.asked(), NOTHING);
     before.configure(&restored);
     before.stack.chat.clear_requests();
-    resume_the_copy(&restored);
+    before.resume(&restored);
     before.only_the_pending_are_sent(&restored);
 
     let bound = "SELECT count(*) FROM pg_depend WHERE classid = 'pg_trigger'::regclass
@@ -183,7 +184,7 @@ fn a_dump_of_the_data_alone_goes_into_a_prepared_database() {
     all_is_back(&restored, &kept);
     before.configure(&restored);
     before.stack.chat.clear_requests();
-    resume_the_copy(&restored);
+    before.resume(&restored);
     before.only_the_pending_are_sent(&restored);
     assert_eq!(unwell(&restored), "");
 }

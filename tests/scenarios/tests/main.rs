@@ -153,8 +153,12 @@ mod sync_eligibility;
 // ---- The worker as a process
 /// A copy of a database sends nothing until it is resumed.
 mod copies;
+/// Every way to dump, copy and restore: what comes back, and who is sent.
+mod dump_matrix;
 /// Dump and restore: mappings, tokens and pending work come back.
 mod dump_restore;
+/// Schemas that are dropped, tables that come late, rows that come by replication.
+mod moves;
 /// The poll once a minute finds work that nothing announced.
 mod periodic_poll;
 /// cometchat.process_queue(), stopped half-way.
