@@ -76,7 +76,7 @@ test('while CometChat is down a sign-up is queued, and chat follows by itself', 
   errors = errors.filter((error) => !/502/.test(error)); // the local CometChat that is down
 });
 
-test('signed out everywhere, and in again: chat has another token', async () => {
+test('who signed out everywhere and logs in again can chat again', async () => {
   await signUp('Grace Hopper');
   await chatSays('You can chat');
   await page.getByLabel('Sign out everywhere').check();
