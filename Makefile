@@ -1,12 +1,12 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example check lint test monitoring soak valgrind bench bench-full install package package-test clean
+.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind bench bench-full install package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' Makefile
 
 ##@ Try it
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
@@ -45,6 +45,9 @@ monitoring: ## Only try packaging/monitoring with the real Prometheus and postgr
 	@COMETCHAT_PG='$(PG)' tools/monitoring.sh test
 
 ##@ Long runs
+example-nextjs: ## Run the tests of the Next.js example in a browser, once `make example` has run
+	@tools/nextjs.sh
+
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
 	@tools/soak.sh '$(KILLS)' '$(SEED)'
 

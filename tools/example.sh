@@ -100,7 +100,7 @@ cat <<END
 
    Supabase-like gateway   $VITE_SUPABASE_URL
    CometChat               $LOCAL_COMETCHAT_API_URL
-   code                    $web/src/chat.ts is the part to copy
+   code                    $web/src/main.ts; other frameworks: docs/frameworks
    ${bold}stop${off}                    Ctrl-C
 
 END

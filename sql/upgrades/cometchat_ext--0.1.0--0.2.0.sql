@@ -133,6 +133,33 @@ COMMENT ON FUNCTION cometchat.create_policies() IS
   'Makes the row security of public.cometchat_users what it was at first; takes the table''s owner or a '
   'superuser.';
 
+CREATE OR REPLACE FUNCTION cometchat.add_foreign_key() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET jit = off
+SET lock_timeout = '5s'
+AS $function$
+BEGIN
+  IF NOT cometchat.has_auth_users() THEN
+    RETURN false;
+  END IF;
+  UPDATE cometchat.control SET expects_auth_users = true WHERE only_row AND NOT expects_auth_users;
+  PERFORM cometchat.create_foreign_key();
+  RETURN true;
+EXCEPTION
+  WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR insufficient_privilege THEN
+    RAISE WARNING 'foreign key from cometchat_users to auth.users was not created'
+      USING DETAIL = SQLERRM, HINT = 'auth.users needs a primary key (id uuid).';
+    RETURN false;
+  -- cometchat_users is older than auth.users, say.
+  WHEN foreign_key_violation THEN
+    RAISE WARNING 'foreign key from cometchat_users to auth.users was not created'
+      USING DETAIL = 'cometchat_users has users who are not in auth.users.',
+            HINT = 'Nothing else needs the key. To have it, insert them into auth.users or delete their rows, '
+                   'then SELECT cometchat.enable_auth_trigger();';
+    RETURN false;
+END
+$function$;
+
 -- src/sql.rs:10
 -- requires:
 --   auth_users
@@ -2302,9 +2329,68 @@ COMMENT ON VIEW cometchat.reconcile_progress IS
   'How far each cometchat.reconcile() is that runs now: what it is doing, and on which page of CometChat''s '
   'list of how many.';
 
+-- src/sql.rs:32
+-- requires:
+--   native_public_api
+
+-- What pg_dump saves. It leaves out the rows of an extension's tables unless told otherwise.
+--
+-- Not cometchat.control and the counter: a restored database starts without them. An operator's pause is in
+-- a table of its own, since CREATE EXTENSION makes the one row of control, and a second cannot be loaded.
+
+CREATE TABLE cometchat.pauses (
+  paused_at timestamptz PRIMARY KEY
+);
+COMMENT ON TABLE cometchat.pauses IS
+  'One row while cometchat.pause() is in force: what pg_dump saves of it. A restored database is paused, too.';
+COMMENT ON COLUMN cometchat.pauses.paused_at IS 'When it was called.';
+
+CREATE FUNCTION cometchat.on_pause_changed() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  IF NEW.paused THEN
+    INSERT INTO cometchat.pauses (paused_at) VALUES (COALESCE(NEW.paused_at, pg_catalog.now()))
+    ON CONFLICT DO NOTHING;
+  ELSE
+    DELETE FROM cometchat.pauses AS p WHERE p.paused_at IS NOT NULL;
+  END IF;
+  RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.on_pause_changed() IS
+  'Trigger function: notes for pg_dump that cometchat.pause() or resume() was called.';
+
+CREATE FUNCTION cometchat.on_pause_restored() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  UPDATE cometchat.control AS c SET paused = true, paused_at = NEW.paused_at
+  WHERE c.only_row AND NOT c.paused;
+  RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.on_pause_restored() IS
+  'Trigger function: pauses a database into which a pause is loaded.';
+
+CREATE TRIGGER cometchat_pause AFTER UPDATE OF paused ON cometchat.control
+FOR EACH ROW WHEN (OLD.paused IS DISTINCT FROM NEW.paused) EXECUTE FUNCTION cometchat.on_pause_changed();
+
+CREATE TRIGGER cometchat_pause AFTER INSERT ON cometchat.pauses
+FOR EACH ROW EXECUTE FUNCTION cometchat.on_pause_restored();
+
+-- Tools load data with session_replication_role = replica.
+ALTER TABLE cometchat.control ENABLE ALWAYS TRIGGER cometchat_pause;
+
+ALTER TABLE cometchat.pauses ENABLE ALWAYS TRIGGER cometchat_pause;
+
 SELECT pg_catalog.pg_extension_config_dump('cometchat.running_backfill', '');
 
 SELECT pg_catalog.pg_extension_config_dump('cometchat.home', '');
+
+SELECT pg_catalog.pg_extension_config_dump('cometchat.pauses', '');
 
 -- Of the versions before.
 DROP FUNCTION cometchat.health_api(jsonb, jsonb);
@@ -2374,7 +2460,9 @@ DECLARE
     'cometchat.table_fault()',
     'cometchat.list_all_remote_users()',
     'cometchat.diff_remote_users()',
-    'cometchat.is_unchanged(uuid, bigint)'
+    'cometchat.is_unchanged(uuid, bigint)',
+    'cometchat.on_pause_changed()',
+    'cometchat.on_pause_restored()'
   ]::pg_catalog.regprocedure[];
   new_relations pg_catalog.regclass[] := ARRAY[
     'cometchat.home',
@@ -2382,7 +2470,8 @@ DECLARE
     'cometchat.stats_requests',
     'cometchat.stats_latency',
     'cometchat.attempts',
-    'cometchat.reconcile_progress'
+    'cometchat.reconcile_progress',
+    'cometchat.pauses'
   ]::pg_catalog.regclass[];
   object record;
   grantee text;
@@ -2416,12 +2505,14 @@ BEGIN
   GRANT EXECUTE ON FUNCTION cometchat.worker_status(), cometchat.request_stats(), cometchat.is_copy() TO pg_monitor;
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'postgres' AND NOT rolsuper) THEN
     GRANT EXECUTE ON FUNCTION cometchat.reset_stats() TO postgres;
+    GRANT SELECT ON cometchat.pauses TO postgres;
   END IF;
 END
 $block$;
 -- As in ../native/grants.sql.
 GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.running_backfill, cometchat.home TO cometchat_ext;
 GRANT SELECT ON cometchat.attempts, cometchat.progress TO cometchat_ext;
+GRANT SELECT, INSERT, DELETE ON cometchat.pauses TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
   cometchat.allowance(jsonb),
   cometchat.broken_check(text, text, text, jsonb),

@@ -50,8 +50,8 @@ export class Consumer {
     await consumer.write('package.json', '{ "name": "consumer", "private": true }');
     const installed = await run('npm', ['install', '--offline', '--legacy-peer-deps', consumer.tarball], folder);
     if (installed.status !== 0) throw new Error(`npm install: ${installed.output}`);
-    // The peer, as the app would have it; and Node's types, for its type checks.
-    for (const scope of ['@supabase', '@types']) {
+    // The peers, as the app would have them; and Node's types, for its type checks.
+    for (const scope of ['@supabase', '@types', 'react']) {
       await symlink(join(PACKAGE, 'node_modules', scope), join(folder, 'node_modules', scope));
     }
     return consumer;

@@ -54,13 +54,14 @@ describe('used from an app', () => {
     await app.write('exports.mjs', `
       import { createRequire } from 'node:module';
       const require = createRequire(import.meta.url);
-      for (const name of ['cometchat-ext', 'cometchat-ext/client-chat-service']) {
+      for (const name of ['cometchat-ext', 'cometchat-ext/client-chat-service', 'cometchat-ext/session', 'cometchat-ext/react']) {
         console.log(JSON.stringify([Object.keys(await import(name)).sort(), Object.keys(require(name)).sort()]));
       }`);
     const { output } = await app.node('exports.mjs');
     expect(output.trim().split('\n').map((line) => JSON.parse(line))).toEqual([
       [['createCometChatAuth', 'isTransient'], ['createCometChatAuth', 'isTransient']],
       [['ClientChatService'], ['ClientChatService']],
+      ...[['connectToChat', 'followSession', 'signOut', 'uiKitChat'], ['CometChatProvider', 'useCometChat']].map((names) => [names, names]),
     ]);
   });
 
@@ -85,12 +86,12 @@ describe('used from an app', () => {
   });
 
   test('its types hold without skipLibCheck', async () => {
-    await app.write('lib.mts', "import 'cometchat-ext'; import 'cometchat-ext/client-chat-service';");
+    await app.write('lib.mts', "import 'cometchat-ext'; import 'cometchat-ext/client-chat-service'; import 'cometchat-ext/react';");
     expect(await app.typecheck(['lib.mts'], { module: 'nodenext', skipLibCheck: false })).toBe('');
   });
 
   test('its types name no other package', async () => {
-    for (const file of ['index.d.ts', 'client.d.ts', 'outcome.d.ts', 'database.d.ts']) {
+    for (const file of ['index.d.ts', 'client.d.ts', 'outcome.d.ts', 'database.d.ts', 'session.d.ts', 'ui-kit.d.ts']) {
       expect(await app.read(`dist/esm/${file}`)).not.toMatch(/from '@supabase|<reference/);
     }
   });
@@ -100,7 +101,8 @@ describe('used from an app', () => {
     const examples = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => `${head}${code}`);
     expect(examples.length).toBeGreaterThan(1);
     await app.write('uikit.d.ts', `declare module '@cometchat/chat-uikit-react' {
-      export const CometChatUIKit: { loginWithAuthToken(authToken: string): Promise<unknown> };
+      interface User { getUid(): string; getName(): string }
+      export const CometChatUIKit: { loginWithAuthToken(authToken: string): Promise<User>; logout(): Promise<void> };
     }`);
     const files = await Promise.all(examples.map(async (code, i) => {
       await app.write(`example${i}.mts`, code);
@@ -129,18 +131,23 @@ describe('used from an app', () => {
 
 describe('what is in it', () => {
   test('the two builds and their papers, nothing else', () => {
-    const modules = ['answers', 'client', 'client-chat-service', 'codes', 'database', 'index', 'outcome', 'retry'];
+    const modules = ['answers', 'client', 'client-chat-service', 'codes', 'database', 'index', 'outcome', 'react', 'retry', 'session', 'ui-kit'];
     const built = ['esm', 'cjs'].flatMap((form) => modules.flatMap((name) => [`dist/${form}/${name}.js`, `dist/${form}/${name}.d.ts`]));
     expect(app.files).toEqual(
-      [...built, 'dist/cjs/package.json', 'client-chat-service/package.json', 'package.json', 'README.md', 'LICENSE'].sort(),
+      [
+        ...built,
+        'dist/cjs/package.json',
+        ...['client-chat-service', 'session', 'react'].map((entry) => `${entry}/package.json`),
+        ...['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'],
+      ].sort(),
     );
   });
 
-  test('no dependencies but the peer', async () => {
+  test('no dependencies but the peers', async () => {
     const { dependencies, peerDependencies, sideEffects } = JSON.parse(await app.read('package.json'));
     expect({ dependencies, peerDependencies, sideEffects }).toEqual({
       dependencies: undefined,
-      peerDependencies: { '@supabase/supabase-js': '^2' },
+      peerDependencies: { '@supabase/supabase-js': '^2', react: '>=18' },
       sideEffects: false,
     });
   });
@@ -153,24 +160,31 @@ describe('what is in it', () => {
 
   test('tools that do not know exports find the same files', () => {
     const folder = join(app.folder, 'node_modules', 'cometchat-ext');
-    expect(app.resolve(join(folder, 'client-chat-service'))).toBe(app.resolve('cometchat-ext/client-chat-service'));
+    for (const entry of ['client-chat-service', 'session', 'react']) {
+      expect(app.resolve(join(folder, entry))).toBe(app.resolve(`cometchat-ext/${entry}`));
+    }
     expect(app.resolve(folder)).toBe(app.resolve('cometchat-ext'));
   });
 
-  test.each(['cometchat-ext', 'cometchat-ext/client-chat-service'])('%s is less than 3 kB in a bundle', async (name) => {
+  test.each([
+    ['cometchat-ext', 3000],
+    ['cometchat-ext/client-chat-service', 3000],
+    ['cometchat-ext/session', 4000],
+    ['cometchat-ext/react', 4500],
+  ])('%s is less than %i bytes in a bundle', async (name, limit) => {
     const { outputFiles } = await build({
       stdin: { contents: `export * from '${name}'`, resolveDir: app.folder },
-      bundle: true, minify: true, format: 'esm', write: false,
+      bundle: true, minify: true, format: 'esm', write: false, external: ['react'],
     });
     const bytes = gzipSync(outputFiles[0]?.contents ?? '').length;
     console.info(`${name}: ${outputFiles[0]?.contents.length} bytes minified, ${bytes} gzipped`);
     expect(bytes).toBeGreaterThan(500);
-    expect(bytes).toBeLessThan(3000);
+    expect(bytes).toBeLessThan(limit);
   });
 
   test('it has no side effects, as it says: unused, it leaves nothing in a bundle', async () => {
     const { outputFiles } = await build({
-      stdin: { contents: "import 'cometchat-ext'; import 'cometchat-ext/client-chat-service'", resolveDir: app.folder },
+      stdin: { contents: "import 'cometchat-ext'; import 'cometchat-ext/client-chat-service'; import 'cometchat-ext/session'", resolveDir: app.folder },
       bundle: true, minify: true, format: 'esm', write: false, logLevel: 'silent',
       ignoreAnnotations: true, // do not take its word for it
     });
@@ -189,7 +203,7 @@ describe('judged by others', () => {
     const { status, stdout, output } = await tool('attw', [app.tarball, '--format', 'json', '--profile', 'strict']);
     expect(status, output).toBe(0);
     const { analysis, problems } = JSON.parse(stdout);
-    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './client-chat-service', './package.json']);
+    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './client-chat-service', './session', './react', './package.json']);
     expect(problems ?? {}).toEqual({});
   });
 });

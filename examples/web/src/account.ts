@@ -1,6 +1,6 @@
 // Supabase's side of the page: sign-up, log-in, profile, sign-out. Nothing here is about chat.
 import type { Session } from '@supabase/supabase-js';
-import { signOut } from './chat';
+import { signOut } from 'cometchat-ext/session';
 import { element, onSubmit } from './dom';
 import { supabase } from './supabase';
 import { accountProblem, signOutProblem } from './words';

@@ -1,5 +1,5 @@
 // The card that shows how chat is doing: state, uid, token, and the name that CometChat has.
-import type { ChatState } from './chat';
+import type { ChatState } from 'cometchat-ext/session';
 import { element } from './dom';
 import { chatProblem } from './words';
 

@@ -1,5 +1,5 @@
 // Logs in at the local CometChat, which has no client API: the development server asks for us.
-import type { Chat } from './chat';
+import type { Chat } from 'cometchat-ext/session';
 
 export const localCometChat: Chat = {
   async logIn(authToken, uid) {

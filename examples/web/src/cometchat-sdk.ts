@@ -1,5 +1,5 @@
 // Logs in with CometChat's own JavaScript SDK, which is large and so is loaded after the page.
-import type { Chat } from './chat';
+import type { Chat } from 'cometchat-ext/session';
 
 export function cometChat(appId: string, region: string): Chat {
   const loaded = once(async () => {

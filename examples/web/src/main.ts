@@ -1,8 +1,8 @@
-// The page: the account on one side, chat on the other, and chat.ts between them.
+// The page: the account on one side, chat on the other, and cometchat-ext between them.
 import '@fontsource-variable/inter/wght.css';
 import './style.css';
 import { startAccount } from './account';
-import { followSession } from './chat';
+import { followSession } from 'cometchat-ext/session';
 import { chatCard } from './chat-card';
 import { localCometChat } from './cometchat-local';
 import { cometChat } from './cometchat-sdk';

@@ -7,7 +7,7 @@ interface Words {
   text: string;
 }
 
-/** By the `errorCode` of cometchat_ext's answers; CHAT_LOGIN is our own, of chat.ts. */
+/** By the `errorCode` of cometchat_ext's answers; CHAT_LOGIN is of cometchat-ext/session. */
 const CHAT: Record<DatabaseErrorCode | 'CHAT_LOGIN', Words> = {
   NETWORK: away('There is no answer.'),
   TIMEOUT: away('It is taking too long to answer.'),

@@ -1,14 +1,25 @@
-// From a Supabase session to a logged-in chat user, and back. Copy this file into your own app.
-import { createCometChatAuth, isTransient, type CometChatAuth, type CometChatErrorCode } from 'cometchat-ext';
-import type { EnsureUserResponse, RefreshTokenResponse } from 'cometchat-ext';
-import type { SupabaseClient } from '@supabase/supabase-js';
+// From a Supabase session to a logged-in chat user, and back. Knows no framework.
+
+import type { CometChatErrorCode, EnsureUserResponse, RefreshTokenResponse } from './answers.js';
+import { createCometChatAuth, type CometChatAuth, type RpcClient } from './client.js';
+import { isTransient } from './codes.js';
+
+/** A supabase-js client, named by what is used of it: see RpcClient. */
+export interface SessionClient extends RpcClient {
+  auth: NonNullable<RpcClient['auth']> & {
+    onAuthStateChange(callback: (event: string, session: { user: { id: string } } | null) => void): {
+      data: { subscription: { unsubscribe(): void } };
+    };
+    signOut(options: { scope: 'global' | 'local' }): PromiseLike<{ error: { code?: string | undefined } | null }>;
+  };
+}
 
 export interface ChatUser {
   uid: string;
   name: string;
 }
 
-/** Whatever logs in with the token: here ./cometchat-sdk.ts; CometChat's UI Kit does as well. */
+/** Whatever logs in with the token: `uiKitChat` for CometChat's UI Kits, or your own. */
 export interface Chat {
   /** In the place of anybody else, whom a chat SDK may remember from the last visit. */
   logIn(authToken: string, uid: string): Promise<ChatUser>;
@@ -50,7 +61,7 @@ const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
  * Keeps chat and session together: log-ins, log-outs, edited profiles, and retries while chat is away.
  * `stop` ends that, and leaves chat as it is: `useEffect(() => followSession(…).stop, [])`.
  */
-export function followSession(supabase: SupabaseClient, chat: Chat, show: (state: ChatState) => void) {
+export function followSession(supabase: SessionClient, chat: Chat, show: (state: ChatState) => void) {
   const auth = createCometChatAuth(supabase, { retry: false }); // tries again here, where it is seen
   let userId: string | undefined;
   let connected = false;
@@ -120,7 +131,7 @@ export function followSession(supabase: SupabaseClient, chat: Chat, show: (state
  * Signs out of chat and of Supabase: here, or on all devices. Answers with an error code, or nothing.
  * After an error the session is there as before, but chat's tokens may be gone: connect again.
  */
-export async function signOut(supabase: SupabaseClient, everywhere = false): Promise<string | undefined> {
+export async function signOut(supabase: SessionClient, everywhere = false): Promise<string | undefined> {
   if (everywhere) {
     const answer = await createCometChatAuth(supabase, { retry: false }).revokeTokens();
     // Queued is good enough: CometChat hears of it before anybody logs in again.
@@ -130,3 +141,6 @@ export async function signOut(supabase: SupabaseClient, everywhere = false): Pro
   // `local` forgets the session whatever the server says; `global` needs the server, and keeps it on an error.
   return everywhere && error ? (error.code ?? 'NETWORK') : undefined;
 }
+
+export { uiKitChat } from './ui-kit.js';
+export type { NativeUIKit, WebUIKit } from './ui-kit.js';

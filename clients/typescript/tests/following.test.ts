@@ -1,8 +1,7 @@
 // How chat follows the session from one person to the next, and that whoever follows it can stop, as a
 // component does that goes away: nothing is left behind.
-import type { SupabaseClient } from '@supabase/supabase-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { followSession, type Chat, type ChatState } from '../src/chat.ts';
+import { followSession, type Chat, type ChatState, type SessionClient } from '../src/session.js';
 
 const TOKEN = { success: true, authToken: 'token', cometchatUid: 'ada' };
 const UNAUTHORIZED = { success: false, error: 'Unauthorized: PGRST303', errorCode: 'UNAUTHORIZED' };
@@ -21,7 +20,7 @@ function follow() {
     subscribers.add(callback);
     return { data: { subscription: { unsubscribe: () => subscribers.delete(callback) } } };
   };
-  const supabase = { auth: { onAuthStateChange }, rpc } as unknown as SupabaseClient;
+  const supabase = { auth: { onAuthStateChange }, rpc } as unknown as SessionClient;
   const following = followSession(supabase, { logIn, logOut }, ({ status }) => seen.push(status));
   emit('INITIAL_SESSION', 'ada');
   return following;
