@@ -44,10 +44,10 @@ test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: thos
 monitoring: ## Only try packaging/monitoring with the real Prometheus and postgres_exporter (PG=17: there)
 	@COMETCHAT_PG='$(PG)' tools/monitoring.sh test
 
-##@ Long runs
 example-nextjs: ## Run the tests of the Next.js example in a browser, once `make example` has run
 	@tools/nextjs.sh
 
+##@ Long runs
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
 	@tools/soak.sh '$(KILLS)' '$(SEED)'
 

@@ -90,16 +90,19 @@ pub fn poll(
         }
     }));
     if let Ok(PollResult::Jobs { jobs, next, has_backfill, endpoint }) = &mut result {
-        let app_id = endpoint.app_id();
-        // Users who are due come first.
-        if jobs.is_empty() {
-            next.people = next.people.into_iter().chain(sweep::step()).min();
-        }
-        if *has_backfill && next.backlog != Some(Duration::ZERO) && continue_backfill(app_id) {
-            next.backlog = Some(Duration::ZERO);
-        }
+        look_further(jobs.is_empty(), next, *has_backfill, endpoint.app_id());
     }
     result
+}
+
+/// Looks for work that is in no queue yet, once those who are due are claimed.
+fn look_further(idle: bool, next: &mut NextDue, has_backfill: bool, app_id: &str) {
+    if idle {
+        next.people = next.people.into_iter().chain(sweep::step()).min();
+    }
+    if has_backfill && next.backlog != Some(Duration::ZERO) && continue_backfill(app_id) {
+        next.backlog = Some(Duration::ZERO);
+    }
 }
 
 /// Queues the next page of a backfill, in a transaction of its own. `true`: its users are due.
