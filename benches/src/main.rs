@@ -25,7 +25,7 @@ use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
 
 /// What can be measured by itself.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "stored",
     "transport",
     "responsive",
@@ -35,6 +35,7 @@ const PARTS: [&str; 12] = [
     "backlog",
     "jit",
     "limits",
+    "people",
     "claim",
     "reconcile",
     "idle",

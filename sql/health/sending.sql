@@ -6,11 +6,16 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   status jsonb := facts -> 'status';
+  copy boolean := cometchat.is_copy();
 BEGIN
   check_name := 'sending';
-  SELECT NOT c.paused AND status ->> 'paused_code' IS NULL,
-         CASE WHEN c.paused THEN 'paused by an operator' ELSE status ->> 'paused_code' END,
+  SELECT NOT c.paused AND NOT copy AND status ->> 'paused_code' IS NULL,
+         CASE WHEN c.paused THEN 'paused by an operator'
+              WHEN copy THEN 'this database is a copy of the one that sends'
+              ELSE status ->> 'paused_code' END,
          CASE WHEN c.paused THEN 'SELECT cometchat.resume();'
+              WHEN copy THEN 'SELECT cometchat.resume(); -- once it takes the original''s place, or has an app of '
+                             'its own (cometchat.app_id): with the same one it changes the original''s users'
               WHEN (status ->> 'new_users_wait')::boolean AND status ->> 'paused_code' = 'PLAN_LIMIT'
                 THEN '-- Only new users wait, until CometChat''s plan has room for them; they are then sent '
                      'automatically.'

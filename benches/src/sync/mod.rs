@@ -7,6 +7,7 @@ mod idle;
 mod jit;
 mod latency;
 mod limits;
+mod people;
 mod reconcile;
 mod trigger;
 mod wake_ups;
@@ -41,6 +42,9 @@ pub fn measure(scale: &Scale, chosen: impl Fn(&str) -> bool, report: &mut Report
     }
     if chosen("limits") {
         limits::measure(scale, report);
+    }
+    if chosen("people") {
+        people::measure(scale, report);
     }
     if chosen("claim") {
         claim::measure(scale, report);

@@ -1,5 +1,6 @@
 //! A copy of a database is not the original: it sends nothing until an operator says so.
 
+use scenarios::health::{fails, run_hint};
 use scenarios::{eventually, Stack};
 
 const REASON: &str = "SELECT paused_reason FROM cometchat.progress";
@@ -29,7 +30,9 @@ fn a_copy_does_not_send_until_it_is_resumed() {
         eventually("the worker leaves", || stack.worker().is_none());
         assert_eq!(stack.value(REASON).as_deref(), Some("COPY"));
         assert_eq!(stack.asked().len(), 0, "after {before} before");
-        stack.execute("SELECT cometchat.resume()");
+        let said = fails(&stack.db, "a copy", "sending");
+        assert_eq!(said.detail, "this database is a copy of the one that sends");
+        run_hint(&stack.db, &said.hint);
         eventually("the worker sends", || {
             stack.value("SELECT pending FROM cometchat.progress").as_deref() == Some("0")
         });
