@@ -161,6 +161,7 @@ fn a_locked_stale_claim_is_looked_at_after_as_long_again() {
 #[test]
 fn people_are_claimed_while_the_backlog_waits_for_the_limit_or_for_threads() {
     let mut bench = Bench::new();
+    bench.pacing.set_stale_claims(None);
     let now = bench.at(0);
     let seconds = Duration::from_secs;
     let throttled = ThrottledFor { people: seconds(0), backlog: seconds(30) };
