@@ -39,6 +39,12 @@ pub fn extension_version() -> Option<String> {
     VERSION.first(&[], |row| row.get::<String>(c"version")).flatten()
 }
 
+/// Whether it is one of before 0.2, whose tables lack columns. (The library serves its calls, too, from the
+/// restart of the server to ALTER EXTENSION UPDATE.)
+pub fn is_before_0_2() -> bool {
+    extension_version().is_some_and(|version| version.starts_with("0.1."))
+}
+
 static DATABASE_SETTINGS: Statement =
     Statement::with_rights(Rights::Catalog, include_str!("sql/database_settings.sql"));
 

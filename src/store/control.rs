@@ -8,14 +8,17 @@ static CONTROL: Statement = Statement::new(include_str!("sql/control.sql")).seei
 
 /// Whether an operator has stopped the sending, or has yet to allow it in a copy of a database.
 pub fn paused() -> bool {
-    CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false)
+    let by_operator = CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false);
+    by_operator || HOME.first(&[], |row| row.flag(c"is_copy")).unwrap_or(false)
 }
+
+static HOME: Statement = Statement::new(include_str!("sql/home.sql")).seeing_now();
 
 static SETTLE_HERE: Statement = Statement::new(include_str!("sql/settle_here.sql"));
 
 /// Remembers, before the first request, that this database sends: a copy of it must not.
 pub fn settle_here() {
-    let has_home = CONTROL.first(&[], |row| row.flag(c"has_home")).unwrap_or(true);
+    let has_home = HOME.first(&[], |row| row.flag(c"has_home")).unwrap_or(true);
     if !has_home {
         SETTLE_HERE.write(&[]);
     }

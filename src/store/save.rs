@@ -6,6 +6,7 @@ use sync::policy::{self, as_ms};
 use sync::profile::DesiredProfile;
 use uuid::Uuid;
 
+use super::catalog;
 use super::statement::Statement;
 use crate::config;
 use crate::pg::rights::Lock;
@@ -73,10 +74,16 @@ pub fn wait_for(user: Uuid) {
 }
 
 static QUEUE_AFTER_FAILURE: Statement = Statement::new(include_str!("sql/queue_after_failure.sql"));
+static QUEUE_AFTER_FAILURE_0_1: Statement =
+    Statement::new(include_str!("sql/queue_after_failure.sql")).variant("before 0.2");
 
 /// Leaves `user` to the worker, to be tried `delay_ms` milliseconds from now.
 pub fn queue(user: Uuid, wanted: &DesiredProfile, delay_ms: i64, code: &str, revoke: bool) {
-    QUEUE_AFTER_FAILURE.write(&[
+    let statement = match catalog::is_before_0_2() {
+        true => &QUEUE_AFTER_FAILURE_0_1,
+        false => &QUEUE_AFTER_FAILURE,
+    };
+    statement.write(&[
         ("user_id", user.into()),
         ("name_argument", wanted.name.value.as_deref().into()),
         ("name_argument_base", wanted.name.basis.as_deref().into()),

@@ -46,6 +46,7 @@ pub fn claim(limit: usize) -> Result<usize, CallError> {
         return Err(CallError::ReadOnly);
     }
     session::refuse_transaction_block();
+    one_version()?;
     finish(); // what an earlier call of this session may have left behind
     let claimed = claim_due(limit);
     match &claimed {
@@ -55,6 +56,17 @@ pub fn claim(limit: usize) -> Result<usize, CallError> {
         Err(failure) => record_run(&failure.to_string()),
     }
     claimed
+}
+
+/// Like the worker, this sends nothing while extension and library are of different versions.
+fn one_version() -> Result<(), CallError> {
+    let (library, installed) = (env!("CARGO_PKG_VERSION"), store::extension_version());
+    match installed {
+        Some(installed) if installed != library => Err(CallError::NotConfigured(format!(
+            "extension {installed}, library {library}; run ALTER EXTENSION cometchat_ext UPDATE"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn claim_due(limit: usize) -> Result<usize, CallError> {

@@ -53,7 +53,7 @@ SELECT i.user_id, i.uid, i.app_id, i.sent_profile, i.sent_metadata, i.sent_field
        now() + i.unsettled_ms * interval '1 ms', now() + i.check_in_ms * interval '1 ms'
 FROM input AS i
 ON CONFLICT (user_id) DO UPDATE
-SET claim = NULL, claimed_at = NULL, backlog = false,
+SET claim = NULL, claimed_at = NULL,
     (cometchat_uid, app_id, sent_profile, sent_metadata, sent_fields, deactivated, revoke_pending,
      name_argument, name_argument_base, email_argument, email_argument_base, wanted_revision,
      synced_revision, next_attempt_at, unsettled_until, attempts, failed_at) = (

@@ -281,7 +281,7 @@ fn a_read_only_database_is_left_alone_and_named_until_it_can_be_written() {
     eventually("the log says so", || stack.logged("read-only").len() == 1);
     let why = "SELECT string_agg(concat(detail, hint), '') FROM cometchat.health() WHERE NOT ok";
     let says = stack.value(why).unwrap_or_default();
-    assert!(says.contains("read-only"), "{says}");
+    assert!(says.contains("read_only is on"), "{says}");
     assert_eq!(
         stack.session(ada).ensure(None, None, None).token(),
         stack.stored(ada).token.expect("one")

@@ -7,7 +7,7 @@ use scenarios::{eventually, Cluster, Database, NOTHING};
 
 use crate::dump_restore::{all_is_back, kept, unwell, value, Before};
 
-const FOREIGN_KEY: &str = "foreign key: SELECT cometchat.enable_auth_trigger(); adds it.";
+const FOREIGN_KEY: &str = "foreign key: SELECT cometchat.enable_auth_trigger();";
 
 /// `pg_dump` and `pg_restore` in one of their formats.
 fn through_pg_restore(before: &Before, name: &str, dump: &[&str], restore: &[&str]) -> Database {

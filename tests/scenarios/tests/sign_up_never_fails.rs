@@ -142,6 +142,8 @@ fn a_sign_up_commits_with_the_state_gone() {
     stack.execute(
         "ALTER EXTENSION cometchat_ext DROP TABLE cometchat.sync_state;
          ALTER EXTENSION cometchat_ext DROP VIEW cometchat.failed_users;
+         ALTER EXTENSION cometchat_ext DROP VIEW cometchat.attempts;
+         ALTER EXTENSION cometchat_ext DROP VIEW cometchat.stats;
          ALTER EXTENSION cometchat_ext DROP VIEW cometchat.progress;
          DROP TABLE cometchat.sync_state CASCADE",
     );

@@ -185,11 +185,16 @@ fn without_preloading_the_next_session_has_the_new_library_and_works() {
         copy.install_present();
         let error = old.batch_execute(UPDATE).expect_err("this session has the old library");
         assert_eq!(error.code().map(|code| code.code()), Some("55000"), "{error:?}");
-        // Old SQL, new library.
+        // Old SQL, new library: it idles, and says why; whoever calls is served.
         let bob = stack.sign_up("Bob Marley");
+        let refused = stack.db.admin().batch_execute("CALL cometchat.process_queue()");
+        let refused = refused.expect_err("two versions");
+        let refused = refused.as_db_error().expect("an error of the server's");
+        assert!(refused.message().contains(UPDATE), "{refused}");
+        stack.session(ada).ensure(None, None, None).token();
+        stack.execute(UPDATE);
         stack.execute("CALL cometchat.process_queue()");
         stack.all_arrive(&[bob]);
-        stack.execute(UPDATE);
         // New SQL, old library.
         let carl = stack.sign_up("Carl Gauss");
         old.batch_execute("CALL cometchat.process_queue()").expect("process_queue");

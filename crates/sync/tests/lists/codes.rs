@@ -109,7 +109,7 @@ fn says_codes(file: &str) -> bool {
     ["health/api.sql", "health/sending.sql"].iter().any(|name| file.ends_with(name))
 }
 
-/// `health()` has hints of its own for some, and sends to the README for the others.
+/// `health()` has hints of its own for some, and sends to docs/error-codes.md for the others.
 #[test]
 fn hints_of_health() {
     let files: Vec<(String, String)> =
@@ -123,9 +123,8 @@ fn hints_of_health() {
             assert!(known.iter().any(|code| code == word), "{file}: {word} is no code");
         }
     }
-    let to_the_readme = "ELSE 'See the README, \"Errors\".'";
-    assert!(files.iter().any(|(_, text)| text.contains(to_the_readme)), "no hint for other codes");
-    assert!(document::read("README.md").contains("\n## Errors\n"));
+    let to_the_codes = "ELSE '-- See docs/error-codes.md.'";
+    assert!(files.iter().any(|(_, text)| text.contains(to_the_codes)), "no hint for other codes");
 }
 
 /// Each is shown by a golden, with its phrase, and arrives at supabase-js.
