@@ -9,8 +9,8 @@ WITH ours AS (
   WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'cometchat_ext'
 ), routine AS (
   SELECT p.*, p.oid::regprocedure::text AS name, l.lanname,
-         -- without comments and strings
-         regexp_replace(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), '''([^'']|'''')*''', '''''', 'g') AS code
+         -- without comments and strings, whichever comes first: a string may have dashes in it
+         regexp_replace(p.prosrc, '--[^\n]*|''([^'']|'''')*''', ' ', 'g') AS code
   FROM pg_proc AS p JOIN ours ON ours.classid = 'pg_proc'::regclass AND ours.oid = p.oid
   JOIN pg_language AS l ON l.oid = p.prolang
 ), pinned AS (

@@ -56,7 +56,7 @@ fn bans_deletions_revocations_edits_and_logins_go_on_while_new_users_wait() {
     assert_eq!(reason(&stack).as_deref(), Some("PLAN_LIMIT"));
     let said = "SELECT hint FROM cometchat.health() WHERE check_name = 'sending' AND NOT ok";
     let hint = stack.value(said).unwrap_or_default();
-    assert!(hint.starts_with("Only new users wait"), "{hint}");
+    assert!(hint.starts_with("-- Only new users wait"), "{hint}");
     assert_eq!(stack.logged("sending is paused").len(), 1);
     let asked = creates(&stack);
     assert!(asked <= 5 + 6, "{asked} creates, where one at a time goes ahead to see");
