@@ -85,7 +85,7 @@ fn cometchat_cron_job() -> Option<Json> {
 
 #[pg_extern(sql = false)]
 fn cometchat_clear_warnings() {
-    signs::clear_warnings(shmem::slot());
+    signs::clear_warnings(&shmem::slot().signs);
 }
 
 /// The answer of a private function: a value, or the failure's phrase under `error`.

@@ -89,6 +89,6 @@ fn note(failure: &CallError) {
             | UserDeactivated
             | UserNotFound
     ) {
-        signs::warn(shmem::slot(), &format!("a call was answered {failure}"));
+        signs::warn(&shmem::slot().signs, &format!("a call was answered {failure}"));
     }
 }

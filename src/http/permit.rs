@@ -46,7 +46,7 @@ pub(super) fn last_check(slot: &Slot, operation: Operation) -> Permit {
 pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
     let now = unix_ms();
     slot.stats.request(exchange);
-    signs::note_answer(slot, exchange, now);
+    signs::note_answer(&slot.signs, exchange, now);
     if exchange.operation == Operation::CreateUser {
         match exchange.failure {
             None => slot.quota.with(|quota| quota.created()),

@@ -6,7 +6,7 @@
 use cometchat::{Exchange, Limits, RateClass};
 use sync::policy::unix_ms;
 
-use super::Slot;
+use super::spin_lock::SpinLock;
 
 /// Warnings that are kept.
 const WARNINGS: usize = 8;
@@ -113,8 +113,8 @@ fn index(class: RateClass) -> Option<usize> {
 }
 
 /// Notes what one answer tells.
-pub fn note_answer(slot: &Slot, exchange: &Exchange<'_>, now: u64) {
-    slot.signs.with(|signs| {
+pub fn note_answer(signs: &SpinLock<Signs>, exchange: &Exchange<'_>, now: u64) {
+    signs.with(|signs| {
         if exchange.failure.is_none() {
             signs.succeeded_at = now;
             signs.refused_since = 0;
@@ -133,20 +133,20 @@ pub fn note_answer(slot: &Slot, exchange: &Exchange<'_>, now: u64) {
 }
 
 /// Notes a line that an operator should see, wherever the log goes.
-pub fn warn(slot: &Slot, text: &str) {
+pub fn warn(signs: &SpinLock<Signs>, text: &str) {
     let now = unix_ms();
-    slot.signs.with(|signs| signs.warn(text, now));
+    signs.with(|signs| signs.warn(text, now));
 }
 
 /// Notes that the worker ended, and not by its own choice.
-pub fn worker_ended(slot: &Slot) {
+pub fn worker_ended(signs: &SpinLock<Signs>) {
     let now = unix_ms();
-    slot.signs.with(|signs| signs.end(now));
+    signs.with(|signs| signs.end(now));
 }
 
 /// Forgets the warnings and the worker's ends.
-pub fn clear_warnings(slot: &Slot) {
-    slot.signs.with(|signs| {
+pub fn clear_warnings(signs: &SpinLock<Signs>) {
+    signs.with(|signs| {
         signs.ends = [0; ENDS];
         signs.warnings = [NONE; WARNINGS];
     });

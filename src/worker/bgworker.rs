@@ -169,7 +169,7 @@ unsafe extern "C-unwind" fn on_worker_exit(code: i32, _arg: pg_sys::Datum) {
         slot.pending_wakeup.store(true, Ordering::Release);
         // Not for a change of its settings, say: then it returns.
         if code != 0 {
-            signs::worker_ended(slot);
+            signs::worker_ended(&slot.signs);
         }
     }
     slot.latch.store(std::ptr::null_mut(), Ordering::SeqCst);

@@ -7,5 +7,5 @@ use crate::shmem::{self, signs};
 /// Logs a line. SECURITY: no key, token, name or e-mail.
 pub fn tell(text: &str) {
     log!("cometchat: {text}");
-    signs::warn(shmem::slot(), text);
+    signs::warn(&shmem::slot().signs, text);
 }

@@ -124,7 +124,7 @@ impl Worker {
                 self.database
             );
             warning!("{text}");
-            signs::warn(shmem::slot(), &text);
+            signs::warn(&shmem::slot().signs, &text);
         }
         self.pacing.due_in(Instant::now(), SAFETY_PROBE);
     }

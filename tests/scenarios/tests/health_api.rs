@@ -91,7 +91,7 @@ fn the_row_settings_says_where_each_comes_from_and_no_value() {
     stack.execute("SELECT pg_reload_conf()");
     assert!(said.contains("app_id: database") && said.contains("the key: file"), "{said}");
     for value in ["77", "app1", &key_file(&stack).to_string_lossy()] {
-        assert!(!said.contains(&*value), "{value}: {said}");
+        assert!(!said.contains(value), "{value}: {said}");
     }
 }
 

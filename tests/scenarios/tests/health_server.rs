@@ -70,7 +70,7 @@ fn a_standby_says_so_and_is_promoted_by_the_hint() {
     let told = |name: &str| {
         let sql = "SELECT ok, concat_ws(' | ', detail, hint) FROM cometchat.health()
                    WHERE check_name = $1";
-        let row = standby.admin(&stack.db.name()).query_one(sql, &[&name]).expect(sql);
+        let row = standby.admin(stack.db.name()).query_one(sql, &[&name]).expect(sql);
         (row.get::<_, bool>(0), row.get::<_, String>(1))
     };
     eventually("the database is there", || {
