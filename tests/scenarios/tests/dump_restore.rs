@@ -144,7 +144,7 @@ fn a_full_dump_brings_everything_back_and_only_the_pending_are_sent() {
     assert_eq!(value(&restored, bound).as_deref(), Some("5"), "DROP EXTENSION takes them along");
     // The triggers came with the dump of auth.users; the foreign key, which is the extension's,
     // did not.
-    let hint = "foreign key: SELECT cometchat.enable_auth_trigger(); adds it.";
+    let hint = "foreign key: SELECT cometchat.enable_auth_trigger();";
     assert_eq!(unwell(&restored), hint);
     restored.admin().batch_execute("SELECT cometchat.enable_auth_trigger()").expect("enable");
     assert_eq!(unwell(&restored), "");
@@ -214,7 +214,7 @@ fn a_dump_that_cleans_goes_over_the_living_database_once_the_key_is_away() {
         before.stack.db.restore(&path);
 
         all_is_back(&before.stack.db, &kept);
-        let hint = "foreign key: SELECT cometchat.enable_auth_trigger(); adds it.";
+        let hint = "foreign key: SELECT cometchat.enable_auth_trigger();";
         assert!(unwell(&before.stack.db).contains(hint), "{}", unwell(&before.stack.db));
         before.stack.execute("SELECT cometchat.enable_auth_trigger()");
         assert_eq!(value(&before.stack.db, key).as_deref(), Some("1"));
