@@ -132,7 +132,7 @@ BEGIN
   detail := CASE
     WHEN pg_catalog.pg_is_in_recovery() THEN 'a standby: nothing is sent, and stored answers alone are served'
     WHEN ok THEN 'default_transaction_read_only is off'
-    ELSE 'default_transaction_read_only is on'
+    ELSE 'read-only: default_transaction_read_only is on'
          || CASE WHEN read_only THEN '' ELSE ', not for this session, but for others' END END;
   hint := CASE
     WHEN ok THEN NULL

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use scenarios::Stack;
-
 use crate::linter_sources::installed_files;
 
 /// Those that describe the source.
@@ -136,19 +134,4 @@ fn a_name_that_is_gone_is_found() {
     assert!(!missing_column("sync_state.failed_at", "  failed_at  timestamptz"));
     assert!(missing_object("cometchat.rouse()", "FUNCTION cometchat.start_worker()"));
     assert!(!missing_object("cometchat.start_worker()", "FUNCTION cometchat.start_worker()"));
-}
-
-#[test]
-fn the_runbook_has_each_row_of_health_in_its_order() {
-    let stack = Stack::new();
-    let sql = "SELECT string_agg(check_name, E'\n') FROM cometchat.health()";
-    let rows = stack.value(sql).expect("rows");
-    let runbook = include_str!("../../../docs/operating.md");
-    let (_, list) = runbook.split_once("<!-- list: health checks -->").expect("the list");
-    let named: Vec<&str> = list
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
-        .filter(|name| *name != "row")
-        .collect();
-    assert_eq!(named, rows.lines().collect::<Vec<_>>());
 }

@@ -122,8 +122,16 @@ SELECT $1::text ~*
 
 /// The statements alone: a hint may well tell an operator to alter an owner.
 fn without_comments_and_strings(text: &str) -> String {
-    let code = text.lines().map(|line| line.split("--").next().unwrap_or_default());
-    code.collect::<Vec<_>>().join("\n").split('\'').step_by(2).collect::<Vec<_>>().join("''")
+    let (mut code, mut rest) = (String::new(), text);
+    // Whichever comes first: a string may have dashes in it, and a comment quotes.
+    while let Some(at) = rest.find("--").into_iter().chain(rest.find('\'')).min() {
+        code.push_str(&rest[..at]);
+        let (open, close) = if rest[at..].starts_with('\'') { (1, "'") } else { (2, "\n") };
+        code.push_str("''");
+        let inside = &rest[at + open..];
+        rest = inside.find(close).map_or("", |end| &inside[end + 1..]);
+    }
+    code + rest
 }
 
 /// The files that CREATE EXTENSION runs.

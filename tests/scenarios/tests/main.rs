@@ -95,6 +95,8 @@ mod health_api;
 mod health_jobs;
 /// health() behind a lock, without a right, with a Vault that fails: rows, no error.
 mod health_never_hangs;
+/// docs/operating.md says what health() says.
+mod health_runbook;
 /// health() on processes, versions, standby, read-only, replication.
 mod health_server;
 /// cometchat.reconcile() finds what happened while no trigger fired.
