@@ -1209,16 +1209,16 @@ DECLARE
 BEGIN
   check_name := 'rate limit';
   ok := status ->> 'throttled_until' IS NULL AND COALESCE(refused < interval '1 minute', true);
-  detail := CASE
+  detail := CASE WHEN refused >= interval '1 minute'
+                 THEN pg_catalog.format('refused for %s: ', pg_catalog.date_trunc('second', refused))
+                 ELSE '' END
+    || CASE
     WHEN status ->> 'throttled_until' IS NOT NULL THEN pg_catalog.format(
       '%s answered 429 and asked for a wait of %s; nothing is sent until %s', status ->> 'throttled_by',
       COALESCE((status ->> 'throttled_for') || ' s', 'unknown length'),
       pg_catalog.to_timestamp((status ->> 'throttled_until')::float8))
-    WHEN NOT ok THEN 'no request has succeeded'
-    ELSE 'not throttled' END
-    || CASE WHEN NOT ok AND refused IS NOT NULL THEN pg_catalog.format('; refused since %s (%s)',
-              pg_catalog.to_timestamp((recent ->> 'refused_since')::float8),
-              pg_catalog.date_trunc('second', refused)) ELSE '' END;
+    WHEN NOT ok THEN 'no request has succeeded since'
+    ELSE 'not throttled' END;
   hint := CASE WHEN ok THEN NULL
                WHEN status ->> 'throttled_by' = 'a proxy or gateway'
                  THEN 'SELECT cometchat.resume(); -- tries at once: a proxy or gateway between this server '
@@ -1416,7 +1416,7 @@ BEGIN
   detail := CASE
     WHEN pg_catalog.pg_is_in_recovery() THEN 'a standby: nothing is sent, and stored answers alone are served'
     WHEN ok THEN 'default_transaction_read_only is off'
-    ELSE 'default_transaction_read_only is on'
+    ELSE 'read-only: default_transaction_read_only is on'
          || CASE WHEN read_only THEN '' ELSE ', not for this session, but for others' END END;
   hint := CASE
     WHEN ok THEN NULL
