@@ -15,7 +15,7 @@ FROM pg_proc WHERE proname LIKE 'cometchat\_%' AND pronamespace = 'public'::regn
 
 -- Only a superuser creates it: the API key is the whole server's.
 SELECT superuser, trusted, relocatable, schema, requires
-FROM pg_available_extension_versions WHERE name = 'cometchat_ext';
+FROM pg_available_extension_versions WHERE name = 'cometchat_ext' AND installed;
 
 -- Privileges, beyond the owner's. Supabase's default privileges would have given everything to anon
 -- and authenticated.
