@@ -1,57 +1,40 @@
 //! How many users a minute are being synced, as measured: for an honest estimate of when all are.
 
-const SECONDS: usize = 60;
+use crate::last_minute::{LastMinute, SECONDS};
 
 /// Of the last minute.
 #[derive(Clone, Copy, Debug)]
 pub struct Throughput {
-    buckets: [u32; SECONDS],
-    /// The second of the newest bucket.
-    second: u64,
-    /// When counting began after a minute in which nothing moved.
+    recent: LastMinute,
+    /// The second in which counting began after a minute in which nothing moved.
     since: u64,
 }
 
 impl Throughput {
-    pub const NONE: Throughput = Throughput { buckets: [0; SECONDS], second: 0, since: 0 };
+    pub const NONE: Throughput = Throughput { recent: LastMinute::NONE, since: 0 };
 
     /// One more, at this moment in Unix milliseconds.
     pub fn count(&mut self, now_ms: u64) {
-        self.slide(now_ms / 1000);
-        if self.in_the_last_minute() == 0 {
-            self.since = self.second;
+        if self.in_the_last_minute(now_ms) == 0 {
+            self.since = self.recent.second();
         }
-        let bucket = self.bucket(self.second);
-        self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
+        self.recent.count(now_ms);
     }
 
     /// Per minute; `None` while nothing moves. After less than a minute, from as much as there is.
     pub fn per_minute(&mut self, now_ms: u64) -> Option<f64> {
-        self.slide(now_ms / 1000);
-        let counted = self.in_the_last_minute();
-        let seconds = (self.second - self.since.min(self.second) + 1).min(SECONDS as u64);
+        let counted = self.in_the_last_minute(now_ms);
+        let newest = self.recent.second();
+        let seconds = (newest - self.since.min(newest) + 1).min(u64::from(SECONDS));
         (counted > 0).then(|| counted as f64 * 60.0 / seconds as f64)
     }
 
-    fn in_the_last_minute(&self) -> u64 {
-        self.buckets.iter().map(|n| u64::from(*n)).sum()
-    }
-
-    fn slide(&mut self, second: u64) {
-        // A clock that was set back counts on in the newest bucket; by more, it starts anew.
-        if second + (SECONDS as u64) < self.second {
-            *self = Throughput { second, since: second, ..Throughput::NONE };
+    fn in_the_last_minute(&mut self, now_ms: u64) -> u64 {
+        // Where the clock was set back by more than that, it starts anew.
+        if now_ms / 1000 + u64::from(SECONDS) < self.recent.second() {
+            *self = Throughput { since: now_ms / 1000, ..Throughput::NONE };
         }
-        let gone = second.saturating_sub(self.second).min(SECONDS as u64);
-        for age in 0..gone {
-            let bucket = self.bucket(second - age);
-            self.buckets[bucket] = 0;
-        }
-        self.second = self.second.max(second);
-    }
-
-    fn bucket(&self, second: u64) -> usize {
-        (second % SECONDS as u64) as usize
+        self.recent.within(SECONDS, now_ms)
     }
 }
 
