@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use cometchat::{ListUsers, User, UserPage};
+use cometchat::{User, UserPage};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
+use super::remote;
 use crate::pg::{activity, deadline, latch, rights, subxact};
-use crate::{app, config, http, store};
+use crate::{app, config, store};
 use sync::error::CallError;
 use sync::model::UserRow;
 use sync::policy;
@@ -32,7 +33,7 @@ pub fn page(number: u32) -> Result<Value, CallError> {
         return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
     }
     let app_id = app::app_id()?;
-    let list = ask_until_answered(number, &app_id)?;
+    let list = ask_until_answered(number)?;
     let uids: Vec<String> = list.users.iter().map(|user| user.uid.clone()).collect();
     // What it waits for a lock of another session's.
     let left = config::request_timeout().max(subxact::FINAL_WRITE_LOCK_TIMEOUT);
@@ -58,12 +59,10 @@ pub fn page(number: u32) -> Result<Value, CallError> {
 }
 
 /// Asks for a page, again after a refusal or a failure that may pass.
-fn ask_until_answered(number: u32, app_id: &str) -> Result<UserPage, CallError> {
+fn ask_until_answered(number: u32) -> Result<UserPage, CallError> {
     let mut failures = 0;
     loop {
-        let answer = ask(number, app_id);
-        latch::rethrow_pending_error();
-        let failure = match answer {
+        let failure = match remote::list(number, PER_PAGE, true, Priority::Worker) {
             Ok(list) => return Ok(list),
             Err(failure) => failure,
         };
@@ -82,18 +81,6 @@ fn ask_until_answered(number: u32, app_id: &str) -> Result<UserPage, CallError> 
         activity::show(Some(&format!("page {number}, waiting: {failure}")));
         sleep_until(until);
     }
-}
-
-fn ask(number: u32, app_id: &str) -> Result<UserPage, CallError> {
-    let deadline = deadline::for_call(config::request_timeout());
-    let client = http::client_of(Priority::Worker, app_id, deadline, |_| true)?;
-    let query = ListUsers {
-        per_page: Some(PER_PAGE),
-        page: Some(number),
-        with_tags: true,
-        with_deactivated: true,
-    };
-    Ok(client.list_users(&query)?)
 }
 
 fn sleep_until(until: Instant) {

@@ -8,6 +8,7 @@ use crate::config;
 use crate::http;
 use crate::pg::{deadline, latch, rights};
 use sync::error::CallError;
+use sync::rate_limiter::Priority;
 
 /// Where requests go, without what is secret.
 ///
@@ -29,7 +30,7 @@ pub fn configuration() -> Result<Value, CallError> {
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn probe() -> Result<(), CallError> {
-    list(1, 1).map(|_| ())
+    list(1, 1, false, Priority::Interactive).map(|_| ())
 }
 
 /// One page of CometChat's own list, deactivated users included.
@@ -37,7 +38,7 @@ pub fn probe() -> Result<(), CallError> {
 /// # Errors
 /// Whatever CometChat answers; its key must be allowed to list.
 pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
-    let list = list(page, per_page)?;
+    let list = list(page, per_page, false, Priority::Interactive)?;
     let users: Vec<Value> = list
         .users
         .iter()
@@ -46,19 +47,23 @@ pub fn users(page: u32, per_page: u32) -> Result<Value, CallError> {
     Ok(json!({ "users": users, "more": list.has_more() }))
 }
 
-/// One page as CometChat has it.
-fn list(page: u32, per_page: u32) -> Result<UserPage, CallError> {
+/// One page as CometChat has it, deactivated users included.
+///
+/// # Errors
+/// Whatever CometChat answers; its key must be allowed to list.
+pub(super) fn list(
+    page: u32,
+    per_page: u32,
+    with_tags: bool,
+    priority: Priority,
+) -> Result<UserPage, CallError> {
     if rights::are_restricted() {
         return Err(CallError::Unauthorized); // SECURITY: as in `caller::identify`
     }
     let deadline = deadline::for_call(config::request_timeout());
-    let client = http::client(&app::app_id()?, deadline, |_| true)?;
-    let query = ListUsers {
-        per_page: Some(per_page),
-        page: Some(page),
-        with_tags: false,
-        with_deactivated: true,
-    };
+    let client = http::client_of(priority, &app::app_id()?, deadline, |_| true)?;
+    let query =
+        ListUsers { per_page: Some(per_page), page: Some(page), with_tags, with_deactivated: true };
     let list = client.list_users(&query);
     latch::rethrow_pending_error();
     Ok(list?)
