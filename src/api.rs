@@ -224,7 +224,7 @@ fn cometchat_list_auth_users(
 > {
     let policy = config::sync_policy();
     let automatic = move |user: &auth_users::Listed| {
-        (policy.anonymous || !user.anonymous) && (policy.unconfirmed || user.confirmed)
+        policy.passes_over(user.anonymous, !user.confirmed).is_none()
     };
     let page = auth_users::page(after.map(from_pgrx), limit.into());
     TableIterator::new(

@@ -37,13 +37,7 @@ pub fn explain_user(user: Uuid, error_code: Option<&str>) -> Json {
     Json(json!({
         "status": status,
         "back_in_ms": back_in_ms,
-        "passed_over": if row.auth.anonymous && !rules.anonymous {
-            Some("anonymous")
-        } else if row.auth.unconfirmed && !rules.unconfirmed {
-            Some("unconfirmed")
-        } else {
-            None
-        },
+        "passed_over": rules.passes_over(row.auth.anonymous, row.auth.unconfirmed),
         "unreadable": wanted.unreadable,
         "name": wanted.profile.name.as_ref().unwrap_or(&wanted.profile.fallback_name),
         "uid": row.uid,

@@ -85,9 +85,22 @@ pub fn max_attempts() -> i32 {
 /// Which users are synced by themselves, and what becomes of deleted ones.
 #[derive(Clone, Copy, Debug)]
 pub struct SyncPolicy {
-    pub unconfirmed: bool,
-    pub anonymous: bool,
+    unconfirmed: bool,
+    anonymous: bool,
     pub on_delete: OnDelete,
+}
+
+impl SyncPolicy {
+    /// Why such a user is not synced by themselves, if so.
+    pub fn passes_over(&self, anonymous: bool, unconfirmed: bool) -> Option<&'static str> {
+        if anonymous && !self.anonymous {
+            Some("anonymous")
+        } else if unconfirmed && !self.unconfirmed {
+            Some("unconfirmed")
+        } else {
+            None
+        }
+    }
 }
 
 /// The policy in force.

@@ -124,8 +124,7 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, rules: &config::SyncPolicy) -> J
     let is_there =
         row.mapping.is_some() || known.is_some_and(|k| k.sent.is_some() || k.deactivated);
     let requested = row.known.as_ref().is_some_and(|k| k.requested);
-    let not_by_itself =
-        (row.auth.anonymous && !rules.anonymous) || (row.auth.unconfirmed && !rules.unconfirmed);
+    let passed_over = rules.passes_over(row.auth.anonymous, row.auth.unconfirmed).is_some();
     Job {
         user,
         app_id: app_id.to_owned(),
@@ -133,7 +132,7 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, rules: &config::SyncPolicy) -> J
         attempts: row.known.as_ref().map_or(0, |k| k.attempts.unsigned_abs()),
         backlog: false,
         status: row.auth.status,
-        skip: row.auth.status == UserStatus::Active && not_by_itself && !is_there && !requested,
+        skip: row.auth.status == UserStatus::Active && passed_over && !is_there && !requested,
         on_delete: rules.on_delete,
         wanted: profile::wanted(row, CallArguments::default()),
         imported_token: row.imported_token(),
