@@ -2,25 +2,40 @@
 
 use super::statement::Statement;
 use crate::pg::rights::Rights;
-use crate::pg::spi::Timestamp;
+use crate::pg::spi::{Row, Timestamp};
 
 static CONTROL: Statement = Statement::new(include_str!("sql/control.sql")).seeing_now();
-
-/// Whether an operator has stopped the sending, or has yet to allow it in a copy of a database.
-pub fn paused() -> bool {
-    let by_operator = CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false);
-    by_operator || HOME.first(&[], |row| row.flag(c"is_copy")).unwrap_or(false)
-}
 
 static HOME: Statement = Statement::new(include_str!("sql/home.sql")).seeing_now();
 
 static SETTLE_HERE: Statement = Statement::new(include_str!("sql/settle_here.sql"));
 
-/// Remembers, before the first request, that this database sends: a copy of it must not.
-pub fn settle_here() {
-    let has_home = HOME.first(&[], |row| row.flag(c"has_home")).unwrap_or(true);
-    if !has_home {
-        SETTLE_HERE.write(&[]);
+/// The database that may send.
+pub struct Home {
+    is_known: bool,
+}
+
+/// Whether this database may send; not while an operator has stopped it, or has yet to allow it in a copy.
+pub fn sending() -> Option<Home> {
+    if CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false) {
+        return None;
+    }
+    let read = |row: &Row| (row.flag(c"is_copy"), row.flag(c"has_home"));
+    let (is_copy, is_known) = HOME.first(&[], read).unwrap_or((false, true));
+    (!is_copy).then_some(Home { is_known })
+}
+
+/// The contrary.
+pub fn paused() -> bool {
+    sending().is_none()
+}
+
+impl Home {
+    /// Remembers, before the first request, that this database sends: a copy of it must not.
+    pub fn settle(self) {
+        if !self.is_known {
+            SETTLE_HERE.write(&[]);
+        }
     }
 }
 

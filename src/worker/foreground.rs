@@ -70,12 +70,10 @@ fn one_version() -> Result<(), CallError> {
 }
 
 fn claim_due(limit: usize) -> Result<usize, CallError> {
-    if store::paused() {
-        return Ok(0);
-    }
+    let Some(home) = store::control::sending() else { return Ok(0) };
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
-    store::control::settle_here();
+    home.settle();
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);

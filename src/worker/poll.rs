@@ -44,8 +44,8 @@ pub enum PollResult {
 
 const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
 
-/// Claims as many users as there is `room` for in the name of `claim`. `settings`: the database's settings that this
-/// process has, if they are known. `usable`: options that an agent was made with already.
+/// Claims as many users as there is `room` for in the name of `claim`. `settings`: the database's settings
+/// that this process has, if they are known. `usable`: options that an agent was made with already.
 ///
 /// # Errors
 /// A lock was not to be had in time, say; nothing is lost.
@@ -76,14 +76,12 @@ pub fn poll(
         if read_only {
             return PollResult::NotConfigured(READ_ONLY.to_owned());
         }
-        if store::paused() {
-            return PollResult::Paused;
-        }
+        let Some(home) = store::control::sending() else { return PollResult::Paused };
         if store::is_template() {
             return PollResult::Template;
         }
         store::expect_auth_users();
-        store::control::settle_here();
+        home.settle();
         match configured(usable) {
             Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
             Err(failure) => PollResult::NotConfigured(failure.to_string()),
