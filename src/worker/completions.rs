@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use sync::job::JobResult;
+use sync::job::{Job, JobResult};
 
 use crate::pg::{background, transaction};
 use crate::store::{self, complete};
@@ -39,6 +39,13 @@ impl CompletionBuffer {
             due => Some(due.map_or(soon, |due| due.min(soon))),
         };
         self.results.push(done);
+    }
+
+    /// These users were not tried: they are due as before.
+    pub fn release(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        for job in jobs {
+            self.push(job.released());
+        }
     }
 
     /// Whether more may be sent, with `in_flight` requests already. A result that is not written yet

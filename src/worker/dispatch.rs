@@ -33,9 +33,7 @@ impl Worker {
         });
         // Not kept for long: whoever of them logs in meanwhile would wait for the worker.
         if self.ready.backlog() > 0 && http::throttled_for(slot).backlog > LONGEST_HOLD {
-            for job in self.ready.take_backlog() {
-                self.completions.push(job.released());
-            }
+            self.completions.release(self.ready.take_backlog());
         }
     }
 
@@ -45,9 +43,7 @@ impl Worker {
         let (users, claim) = (jobs.iter().map(|job| job.user).collect(), self.claim);
         if transaction::run(move || queue::release_claims(users, claim)).is_err() {
             // No other process releases a running worker's claims: the completion buffer tries again.
-            for job in jobs {
-                self.completions.push(job.released());
-            }
+            self.completions.release(jobs);
         }
     }
 

@@ -14,7 +14,7 @@ use super::run::Worker;
 use super::{bgworker, notice, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
-use crate::shmem::{self, signs};
+use crate::shmem;
 use crate::store::{self, queue};
 
 /// How often a worker that is to end checks whether its requests are done.
@@ -120,13 +120,11 @@ impl Worker {
             } else {
                 format!("install cometchat_ext {version} if it is not, and restart the server")
             };
-            let text = format!(
+            notice::warn(&format!(
                 "cometchat_ext {version} is installed in database \"{}\", the library is {library}; \
                  {cure}, nothing is sent until then",
                 self.database
-            );
-            warning!("{text}");
-            signs::warn(&shmem::slot().signs, &text);
+            ));
         }
         self.pacing.due_in(Instant::now(), SAFETY_PROBE);
     }

@@ -43,9 +43,7 @@ impl Worker {
 
     /// Releases the claims of users who were not handed to a thread yet.
     pub(super) fn release_ready(&mut self) {
-        for job in self.ready.take() {
-            self.completions.push(job.released());
-        }
+        self.completions.release(self.ready.take());
     }
 }
 
