@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use postgres::Client;
 
-use crate::{eventually, Database};
+use crate::{eventually, Database, Stack};
 
 /// One row.
 #[derive(Clone, Debug)]
@@ -42,6 +42,17 @@ pub fn health_in(session: &mut Client) -> Vec<Check> {
 /// The names of the failing rows, and what they say.
 pub fn unwell(db: &Database) -> Vec<Check> {
     health(db).into_iter().filter(|check| !check.ok).collect()
+}
+
+/// The trigger attached, the worker at work, a user synced, and nothing failing: before a test breaks something.
+#[track_caller]
+pub fn well() -> Stack {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    let failing = unwell(&stack.db);
+    assert!(failing.is_empty(), "{failing:#?}");
+    stack
 }
 
 /// The row of this name, which must be there.

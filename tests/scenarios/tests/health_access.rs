@@ -1,18 +1,8 @@
 //! health() on grants, row security and the triggers: each thing that is broken is named, and mended by
 //! the hint as it stands.
 
-use scenarios::health::{health, is_mended_by_its_hint, unwell};
+use scenarios::health::{health, is_mended_by_its_hint, unwell, well};
 use scenarios::{eventually, Session, Stack};
-
-/// Everything is well before a test breaks something.
-fn well() -> Stack {
-    let stack = Stack::syncing();
-    let ada = stack.sign_up("Ada Lovelace");
-    stack.settled(ada);
-    let failing = unwell(&stack.db);
-    assert!(failing.is_empty(), "{failing:#?}");
-    stack
-}
 
 /// Breaks it in a superuser's session, and has the hint mend it.
 fn broken_and_mended(stack: &Stack, name: &str, breakages: &[(&str, &str)]) {

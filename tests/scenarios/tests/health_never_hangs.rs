@@ -1,18 +1,9 @@
 //! health() neither hangs nor raises: not behind a lock, not without a right, not when Vault cannot
 //! decrypt. A row says which lock, or what failed, and how it is mended.
 
-use scenarios::health::{check, health_in, is_mended_by_its_hint, run_hint, unwell};
+use scenarios::health::{check, health_in, is_mended_by_its_hint, run_hint, unwell, well};
 use scenarios::{eventually, Cluster, Database, Stack};
 use simulator::Simulator;
-
-fn well() -> Stack {
-    let stack = Stack::syncing();
-    let ada = stack.sign_up("Ada Lovelace");
-    stack.settled(ada);
-    let failing = unwell(&stack.db);
-    assert!(failing.is_empty(), "{failing:#?}");
-    stack
-}
 
 #[test]
 fn a_lock_on_any_table_is_named_and_ended_by_the_hint() {
