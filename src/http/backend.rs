@@ -11,9 +11,10 @@ use sync::error::{CallError, PauseReason};
 use sync::rate_limiter::{Cap, Priority};
 use transport::AgentOptions;
 
-use super::{agent, options, permit};
+use super::permit::{self, QueuedPermit, MAX_QUEUED_WAIT};
+use super::{agent, options};
 use crate::app::{self, api_key};
-use crate::pg::latch::LatchWait;
+use crate::pg::latch::{self, LatchWait};
 use crate::{config, shmem};
 
 /// A backend makes one request at a time; the second connection is for a change of settings.
@@ -25,8 +26,8 @@ thread_local! {
         const { RefCell::new(None) };
 }
 
-/// A client for a caller who waits, or for `process_queue()`; its requests all end by `deadline`, and each
-/// is sent only if `may_send` allows it.
+/// A client for a caller who waits; its requests all end by `deadline`, and each is sent only if `may_send`
+/// allows it.
 ///
 /// # Errors
 /// [`CallError::NotConfigured`], or why the circuit breaker is open; nothing has been sent then.
@@ -48,6 +49,39 @@ pub fn client_of(
     deadline: Instant,
     may_send: impl Fn(Operation) -> bool + Send + Sync + 'static,
 ) -> Result<Client, CallError> {
+    let (slot, cap) = (shmem::slot(), Cap::from(config::rate_limit()));
+    gated(app_id, deadline, move |operation| {
+        if !permit::has_room(slot, operation) {
+            return Permit::NoRoom;
+        }
+        if !may_send(operation) {
+            return Permit::Never;
+        }
+        match permit::acquire(slot, operation, priority, cap) {
+            Ok(()) => permit::last_check(slot, operation),
+            Err(wait) => Permit::Later(wait),
+        }
+    })
+}
+
+/// A client for one user from the queue, from now on; it waits for CometChat's limit as the worker does.
+///
+/// # Errors
+/// As [`client`].
+pub fn queue_client(app_id: &str, backlog: bool) -> Result<Client, CallError> {
+    let deadline = Instant::now() + config::request_timeout() + MAX_QUEUED_WAIT;
+    let cap = Cap::from(config::rate_limit());
+    let permit = QueuedPermit::new(shmem::slot(), cap, backlog, MAX_QUEUED_WAIT);
+    gated(app_id, deadline, move |operation| {
+        permit.get(operation, |time| latch::sleep(time).is_ok())
+    })
+}
+
+fn gated(
+    app_id: &str,
+    deadline: Instant,
+    gate: impl Fn(Operation) -> Permit + Send + Sync + 'static,
+) -> Result<Client, CallError> {
     let endpoint = app::endpoint(app_id.to_owned())?;
     let key = api_key::api_key()?;
     let slot = shmem::slot();
@@ -63,19 +97,6 @@ pub fn client_of(
             Ok::<_, CallError>(agent)
         }
     })?;
-    let cap = Cap::from(config::rate_limit());
-    let gate = move |operation: Operation| {
-        if !permit::has_room(slot, operation) {
-            return Permit::NoRoom;
-        }
-        if !may_send(operation) {
-            return Permit::Never;
-        }
-        match permit::acquire(slot, operation, priority, cap) {
-            Ok(()) => permit::last_check(slot, operation),
-            Err(wait) => Permit::Later(wait),
-        }
-    };
     Ok(Client::new(agent, &endpoint.base_url, &endpoint.app_id, key)
         .with_deadline(deadline)
         .with_gate(Arc::new(gate))

@@ -14,7 +14,7 @@ use crate::app::file_cache::{self, FileCache};
 use crate::app::{self, Endpoint};
 use crate::config;
 
-pub use backend::{client, client_of};
+pub use backend::{client, client_of, queue_client};
 pub use permit::{room, throttled, throttled_for};
 pub use worker::{worker_endpoint, WorkerClient, WorkerEndpoint};
 

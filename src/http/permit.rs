@@ -1,7 +1,8 @@
 //! Permission for each request, from the limiter and the plan's quota that all processes share, and
 //! what an answer tells them.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use cometchat::{ErrorKind, Exchange, Operation, Permit};
 use sync::pacing::ThrottledFor;
@@ -41,6 +42,51 @@ pub(super) fn acquire(
     let now = unix_ms();
     let taken = slot.limiter.with(|limiter| limiter.take(operation.class(), priority, cap, now));
     taken.map_err(|until| Duration::from_millis(until.saturating_sub(now).max(1)))
+}
+
+/// Work from the queue waits this long for CometChat's limit; for longer its user goes back into it.
+pub(super) const MAX_QUEUED_WAIT: Duration = Duration::from_secs(2);
+
+/// Looked at again no later than this: another process may have freed something.
+const RECHECK: Duration = Duration::from_millis(20);
+
+/// Permission for the requests of one user from the queue.
+pub(super) struct QueuedPermit {
+    slot: &'static Slot,
+    cap: Cap,
+    /// What the backlog has begun, it ends as people do.
+    behind_people: AtomicBool,
+    /// How long the first request of the backlog waits.
+    max_backlog_wait: Duration,
+}
+
+impl QueuedPermit {
+    pub(super) fn new(slot: &'static Slot, cap: Cap, backlog: bool, max_wait: Duration) -> Self {
+        QueuedPermit { slot, cap, behind_people: backlog.into(), max_backlog_wait: max_wait }
+    }
+
+    /// Whether a request may be sent, after waiting with `wait` if need be; it returns false when there is
+    /// no time for that.
+    pub(super) fn get(&self, operation: Operation, wait: impl Fn(Duration) -> bool) -> Permit {
+        if !has_room(self.slot, operation) {
+            return Permit::NoRoom;
+        }
+        let behind_people = self.behind_people.load(Ordering::Relaxed);
+        let longest = if behind_people { self.max_backlog_wait } else { MAX_QUEUED_WAIT };
+        let wait_until = Instant::now() + longest;
+        let priority = Priority::of_queued(behind_people);
+        loop {
+            match acquire(self.slot, operation, priority, self.cap) {
+                Ok(()) => {
+                    self.behind_people.store(false, Ordering::Relaxed);
+                    return last_check(self.slot, operation);
+                }
+                Err(time) if Instant::now() + time > wait_until => return Permit::Later(time),
+                Err(time) if !wait(time.min(RECHECK)) => return Permit::Later(time),
+                Err(_) => {}
+            }
+        }
+    }
 }
 
 /// Whether the plan has room, as far as is known, if this would take some.

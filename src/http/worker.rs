@@ -4,20 +4,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cometchat::{ApiKey, Client, Operation, Permit};
+use cometchat::{ApiKey, Client};
 use sync::error::CallError;
 use sync::rate_limiter::{Cap, Priority};
 use transport::{AgentOptions, Wait};
 
-use super::{agent, options, permit};
+use super::permit::{self, QueuedPermit, MAX_QUEUED_WAIT};
+use super::{agent, options};
 use crate::app::{self, api_key, Endpoint};
 use crate::{config, shmem};
 
-/// A thread of the worker waits this long for CometChat's limit; for longer its user goes back
-/// into the queue.
-const MAX_PERMIT_WAIT: Duration = Duration::from_secs(2);
-
-/// The same for the first request of the backlog: its thread may be wanted for people.
+/// A thread waits so long for CometChat's limit with the first request of the backlog: it may be wanted for
+/// people.
 const MAX_BACKLOG_WAIT: Duration = Duration::from_millis(200);
 
 /// Where and how the worker sends; read inside a transaction.
@@ -82,42 +80,20 @@ impl WorkerClient {
     /// them. It sets `request_sent` with the first request.
     pub fn start(&self, backlog: bool, request_sent: Arc<AtomicBool>) -> Client {
         let slot = shmem::slot();
-        let deadline = Instant::now() + self.timeout + MAX_PERMIT_WAIT;
-        let gate = self.gate(backlog);
+        let deadline = Instant::now() + self.timeout + MAX_QUEUED_WAIT;
+        let permit = QueuedPermit::new(slot, self.cap, backlog, MAX_BACKLOG_WAIT);
+        let stopping = self.stopping.clone();
+        let gate = move |operation| {
+            permit.get(operation, |time| {
+                std::thread::sleep(time);
+                !stopping.load(Ordering::Relaxed)
+            })
+        };
         self.client.with_deadline(deadline).with_gate(Arc::new(gate)).with_observer(Arc::new(
             move |exchange| {
                 request_sent.store(true, Ordering::Relaxed);
                 permit::record(slot, exchange, Priority::Worker);
             },
         ))
-    }
-
-    /// Permission for a job's requests. What the backlog has begun, it ends as people do.
-    fn gate(&self, backlog: bool) -> impl Fn(Operation) -> Permit {
-        let (slot, cap, stopping) = (shmem::slot(), self.cap, self.stopping.clone());
-        let first = AtomicBool::new(backlog);
-        move |operation: Operation| {
-            if !permit::has_room(slot, operation) {
-                return Permit::NoRoom;
-            }
-            let behind_people = first.load(Ordering::Relaxed);
-            let longest = if behind_people { MAX_BACKLOG_WAIT } else { MAX_PERMIT_WAIT };
-            let wait_until = Instant::now() + longest;
-            let priority = Priority::of_queued(behind_people);
-            loop {
-                match permit::acquire(slot, operation, priority, cap) {
-                    Ok(()) => {
-                        first.store(false, Ordering::Relaxed);
-                        return permit::last_check(slot, operation);
-                    }
-                    Err(wait) => {
-                        if stopping.load(Ordering::Relaxed) || Instant::now() + wait > wait_until {
-                            return Permit::Later(wait);
-                        }
-                        std::thread::sleep(wait.min(Duration::from_millis(20)));
-                    }
-                }
-            }
-        }
     }
 }

@@ -19,7 +19,8 @@ use sync::user_rate_limit::Budget;
 
 static CLAIM: Statement = Statement::new(include_str!("sql/claim.sql"));
 
-/// Claims users that are due, as many as there is `room` for, and reads what to send for them.
+/// Claims users that are due, as many as there is `room` for, and reads what to send for them: people
+/// first, then the longest due.
 pub fn claim(room: Room, claim: i64, app_id: &str) -> Vec<Job> {
     let number = |users: usize| i64::try_from(users).unwrap_or(i64::MAX);
     let inputs = [
@@ -28,20 +29,18 @@ pub fn claim(room: Room, claim: i64, app_id: &str) -> Vec<Job> {
         ("claim", claim.into()),
     ];
     let read = |row: &Row| Some((row.get::<Uuid>(c"user_id")?, row.flag(c"backlog")));
-    let claimed: HashMap<Uuid, bool> = CLAIM.all(&inputs, read).into_iter().flatten().collect();
+    let claimed: Vec<(Uuid, bool)> = CLAIM.all(&inputs, read).into_iter().flatten().collect();
     if claimed.is_empty() {
         return Vec::new();
     }
     let rules = config::sync_policy();
-    let mut rows = load_many(&claimed.keys().copied().collect::<Vec<_>>());
+    let mut rows = load_many(&claimed.iter().map(|(user, _)| *user).collect::<Vec<_>>());
     wipe_deleted(&mut rows);
-    let jobs: Vec<Job> = rows
-        .into_iter()
-        .map(|(user, row)| Job {
-            backlog: claimed.get(&user).copied().unwrap_or_default(),
-            ..job(user, &row, app_id, &rules)
-        })
-        .collect();
+    let to_job = |(user, backlog): (Uuid, bool)| {
+        let row = rows.get(&user)?;
+        Some(Job { backlog, ..job(user, row, app_id, &rules) })
+    };
+    let jobs: Vec<Job> = claimed.into_iter().filter_map(to_job).collect();
     let (jobs, too_soon) = within_budgets(jobs);
     if !too_soon.is_empty() {
         queue::defer(&too_soon, claim);

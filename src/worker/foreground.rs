@@ -3,18 +3,15 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use sync::job::{Job, JobResult, Outcome};
 use sync::pacing::Room;
 use sync::policy::RetryDecision;
-use sync::rate_limiter::Priority;
 
-use crate::config;
 use crate::pg::{latch, rights, session};
 use crate::store::control::record_run;
 use crate::store::{self, claim, complete, queue};
-use crate::{app, http};
+use crate::{app, http, shmem};
 use sync::error::CallError;
 
 /// What this session has claimed, and the results. It lasts from one call to the next.
@@ -104,9 +101,14 @@ pub fn send() -> Result<bool, CallError> {
     sent
 }
 
-/// CometChat's code, or ours, of the failure that ended it.
+/// CometChat's code, or ours, of the failure that ended it. Our own limit is none: the next run goes on.
 fn last_code(last: Option<&JobResult>) -> String {
     match last.map(|done| &done.outcome) {
+        Some(Outcome::Failed { decision: RetryDecision::Throttled(_), .. })
+            if http::throttled(shmem::slot()).is_none() =>
+        {
+            DONE.to_owned()
+        }
         Some(Outcome::Failed { code, .. }) => code.clone(),
         _ => DONE.to_owned(),
     }
@@ -117,9 +119,7 @@ fn send_all() -> Result<bool, CallError> {
     // A user whose request failed as if all users were concerned; the next user's decides.
     let mut first_refused: Option<usize> = None;
     while let Some(job) = BATCH.with_borrow_mut(|batch| batch.jobs.pop_front()) {
-        let deadline = Instant::now() + config::request_timeout();
-        let priority = Priority::of_queued(job.backlog);
-        let client = match http::client_of(priority, &app_id, deadline, |_| true) {
+        let client = match http::queue_client(&app_id, job.backlog) {
             Ok(client) => client,
             Err(failure) => {
                 BATCH.with_borrow_mut(|batch| batch.jobs.push_front(job));

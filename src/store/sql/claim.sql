@@ -16,14 +16,16 @@ WITH input AS NOT MATERIALIZED (
   ORDER BY s.next_attempt_at
   LIMIT (SELECT LEAST(i.max_backlog, i.max_users - (SELECT count(*) FROM people)) FROM input AS i)
   FOR UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE cometchat.sync_state AS s
+  SET claim = i.claim, claimed_at = now(),
+      -- From now on what is stored is in doubt, until an outcome is written: the process that claims the
+      -- user after a crash knows that requests may have been sent.
+      unsettled_until = COALESCE(s.unsettled_until, 'infinity')
+  FROM input AS i
+  -- No join: of a long queue the planner expects so many that it reads the whole index.
+  WHERE s.user_id = ANY (ARRAY(SELECT p.user_id FROM people AS p
+                               UNION ALL SELECT b.user_id FROM backlog AS b))
+  RETURNING s.user_id, s.backlog, s.next_attempt_at
 )
-UPDATE cometchat.sync_state AS s
-SET claim = i.claim, claimed_at = now(),
-    -- From now on what is stored is in doubt, until an outcome is written: the process that claims the
-    -- user after a crash knows that requests may have been sent.
-    unsettled_until = COALESCE(s.unsettled_until, 'infinity')
-FROM input AS i
--- No join: of a long queue the planner expects so many that it reads the whole index.
-WHERE s.user_id = ANY (ARRAY(SELECT p.user_id FROM people AS p
-                             UNION ALL SELECT b.user_id FROM backlog AS b))
-RETURNING s.user_id, s.backlog
+SELECT c.user_id, c.backlog FROM claimed AS c ORDER BY c.backlog, c.next_attempt_at, c.user_id

@@ -77,6 +77,61 @@ fn a_key_removed_half_way_keeps_what_was_done() {
     assert_eq!(with_token, 2, "whichever two went first");
 }
 
+/// So many who were there before the trigger, and nobody else yet.
+fn with_backlog(count: u32, rate_limit: &str) -> Stack {
+    let (stack, _) = with_users(0);
+    stack.db.set("cometchat.rate_limit", Some(rate_limit));
+    stack.execute(&format!(
+        "INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, {count});
+         SELECT cometchat.disable_auth_trigger();
+         DELETE FROM cometchat.sync_state WHERE user_id IS NOT NULL;
+         SELECT cometchat.backfill(), cometchat.enable_auth_trigger()"
+    ));
+    stack
+}
+
+#[test]
+fn people_go_before_the_backlog() {
+    let stack = with_backlog(8, "-1");
+    let people: Vec<String> = (0..8).map(|n| stack.sign_up(&n.to_string()).to_string()).collect();
+    stack.asked();
+    stack.execute("CALL cometchat.process_queue()");
+    let created: Vec<String> =
+        stack.chat.requests().into_iter().filter_map(|request| request.uid).collect();
+    assert_eq!(created.len(), 16);
+    assert_eq!(created[..8], people, "in the order in which they signed up");
+}
+
+fn last_run(stack: &Stack) -> Option<String> {
+    stack.value(
+        "SELECT c.process_queue_result || ' ' || h.ok FROM cometchat.control AS c,
+           cometchat.health() AS h WHERE h.check_name = 'process_queue()'",
+    )
+}
+
+#[test]
+fn the_backlog_waits_for_a_request_as_in_the_worker() {
+    let stack = with_backlog(40, "600"); // 20 in any two seconds
+    stack.execute("CALL cometchat.process_queue()");
+    assert_eq!(synced(&stack).as_deref(), Some("40"));
+    assert_eq!(last_run(&stack).as_deref(), Some("done true"));
+}
+
+#[test]
+fn our_own_limit_ends_a_run_and_is_no_failure() {
+    let (stack, users) = with_users(8);
+    stack.db.set("cometchat.rate_limit", Some("5"));
+    stack.execute("CALL cometchat.process_queue()");
+    let sent: usize = synced(&stack).and_then(|n| n.parse().ok()).expect("a number");
+    assert!((1..=5).contains(&sent), "{sent}");
+    assert_eq!(claimed(&stack).as_deref(), Some("0"));
+    assert_eq!(last_run(&stack).as_deref(), Some("done true"));
+
+    stack.db.set("cometchat.rate_limit", Some("-1"));
+    stack.execute("SELECT cometchat.resume()");
+    goes_on(&stack, &users);
+}
+
 #[test]
 fn while_an_operator_has_paused_the_sending_it_sends_nothing() {
     let (stack, users) = with_users(2);
