@@ -29,6 +29,8 @@ pub struct Slot {
     /// An operator has paused the worker: it has ended, and the launcher starts no other.
     /// Set by the worker, cleared by `resume()`.
     pub paused_by_operator: AtomicBool,
+    /// `resume()` was called: what held sending back is tried again at once. Cleared by the worker.
+    pub start_over: AtomicBool,
     /// When the extension was created here, in Postgres's microseconds; 0 once there was work. Until
     /// then nothing is sent, since the rows may be those of a dump that is being restored.
     pub created_at: AtomicI64,
@@ -76,6 +78,7 @@ impl Slot {
             pid: AtomicI32::new(0),
             pending_wakeup: AtomicBool::new(false),
             paused_by_operator: AtomicBool::new(false),
+            start_over: AtomicBool::new(false),
             created_at: AtomicI64::new(0),
             creator: AtomicI32::new(0),
             breaker_reason: AtomicU32::new(0),
@@ -95,6 +98,7 @@ impl Slot {
     pub(super) fn clear(&self) {
         self.pending_wakeup.store(false, Ordering::Release);
         self.paused_by_operator.store(false, Ordering::Release);
+        self.start_over.store(false, Ordering::Release);
         self.created_at.store(0, Ordering::Release);
         self.breaker_reason.store(0, Ordering::Release);
         self.outage.store(0, Ordering::Release);

@@ -40,7 +40,8 @@ pub fn at_commit() {
     }
 }
 
-/// The same, and a paused worker is started again. A rate limit that was announced is tried again.
+/// The same, and a paused worker is started again. What held sending back, a rate limit that was announced
+/// or an outage, is tried again.
 pub fn start_worker_at_commit() {
     if memory::get().is_none() {
         memory::slot().limiter.with(|limiter| limiter.try_again());
@@ -75,6 +76,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
             }
             if STARTS_WORKER.replace(false) {
                 slot.paused_by_operator.store(false, Ordering::Release);
+                slot.start_over.store(true, Ordering::Release);
                 slot.limiter.with(|limiter| limiter.try_again());
             }
             worker();

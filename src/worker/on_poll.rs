@@ -92,11 +92,13 @@ impl Worker {
     fn on_jobs(&mut self, jobs: Vec<Job>, next: NextDue, endpoint: &WorkerEndpoint) {
         self.pacing.claimed(Instant::now(), next);
         if jobs.is_empty() {
-            let reason = &shmem::slot().breaker_reason;
-            if reason.load(Ordering::Acquire) != 0 && threads::in_flight() == 0 {
+            let slot = shmem::slot();
+            let told = [&slot.breaker_reason, &slot.outage];
+            if threads::in_flight() == 0 && told.iter().any(|why| why.load(Ordering::Acquire) != 0)
+            {
                 // No probe is left to find out whether CometChat accepts requests again, and callers
                 // are being turned away: the next of them finds out.
-                reason.store(0, Ordering::Release);
+                told.iter().for_each(|why| why.store(0, Ordering::Release));
             }
             return;
         }

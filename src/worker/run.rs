@@ -72,7 +72,8 @@ impl Worker {
     /// Works until the database needs no worker, or others need its process.
     pub fn run(&mut self) {
         loop {
-            if background::reload_if_asked() {
+            let resumed = shmem::slot().start_over.swap(false, Ordering::AcqRel);
+            if background::reload_if_asked() || resumed {
                 self.start_over(); // a key may have been mended
             }
             forget_void_tokens();

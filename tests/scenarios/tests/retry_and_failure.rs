@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use scenarios::blocked_session::BlockedSession;
-use scenarios::{eventually, in_three_tries, Stack, NOTHING};
+use scenarios::{eventually, in_three_tries, within, Stack, NOTHING};
 use simulator::{Fault, FaultKind, Filter, ListenerState};
 use uuid::Uuid;
 
@@ -15,6 +15,21 @@ fn all_arrive(stack: &Stack, users: &[Uuid]) {
 
 fn requests(stack: &Stack) -> u64 {
     stack.chat.counters().requests
+}
+
+#[test]
+fn resume_probes_at_once_while_everybody_is_refused() {
+    let stack = Stack::syncing();
+    stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
+    stack.sign_up("Ada Lovelace");
+    let paused = "SELECT paused_reason FROM cometchat.progress";
+    eventually("it is paused", || stack.value(paused).is_some());
+    for _ in 0..4 {
+        // By themselves, probes come after 5, 10, 20 and 40 s.
+        let before = requests(&stack);
+        stack.execute("SELECT cometchat.resume()");
+        within(Duration::from_secs(10), "it probes", || requests(&stack) > before);
+    }
 }
 
 #[test]

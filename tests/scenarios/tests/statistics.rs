@@ -32,6 +32,11 @@ fn a_server_that_cannot_be_reached_is_a_reason() {
     let stack = stack.sync();
     stack.sign_up("Ada Lovelace");
     eventually("it is said", || progress(&stack, "paused_reason").as_deref() == Some("NETWORK"));
+
+    stack.execute("DELETE FROM cometchat.sync_state WHERE true");
+    eventually("nobody is left who finds out", || {
+        progress(&stack, "paused_reason").as_deref() == Some("")
+    });
 }
 
 #[test]
