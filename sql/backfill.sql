@@ -49,7 +49,8 @@ BEGIN
   FROM pg_catalog.unnest(mark_backlog.user_ids) AS q(user_id)
   ORDER BY q.user_id -- the order in which other statements lock them
   ON CONFLICT (user_id) DO UPDATE
-  SET next_attempt_at = pg_catalog.now(), attempts = 0, backlog = true
+  SET wanted_revision = s.wanted_revision + 1, -- pending, however long the user is put off
+      next_attempt_at = pg_catalog.now(), attempts = 0, backlog = true
   WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
   GET DIAGNOSTICS marked = ROW_COUNT;
   RETURN marked;

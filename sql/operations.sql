@@ -46,10 +46,15 @@ DECLARE
   known jsonb;
   is_mapped boolean;
   pending boolean;
+  retry text := 'Mend what "last error" says, then SELECT cometchat.retry_failed('''
+                || explain_user.user_id || ''');';
 BEGIN
   PERFORM cometchat.restrict();
+  IF explain_user.user_id IS NULL THEN
+    RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
+  END IF;
   SELECT s.* INTO state FROM cometchat.sync_state AS s WHERE s.user_id = explain_user.user_id;
-  SELECT p.paused_reason INTO paused FROM cometchat.progress AS p;
+  SELECT s.paused_reason INTO paused FROM cometchat.sending AS s;
   known := cometchat.describe_user(explain_user.user_id, state.error_code);
   IF known ? 'error' THEN
     RETURN QUERY SELECT 'auth.users', 'cannot be read: ' || (known ->> 'error'),
@@ -64,11 +69,12 @@ BEGIN
   SELECT v.value, v.hint INTO value, hint FROM (VALUES
     (1, known ->> 'status' = 'deleted', 'no: not in auth.users', NULL),
     (2, known ->> 'status' = 'suspended', 'no: banned or deleted in auth.users', 'Lift the ban.'),
-    (3, state.failed_at IS NOT NULL, 'no: given up',
-        'Mend what "last error" says, then SELECT cometchat.retry_failed(''' || explain_user.user_id || ''');'),
-    (4, state.error_code = 'USER_DEACTIVATED', 'no: deactivated in CometChat by others',
+    (3, state.error_code = 'USER_DEACTIVATED', 'no: deactivated in CometChat by others',
         'Reactivate the user in CometChat''s dashboard, or call cometchat_ensure_user as service_role.'),
-    (5, (known ->> 'has_token')::boolean, 'yes', NULL),
+    (4, (known ->> 'has_token')::boolean, 'yes' || CASE WHEN state.failed_at IS NOT NULL
+        THEN ', but the last change was given up' ELSE '' END,
+        CASE WHEN state.failed_at IS NOT NULL THEN retry END),
+    (5, state.failed_at IS NOT NULL, 'no: given up', retry),
     (6, pending AND paused IS NOT NULL, 'not yet: sending is paused (' || paused || ')',
         'SELECT * FROM cometchat.health() WHERE NOT ok;'),
     (7, pending, 'not yet: queued', NULL),

@@ -36,6 +36,19 @@ CREATE VIEW cometchat.stats_latency AS
 COMMENT ON VIEW cometchat.stats_latency IS
   'How many requests took no longer than le_ms milliseconds; all of them where it is null.';
 
+CREATE VIEW cometchat.sending AS
+  SELECT CASE WHEN c.paused THEN 'OPERATOR'::text
+              WHEN cometchat.is_copy() THEN 'COPY'::text
+              WHEN f.paused_code IS NOT NULL THEN f.paused_code
+              WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED'::text END AS paused_reason,
+         f.rate_per_minute
+  FROM cometchat.control AS c,
+       jsonb_to_record(cometchat.worker_status()) AS f(
+         paused_code text, throttled_until double precision, rate_per_minute integer);
+COMMENT ON VIEW cometchat.sending IS
+  'One row, a part of cometchat.progress: why nothing is sent, OPERATOR, COPY or an errorCode of '
+  'cometchat_ensure_user(), null while it is; and the limit per minute.';
+
 CREATE VIEW cometchat.progress AS
   SELECT c.users_total, c.synced, c.pending, c.in_flight, c.failed, c.paused_reason,
          c.rate_per_minute,
@@ -48,10 +61,7 @@ CREATE VIEW cometchat.progress AS
            || '] '::text || (c.twentieths * 5)::text || ' %'::text AS bar
   FROM (SELECT s.users_total + later.users AS users_total, s.synced, s.pending + later.users AS pending,
                s.in_flight, s.failed, s.backlog + later.users AS backlog, s.passed_over, s.deactivated,
-               CASE WHEN k.paused THEN 'OPERATOR' WHEN cometchat.is_copy() THEN 'COPY'
-                    WHEN f.paused_code IS NOT NULL THEN f.paused_code
-                    WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED' END AS paused_reason,
-               f.rate_per_minute, r.synced_per_minute,
+               f.paused_reason, f.rate_per_minute, r.synced_per_minute,
                CASE WHEN s.users_total + later.users = 0 THEN 20
                     ELSE ((s.users_total - s.pending) * 20 / (s.users_total + later.users))::integer
                END AS twentieths
@@ -73,10 +83,8 @@ CREATE VIEW cometchat.progress AS
              -- of a backfill that goes on
              (SELECT COALESCE(pg_catalog.max(b.remaining), 0::bigint) AS users
               FROM cometchat.running_backfill AS b) AS later,
-             jsonb_to_record(cometchat.worker_status()) AS f(
-               paused_code text, throttled_until double precision, rate_per_minute integer),
-             jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision),
-             cometchat.control AS k) AS c;
+             cometchat.sending AS f,
+             jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision)) AS c;
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '
   'over (anonymous, unconfirmed) and deactivated; why sending is paused; the limit per minute; and the time '

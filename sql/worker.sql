@@ -48,6 +48,9 @@ BEGIN
   PERFORM cometchat.restrict();
   UPDATE cometchat.control SET paused = true, paused_at = pg_catalog.now()
   WHERE only_row AND NOT paused;
+  IF NOT EXISTS (SELECT FROM cometchat.home AS h WHERE h.database IS NOT NULL) THEN
+    PERFORM cometchat.settle_here(); -- what is copied from here is a copy, though nothing was sent yet
+  END IF;
   PERFORM cometchat.wake();
 END
 $function$;

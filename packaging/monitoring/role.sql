@@ -11,6 +11,6 @@ $block$;
 GRANT pg_monitor TO cometchat_monitor;
 GRANT USAGE ON SCHEMA cometchat TO cometchat_monitor;
 GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.reconcile_progress TO cometchat_monitor;
--- Two columns of the queue: names and addresses are in others.
-GRANT SELECT (next_attempt_at, claim) ON cometchat.sync_state TO cometchat_monitor;
+-- Three columns of the queue: names and addresses are in others.
+GRANT SELECT (next_attempt_at, claim, backlog) ON cometchat.sync_state TO cometchat_monitor;
 GRANT EXECUTE ON FUNCTION cometchat.worker_status(), cometchat.health() TO cometchat_monitor;

@@ -87,7 +87,7 @@ BEGIN
       AND p.proowner <> e.extowner AND NOT r.rolsuper
     UNION ALL
     SELECT pg_catalog.format('the owner %I is no superuser', r.rolname),
-           pg_catalog.format('ALTER ROLE %I SUPERUSER;', r.rolname)
+           pg_catalog.format('-- Its definers and its worker need it: ALTER ROLE %I SUPERUSER;', r.rolname)
     FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_roles AS r ON r.oid = e.extowner
     WHERE e.extname = 'cometchat_ext' AND NOT r.rolsuper
     UNION ALL

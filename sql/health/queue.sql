@@ -29,7 +29,9 @@ DECLARE
 BEGIN
   check_name := 'queue';
   SELECT pg_catalog.now() - min(s.next_attempt_at) INTO overdue FROM cometchat.sync_state AS s
-  WHERE pg_catalog.isfinite(s.next_attempt_at) AND s.claim IS NULL;
+  -- the backlog waits behind people, and for the rate limit
+  WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL AND NOT s.backlog
+    AND pg_catalog.isfinite(s.next_attempt_at);
   ok := COALESCE(overdue, '0') < interval '5 minutes';
   detail := CASE WHEN overdue IS NULL OR overdue < '0' THEN 'no user is overdue'
                  ELSE 'the first user is overdue by ' || pg_catalog.date_trunc('second', overdue) END;

@@ -83,12 +83,16 @@ AS $function$
 DECLARE
   -- null where there is no pg_cron, or where it does not call us
   job jsonb := cometchat.cron_job();
-  broken boolean := COALESCE(NOT (job ->> 'active')::boolean OR job ->> 'status' = 'failed'
-                             OR job ->> 'database' <> pg_catalog.current_database(), false);
+  -- another database's job may be right there
+  elsewhere boolean := COALESCE(job ->> 'database' <> pg_catalog.current_database(), false);
+  unserved boolean := elsewhere AND facts #>> '{status,worker_pid}' IS NULL
+                      AND NOT cometchat.process_queue_is_recent();
+  broken boolean := NOT elsewhere
+                    AND COALESCE(NOT (job ->> 'active')::boolean OR job ->> 'status' = 'failed', false);
 BEGIN
   check_name := 'process_queue()';
   -- Passes where there is a worker, unless pg_cron fails at it.
-  SELECT NOT broken
+  SELECT NOT broken AND NOT unserved
          AND (c.process_queue_run_at IS NULL OR facts #>> '{status,worker_pid}' IS NOT NULL
               OR (cometchat.process_queue_is_recent()
                   AND c.process_queue_result IN ('done', 'paused', 'sending'))),
@@ -97,15 +101,18 @@ BEGIN
                      pg_catalog.date_trunc('second', pg_catalog.now() - c.process_queue_run_at),
                      c.process_queue_result) END
     INTO ok, detail FROM cometchat.control AS c;
-  detail := detail || CASE WHEN job IS NULL THEN '' ELSE pg_catalog.format('; job %s of pg_cron%s%s', job ->> 'id',
+  detail := detail || CASE WHEN job IS NULL OR elsewhere AND NOT unserved THEN '' ELSE pg_catalog.format('; job %s of pg_cron%s%s', job ->> 'id',
     CASE WHEN (job ->> 'active')::boolean THEN '' ELSE ' is not active' END,
-    CASE WHEN job ->> 'status' = 'failed' THEN ' failed at ' || (job ->> 'started_at') || ': '
+    CASE WHEN elsewhere THEN ' runs in database ' || (job ->> 'database')
+         WHEN job ->> 'status' = 'failed' THEN ' failed at ' || (job ->> 'started_at') || ': '
                                                || (job ->> 'message')
-         WHEN job ->> 'database' <> pg_catalog.current_database() THEN ' runs in database '
-                                                                       || (job ->> 'database')
          ELSE '' END) END;
   hint := CASE
     WHEN ok THEN NULL
+    WHEN unserved THEN pg_catalog.format(
+      'SELECT cron.schedule(%L, ''10 seconds'', ''CALL cometchat.process_queue()''); '
+      'CALL cometchat.process_queue(); -- that job may be right for its database',
+      'cometchat in ' || pg_catalog.current_database())
     WHEN broken THEN pg_catalog.format(
       'SELECT cron.alter_job(%s, command => ''CALL cometchat.process_queue()'', database => %L, '
       'username => %L, active => true); CALL cometchat.process_queue(); -- alone in its command, since it '

@@ -44,8 +44,8 @@ CREATE TRIGGER cometchat_pause AFTER UPDATE OF paused ON cometchat.control
 FOR EACH ROW WHEN (OLD.paused IS DISTINCT FROM NEW.paused) EXECUTE FUNCTION cometchat.on_pause_changed();
 CREATE TRIGGER cometchat_pause AFTER INSERT ON cometchat.pauses
 FOR EACH ROW EXECUTE FUNCTION cometchat.on_pause_restored();
--- Tools load data with session_replication_role = replica.
-ALTER TABLE cometchat.control ENABLE ALWAYS TRIGGER cometchat_pause;
+-- Tools load data with session_replication_role = replica. (Not so the other: where both tables are replicated, the
+-- subscriber's row comes from the publisher.)
 ALTER TABLE cometchat.pauses ENABLE ALWAYS TRIGGER cometchat_pause;
 
 SELECT pg_catalog.pg_extension_config_dump('public.cometchat_users', '');

@@ -359,6 +359,20 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.settle_here() IS 'Makes this database the one that sends.';
 
+CREATE OR REPLACE FUNCTION cometchat.pause() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  PERFORM cometchat.restrict();
+  UPDATE cometchat.control SET paused = true, paused_at = pg_catalog.now()
+  WHERE only_row AND NOT paused;
+  IF NOT EXISTS (SELECT FROM cometchat.home AS h WHERE h.database IS NOT NULL) THEN
+    PERFORM cometchat.settle_here(); -- what is copied from here is a copy, though nothing was sent yet
+  END IF;
+  PERFORM cometchat.wake();
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION cometchat.resume() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
@@ -402,7 +416,8 @@ BEGIN
   FROM pg_catalog.unnest(mark_backlog.user_ids) AS q(user_id)
   ORDER BY q.user_id -- the order in which other statements lock them
   ON CONFLICT (user_id) DO UPDATE
-  SET next_attempt_at = pg_catalog.now(), attempts = 0, backlog = true
+  SET wanted_revision = s.wanted_revision + 1, -- pending, however long the user is put off
+      next_attempt_at = pg_catalog.now(), attempts = 0, backlog = true
   WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
   GET DIAGNOSTICS marked = ROW_COUNT;
   RETURN marked;
@@ -542,6 +557,19 @@ CREATE VIEW cometchat.stats_latency AS
 COMMENT ON VIEW cometchat.stats_latency IS
   'How many requests took no longer than le_ms milliseconds; all of them where it is null.';
 
+CREATE VIEW cometchat.sending AS
+  SELECT CASE WHEN c.paused THEN 'OPERATOR'::text
+              WHEN cometchat.is_copy() THEN 'COPY'::text
+              WHEN f.paused_code IS NOT NULL THEN f.paused_code
+              WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED'::text END AS paused_reason,
+         f.rate_per_minute
+  FROM cometchat.control AS c,
+       jsonb_to_record(cometchat.worker_status()) AS f(
+         paused_code text, throttled_until double precision, rate_per_minute integer);
+COMMENT ON VIEW cometchat.sending IS
+  'One row, a part of cometchat.progress: why nothing is sent, OPERATOR, COPY or an errorCode of '
+  'cometchat_ensure_user(), null while it is; and the limit per minute.';
+
 CREATE OR REPLACE VIEW cometchat.progress AS
   SELECT c.users_total, c.synced, c.pending, c.in_flight, c.failed, c.paused_reason,
          c.rate_per_minute,
@@ -554,10 +582,7 @@ CREATE OR REPLACE VIEW cometchat.progress AS
            || '] '::text || (c.twentieths * 5)::text || ' %'::text AS bar
   FROM (SELECT s.users_total + later.users AS users_total, s.synced, s.pending + later.users AS pending,
                s.in_flight, s.failed, s.backlog + later.users AS backlog, s.passed_over, s.deactivated,
-               CASE WHEN k.paused THEN 'OPERATOR' WHEN cometchat.is_copy() THEN 'COPY'
-                    WHEN f.paused_code IS NOT NULL THEN f.paused_code
-                    WHEN f.throttled_until IS NOT NULL THEN 'RATE_LIMITED' END AS paused_reason,
-               f.rate_per_minute, r.synced_per_minute,
+               f.paused_reason, f.rate_per_minute, r.synced_per_minute,
                CASE WHEN s.users_total + later.users = 0 THEN 20
                     ELSE ((s.users_total - s.pending) * 20 / (s.users_total + later.users))::integer
                END AS twentieths
@@ -579,10 +604,8 @@ CREATE OR REPLACE VIEW cometchat.progress AS
              -- of a backfill that goes on
              (SELECT COALESCE(pg_catalog.max(b.remaining), 0::bigint) AS users
               FROM cometchat.running_backfill AS b) AS later,
-             jsonb_to_record(cometchat.worker_status()) AS f(
-               paused_code text, throttled_until double precision, rate_per_minute integer),
-             jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision),
-             cometchat.control AS k) AS c;
+             cometchat.sending AS f,
+             jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision)) AS c;
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '
   'over (anonymous, unconfirmed) and deactivated; why sending is paused; the limit per minute; and the time '
@@ -663,10 +686,15 @@ DECLARE
   known jsonb;
   is_mapped boolean;
   pending boolean;
+  retry text := 'Mend what "last error" says, then SELECT cometchat.retry_failed('''
+                || explain_user.user_id || ''');';
 BEGIN
   PERFORM cometchat.restrict();
+  IF explain_user.user_id IS NULL THEN
+    RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
+  END IF;
   SELECT s.* INTO state FROM cometchat.sync_state AS s WHERE s.user_id = explain_user.user_id;
-  SELECT p.paused_reason INTO paused FROM cometchat.progress AS p;
+  SELECT s.paused_reason INTO paused FROM cometchat.sending AS s;
   known := cometchat.describe_user(explain_user.user_id, state.error_code);
   IF known ? 'error' THEN
     RETURN QUERY SELECT 'auth.users', 'cannot be read: ' || (known ->> 'error'),
@@ -681,11 +709,12 @@ BEGIN
   SELECT v.value, v.hint INTO value, hint FROM (VALUES
     (1, known ->> 'status' = 'deleted', 'no: not in auth.users', NULL),
     (2, known ->> 'status' = 'suspended', 'no: banned or deleted in auth.users', 'Lift the ban.'),
-    (3, state.failed_at IS NOT NULL, 'no: given up',
-        'Mend what "last error" says, then SELECT cometchat.retry_failed(''' || explain_user.user_id || ''');'),
-    (4, state.error_code = 'USER_DEACTIVATED', 'no: deactivated in CometChat by others',
+    (3, state.error_code = 'USER_DEACTIVATED', 'no: deactivated in CometChat by others',
         'Reactivate the user in CometChat''s dashboard, or call cometchat_ensure_user as service_role.'),
-    (5, (known ->> 'has_token')::boolean, 'yes', NULL),
+    (4, (known ->> 'has_token')::boolean, 'yes' || CASE WHEN state.failed_at IS NOT NULL
+        THEN ', but the last change was given up' ELSE '' END,
+        CASE WHEN state.failed_at IS NOT NULL THEN retry END),
+    (5, state.failed_at IS NOT NULL, 'no: given up', retry),
     (6, pending AND paused IS NOT NULL, 'not yet: sending is paused (' || paused || ')',
         'SELECT * FROM cometchat.health() WHERE NOT ok;'),
     (7, pending, 'not yet: queued', NULL),
@@ -1367,12 +1396,16 @@ AS $function$
 DECLARE
   -- null where there is no pg_cron, or where it does not call us
   job jsonb := cometchat.cron_job();
-  broken boolean := COALESCE(NOT (job ->> 'active')::boolean OR job ->> 'status' = 'failed'
-                             OR job ->> 'database' <> pg_catalog.current_database(), false);
+  -- another database's job may be right there
+  elsewhere boolean := COALESCE(job ->> 'database' <> pg_catalog.current_database(), false);
+  unserved boolean := elsewhere AND facts #>> '{status,worker_pid}' IS NULL
+                      AND NOT cometchat.process_queue_is_recent();
+  broken boolean := NOT elsewhere
+                    AND COALESCE(NOT (job ->> 'active')::boolean OR job ->> 'status' = 'failed', false);
 BEGIN
   check_name := 'process_queue()';
   -- Passes where there is a worker, unless pg_cron fails at it.
-  SELECT NOT broken
+  SELECT NOT broken AND NOT unserved
          AND (c.process_queue_run_at IS NULL OR facts #>> '{status,worker_pid}' IS NOT NULL
               OR (cometchat.process_queue_is_recent()
                   AND c.process_queue_result IN ('done', 'paused', 'sending'))),
@@ -1381,15 +1414,18 @@ BEGIN
                      pg_catalog.date_trunc('second', pg_catalog.now() - c.process_queue_run_at),
                      c.process_queue_result) END
     INTO ok, detail FROM cometchat.control AS c;
-  detail := detail || CASE WHEN job IS NULL THEN '' ELSE pg_catalog.format('; job %s of pg_cron%s%s', job ->> 'id',
+  detail := detail || CASE WHEN job IS NULL OR elsewhere AND NOT unserved THEN '' ELSE pg_catalog.format('; job %s of pg_cron%s%s', job ->> 'id',
     CASE WHEN (job ->> 'active')::boolean THEN '' ELSE ' is not active' END,
-    CASE WHEN job ->> 'status' = 'failed' THEN ' failed at ' || (job ->> 'started_at') || ': '
+    CASE WHEN elsewhere THEN ' runs in database ' || (job ->> 'database')
+         WHEN job ->> 'status' = 'failed' THEN ' failed at ' || (job ->> 'started_at') || ': '
                                                || (job ->> 'message')
-         WHEN job ->> 'database' <> pg_catalog.current_database() THEN ' runs in database '
-                                                                       || (job ->> 'database')
          ELSE '' END) END;
   hint := CASE
     WHEN ok THEN NULL
+    WHEN unserved THEN pg_catalog.format(
+      'SELECT cron.schedule(%L, ''10 seconds'', ''CALL cometchat.process_queue()''); '
+      'CALL cometchat.process_queue(); -- that job may be right for its database',
+      'cometchat in ' || pg_catalog.current_database())
     WHEN broken THEN pg_catalog.format(
       'SELECT cron.alter_job(%s, command => ''CALL cometchat.process_queue()'', database => %L, '
       'username => %L, active => true); CALL cometchat.process_queue(); -- alone in its command, since it '
@@ -1664,7 +1700,9 @@ DECLARE
 BEGIN
   check_name := 'queue';
   SELECT pg_catalog.now() - min(s.next_attempt_at) INTO overdue FROM cometchat.sync_state AS s
-  WHERE pg_catalog.isfinite(s.next_attempt_at) AND s.claim IS NULL;
+  -- the backlog waits behind people, and for the rate limit
+  WHERE s.next_attempt_at IS NOT NULL AND s.claim IS NULL AND NOT s.backlog
+    AND pg_catalog.isfinite(s.next_attempt_at);
   ok := COALESCE(overdue, '0') < interval '5 minutes';
   detail := CASE WHEN overdue IS NULL OR overdue < '0' THEN 'no user is overdue'
                  ELSE 'the first user is overdue by ' || pg_catalog.date_trunc('second', overdue) END;
@@ -1789,7 +1827,7 @@ BEGIN
       AND p.proowner <> e.extowner AND NOT r.rolsuper
     UNION ALL
     SELECT pg_catalog.format('the owner %I is no superuser', r.rolname),
-           pg_catalog.format('ALTER ROLE %I SUPERUSER;', r.rolname)
+           pg_catalog.format('-- Its definers and its worker need it: ALTER ROLE %I SUPERUSER;', r.rolname)
     FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_roles AS r ON r.oid = e.extowner
     WHERE e.extname = 'cometchat_ext' AND NOT r.rolsuper
     UNION ALL
@@ -2328,7 +2366,7 @@ CREATE VIEW cometchat.reconcile_progress AS
          m.matched[2]::integer AS page, m.matched[3]::integer AS pages
   FROM pg_catalog.pg_stat_activity AS a,
   LATERAL (SELECT pg_catalog.regexp_match(
-             a.query, '^/\* cometchat: ((?:page (\d+)(?: of (\d+))?)?[^*]*) \*/ ') AS matched) AS m
+             a.query, '^/\* cometchat: ((?:page (\d{1,9})(?: of (\d{1,9}))?)?[^*]*) \*/ ') AS matched) AS m
   WHERE a.state = 'active' AND a.datname = pg_catalog.current_database() AND m.matched IS NOT NULL;
 COMMENT ON VIEW cometchat.reconcile_progress IS
   'How far each cometchat.reconcile() is that runs now: what it is doing, and on which page of CometChat''s '
@@ -2386,9 +2424,8 @@ FOR EACH ROW WHEN (OLD.paused IS DISTINCT FROM NEW.paused) EXECUTE FUNCTION come
 CREATE TRIGGER cometchat_pause AFTER INSERT ON cometchat.pauses
 FOR EACH ROW EXECUTE FUNCTION cometchat.on_pause_restored();
 
--- Tools load data with session_replication_role = replica.
-ALTER TABLE cometchat.control ENABLE ALWAYS TRIGGER cometchat_pause;
-
+-- Tools load data with session_replication_role = replica. (Not so the other: where both tables are replicated, the
+-- subscriber's row comes from the publisher.)
 ALTER TABLE cometchat.pauses ENABLE ALWAYS TRIGGER cometchat_pause;
 
 SELECT pg_catalog.pg_extension_config_dump('cometchat.running_backfill', '');
@@ -2474,6 +2511,7 @@ DECLARE
     'cometchat.running_backfill',
     'cometchat.stats_requests',
     'cometchat.stats_latency',
+    'cometchat.sending',
     'cometchat.attempts',
     'cometchat.reconcile_progress',
     'cometchat.pauses'
@@ -2516,7 +2554,7 @@ END
 $block$;
 -- As in ../native/grants.sql.
 GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.running_backfill, cometchat.home TO cometchat_ext;
-GRANT SELECT ON cometchat.attempts, cometchat.progress TO cometchat_ext;
+GRANT SELECT ON cometchat.attempts, cometchat.sending TO cometchat_ext;
 GRANT SELECT, INSERT, DELETE ON cometchat.pauses TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
   cometchat.allowance(jsonb),
@@ -2563,3 +2601,7 @@ GRANT EXECUTE ON FUNCTION
   cometchat.show_progress(text),
   cometchat.setting_command(jsonb, text, text)
 TO cometchat_ext;
+
+-- An operator's pause, for the next dump. (The trigger that notes it comes too late for this one.)
+INSERT INTO cometchat.pauses (paused_at)
+SELECT COALESCE(c.paused_at, pg_catalog.now()) FROM cometchat.control AS c WHERE c.paused;

@@ -144,6 +144,33 @@ fn process_queue_goes_on_with_a_large_backfill() {
 }
 
 #[test]
+fn whoever_is_queued_for_a_new_app_and_put_off_is_pending() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    stack.execute("SELECT cometchat.pause()");
+    stack.execute("UPDATE cometchat.sync_state SET app_id = 'another' WHERE true");
+    assert_eq!(stack.value("SELECT cometchat.backfill()").as_deref(), Some("1"));
+    stack.execute(
+        "UPDATE cometchat.sync_state SET next_attempt_at = now() + interval '1 minute' WHERE true",
+    );
+    assert_eq!(stack.value("SELECT pending FROM cometchat.progress").as_deref(), Some("1"));
+    assert_eq!(stack.value("SELECT cometchat.has_pending()").as_deref(), Some("true"));
+}
+
+#[test]
+fn a_backlog_that_waits_for_long_is_not_overdue_but_a_person_is() {
+    let stack = with_backlog(2, "-1");
+    let queue = || scenarios::health::check(&stack.db, "queue");
+    stack.execute(
+        "UPDATE cometchat.sync_state SET next_attempt_at = now() - interval '1 hour' WHERE true",
+    );
+    assert!(queue().ok, "{:?}", queue());
+    stack.execute("UPDATE cometchat.sync_state SET backlog = false WHERE true");
+    assert!(!queue().ok, "{:?}", queue());
+}
+
+#[test]
 fn a_backfill_that_is_repeated_while_it_runs_queues_everybody_once() {
     let stack = Stack::new();
     insert_users(&stack, MANY);

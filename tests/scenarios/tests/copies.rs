@@ -70,3 +70,14 @@ fn a_template_copy_knows_that_it_is_one() {
     admin(&format!("DROP DATABASE {copy} WITH (FORCE)"));
     assert_eq!(stack.value("SELECT cometchat.is_copy()").as_deref(), Some("false"));
 }
+
+#[test]
+fn a_copy_of_a_paused_database_that_never_sent_is_a_copy() {
+    let stack = Stack::new();
+    stack.execute("DELETE FROM cometchat.home WHERE true");
+    stack.execute("SELECT cometchat.resume(), cometchat.pause()");
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.home").as_deref(), Some("1"));
+    stack.execute(ELSEWHERE);
+    stack.execute("UPDATE cometchat.control SET paused = false WHERE true"); // as if it were not paused
+    assert_eq!(stack.value(REASON).as_deref(), Some("COPY"));
+}

@@ -79,6 +79,30 @@ fn it_says_who_is_passed_over_and_who_is_given_up_with_the_way_out() {
 }
 
 #[test]
+fn whoever_has_a_token_can_chat_though_a_later_change_was_given_up() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST"));
+    stack.change(ada, r#"raw_user_meta_data = '{"full_name": "Ada King"}'"#);
+    let says = format!(
+        "yes, but the last change was given up | Mend what \"last error\" says, then \
+         SELECT cometchat.retry_failed('{ada}');"
+    );
+    eventually("it is given up", || can_chat(&stack, ada) == says);
+    stack.session(ada).ensure(None, None, None).token();
+}
+
+#[test]
+fn nobody_is_no_user() {
+    let stack = Stack::new();
+    let error =
+        stack.db.admin().query("SELECT cometchat.explain_user(NULL)", &[]).expect_err("null");
+    let error = error.as_db_error().expect("of the server");
+    assert_eq!((error.code().code(), error.message()), ("22004", "user_id must not be null"));
+}
+
+#[test]
 fn no_more_than_five_attempts_are_kept() {
     let stack = Stack::syncing();
     let ada = stack.sign_up("Ada Lovelace");

@@ -54,6 +54,11 @@ const CRON: &str = "
     LANGUAGE sql AS $f$
       UPDATE cron.job SET command = COALESCE($3, command), database = COALESCE($4, database),
         username = COALESCE($5, username), active = COALESCE($6, active) WHERE jobid = $1
+    $f$;
+    CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS void
+    LANGUAGE sql AS $f$
+      INSERT INTO cron.job (jobid, jobname, schedule, command, username, database)
+      VALUES (8, $1, $2, $3, current_user, current_database())
     $f$;";
 
 /// Runs the job as pg_cron does, and writes down what came of it.
@@ -96,7 +101,6 @@ fn a_job_of_pg_cron_that_fails_is_named_and_mended_by_the_hint() {
         ),
         (call, "supabase_auth_admin", name, true, "permission denied"),
         (call, "supabase_admin", name, false, "is not active"),
-        (call, "supabase_admin", "postgres", true, "runs in database postgres"),
     ]) {
         let sql = "INSERT INTO cron.job (jobid, command, username, database, active)
                    VALUES (7, $1, $2, $3, $4) ON CONFLICT (jobid) DO UPDATE SET
@@ -111,6 +115,31 @@ fn a_job_of_pg_cron_that_fails_is_named_and_mended_by_the_hint() {
         assert!(row.ok, "{words}: {row:?}");
         assert!(unwell(&stack.db).is_empty(), "{:#?}", unwell(&stack.db));
     }
+}
+
+#[test]
+fn another_databases_job_is_left_alone() {
+    let cluster = Cluster::start(&[]);
+    let stack = Stack::on(Database::like_supabase(cluster), Simulator::start()).sync();
+    stack.execute(CRON);
+    let job = "INSERT INTO cron.job (jobid, command, username, database)
+               VALUES (7, 'CALL cometchat.process_queue()', 'supabase_admin', 'postgres')";
+    stack.execute(job);
+    let said = fails(&stack.db, "nobody sends here", "process_queue()");
+    assert!(said.detail.ends_with("; job 7 of pg_cron runs in database postgres"), "{said:?}");
+    run_hint(&stack.db, &said.hint);
+    let jobs = "SELECT string_agg(jobid || ' ' || database, ', ' ORDER BY jobid) FROM cron.job";
+    let both = format!("7 postgres, 8 {}", stack.db.name());
+    assert_eq!(stack.value(jobs), Some(both));
+    let row = check(&stack.db, "process_queue()");
+    assert!(row.ok && row.detail.contains("job 8"), "{row:?}");
+
+    // A worker does it here.
+    let stack = Stack::syncing();
+    stack.execute(CRON);
+    stack.execute(job);
+    eventually("there is a worker", || stack.worker().is_some());
+    assert!(check(&stack.db, "process_queue()").ok, "{:?}", check(&stack.db, "process_queue()"));
 }
 
 #[test]

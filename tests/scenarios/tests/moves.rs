@@ -156,3 +156,45 @@ fn users_that_come_by_replication_are_found_by_reconcile_and_sent_once() {
         .batch_execute("SELECT pg_drop_replication_slot('moves')")
         .expect("drop the slot");
 }
+
+#[test]
+fn a_pause_does_not_stop_a_subscription_to_all_tables() {
+    let conf = ["wal_level = logical"];
+    let source = Database::like_supabase(Cluster::start(&conf));
+    let cluster = source.cluster().again();
+    for sql in [
+        "CREATE EXTENSION cometchat_ext",
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        "SELECT pg_create_logical_replication_slot('everything', 'pgoutput')",
+    ] {
+        source.admin().batch_execute(sql).expect(sql);
+    }
+    let target = Database::like_supabase(cluster.again());
+    target.admin().batch_execute("CREATE EXTENSION cometchat_ext").expect("the extension");
+    let subscribe = format!(
+        "CREATE SUBSCRIPTION everything CONNECTION 'host={} user=supabase_admin dbname={}'
+         PUBLICATION everything WITH (create_slot = false, slot_name = 'everything', copy_data = false)",
+        cluster.dir().display(),
+        source.name()
+    );
+    target.admin().batch_execute(&subscribe).expect("subscribe");
+    for sql in [
+        "SELECT cometchat.pause()",
+        "SELECT cometchat.resume()",
+        "SELECT cometchat.pause()",
+        "INSERT INTO auth.users (id) VALUES (gen_random_uuid())",
+    ] {
+        source.admin().batch_execute(sql).expect(sql);
+    }
+    let seen = "SELECT count(*) FROM auth.users";
+    eventually("what came after the pause is replicated", || {
+        target.admin().query_one(seen, &[]).expect(seen).get::<_, i64>(0) == 1
+    });
+    for sql in [
+        "ALTER SUBSCRIPTION everything DISABLE",
+        "ALTER SUBSCRIPTION everything SET (slot_name = NONE)",
+        "DROP SUBSCRIPTION everything",
+    ] {
+        target.admin().batch_execute(sql).expect(sql);
+    }
+}

@@ -130,3 +130,16 @@ fn the_comparison_sees_each_kind_of_difference() {
         assert!(found.iter().any(|line| line.starts_with(seen_in)), "{change}: {found:#?}");
     }
 }
+
+#[test]
+fn a_pause_of_the_old_version_is_in_the_next_dump() {
+    let (_copy, cluster) = server();
+    for release in Release::all() {
+        let old = format!("CREATE EXTENSION cometchat_ext VERSION '{}'", release.version());
+        let pause = "SELECT cometchat.pause()";
+        let db = database(&cluster, true, &[&old, pause, "ALTER EXTENSION cometchat_ext UPDATE"]);
+        let kept = "SELECT count(*) = 1 FROM cometchat.pauses AS p
+                    JOIN cometchat.control AS c ON c.paused AND c.paused_at = p.paused_at";
+        assert!(db.admin().query_one(kept, &[]).expect(kept).get::<_, bool>(0));
+    }
+}
