@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use super::wait_event::WaitEvent;
+
 #[cfg(not(feature = "pg18"))]
 use pg_sys::pqsignal;
 #[cfg(feature = "pg18")]
@@ -57,7 +59,7 @@ pub fn reload_if_asked() -> bool {
 }
 
 /// Waits for the latch, a descriptor, or the time; serves interrupts. `true`: the latch was set.
-pub fn wait(fd: Option<BorrowedFd<'_>>, time: Duration) -> bool {
+pub fn wait(fd: Option<BorrowedFd<'_>>, time: Duration, event: WaitEvent) -> bool {
     let mut wanted = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH | pg_sys::WL_TIMEOUT;
     if fd.is_some() {
         wanted |= pg_sys::WL_SOCKET_READABLE;
@@ -70,7 +72,7 @@ pub fn wait(fd: Option<BorrowedFd<'_>>, time: Duration) -> bool {
             wanted as i32,
             fd.map_or(-1, |fd| fd.as_raw_fd()),
             time.as_millis().min(3_600_000) as _,
-            pg_sys::PG_WAIT_EXTENSION,
+            event.number(),
         ) as u32;
         if events & pg_sys::WL_LATCH_SET != 0 {
             pg_sys::ResetLatch(pg_sys::MyLatch);

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys::{self, panic::CaughtError, PgTryBuilder};
 use transport::{Interest, Interrupted, Wait};
 
+use super::wait_event::WaitEvent;
+
 thread_local! {
     // Of the main thread: from the wait in which it was raised until it is raised again.
     static PENDING_ERROR: RefCell<Option<CaughtError>> = const { RefCell::new(None) };
@@ -39,7 +41,7 @@ impl Wait for LatchWait {
                 Interest::Readable => pg_sys::WL_SOCKET_READABLE,
                 Interest::Writable => pg_sys::WL_SOCKET_WRITEABLE,
             };
-            if latch_or(Some((fd, socket)), left)? & socket != 0 {
+            if latch_or(Some((fd, socket)), left, WaitEvent::Http)? & socket != 0 {
                 return Ok(true);
             }
         }
@@ -56,7 +58,7 @@ impl Wait for LatchWait {
 /// [`Interrupted`] when an interrupt raised an error; see [`rethrow_pending_error`].
 pub fn sleep(time: Duration) -> Result<(), Interrupted> {
     serve_interrupts()?;
-    latch_or(None, Some(time))?;
+    latch_or(None, Some(time), WaitEvent::Turn)?;
     serve_interrupts()
 }
 
@@ -88,6 +90,7 @@ fn serve_interrupts() -> Result<(), Interrupted> {
 fn latch_or(
     socket: Option<(BorrowedFd<'_>, u32)>,
     time: Option<Duration>,
+    event: WaitEvent,
 ) -> Result<u32, Interrupted> {
     let mut wanted = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;
     // Rounded up to Postgres's milliseconds: waking a fraction early would spin.
@@ -106,7 +109,7 @@ fn latch_or(
                 (wanted | interest) as i32,
                 fd,
                 timeout as _,
-                wait_event(),
+                event.number(),
             ) as u32;
             if events & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
@@ -127,22 +130,4 @@ fn keep_error(f: impl FnOnce()) -> Result<(), Interrupted> {
         Err(Interrupted)
     })
     .execute()
-}
-
-/// What `pg_stat_activity.wait_event` shows.
-#[cfg(any(feature = "pg15", feature = "pg16"))]
-fn wait_event() -> u32 {
-    pg_sys::PG_WAIT_EXTENSION
-}
-
-/// What `pg_stat_activity.wait_event` shows: a name of our own, known from the first wait on.
-#[cfg(not(any(feature = "pg15", feature = "pg16")))]
-fn wait_event() -> u32 {
-    use std::cell::Cell;
-    thread_local! { static EVENT: Cell<u32> = const { Cell::new(0) }; }
-    if EVENT.get() == 0 {
-        // SAFETY: a NUL-terminated literal; called with no lock held.
-        EVENT.set(unsafe { pg_sys::WaitEventExtensionNew(c"CometChatHttp".as_ptr()) });
-    }
-    EVENT.get()
 }

@@ -23,3 +23,4 @@ pub mod text; // bytes to text, and back
 pub mod transaction; // a background worker's transactions
 pub mod unique_key; // one row by its key, without a statement
 mod values; // values in statements and rows
+pub mod wait_event; // what a wait is shown as

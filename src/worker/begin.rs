@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use super::run::Worker;
 use super::{bgworker, notice, threads};
+use crate::pg::wait_event::WaitEvent;
 use crate::pg::{background, transaction};
 use crate::store;
 
@@ -50,7 +51,7 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
                 if tries >= TRIES && bgworker::others_wait() {
                     return; // it is started again
                 }
-                background::wait(None, Duration::from_secs(1));
+                background::wait(None, Duration::from_secs(1), WaitEvent::WorkerMain);
             }
         }
     }

@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 use super::bgworker::{self, Started};
 use crate::pg::background;
 use crate::pg::databases::databases;
+use crate::pg::wait_event::WaitEvent;
 use crate::shmem::{self, Shared, Slot};
 
 /// How many new workers are started at the same time.
@@ -55,7 +56,7 @@ pub extern "C-unwind" fn cometchat_launcher_main(_arg: pg_sys::Datum) {
     loop {
         background::reload_if_asked();
         let timeout = launcher.start_workers(shared);
-        background::wait(None, timeout);
+        background::wait(None, timeout, WaitEvent::LauncherMain);
     }
 }
 

@@ -19,6 +19,7 @@ use super::ready::Ready;
 use super::threads::{self, SharedAgent};
 use crate::config;
 use crate::http;
+use crate::pg::wait_event::WaitEvent;
 use crate::pg::{background, transaction};
 use crate::shmem::{self, turn};
 use crate::store::{self, queue};
@@ -148,7 +149,7 @@ impl Worker {
         let timeout = until.saturating_duration_since(now).min(SAFETY_PROBE);
         let wakeup = threads::wakeup_fd();
         let wakeup = wakeup.as_deref().map(AsFd::as_fd);
-        if background::wait(wakeup, timeout + Duration::from_micros(999)) {
+        if background::wait(wakeup, timeout + Duration::from_micros(999), WaitEvent::WorkerMain) {
             self.pacing.due_now(Instant::now());
         }
     }

@@ -140,6 +140,20 @@ fn pg_stat_activity_shows_what_a_call_waits_for() {
     });
 }
 
+#[test]
+fn pg_stat_activity_shows_what_our_processes_wait_for() {
+    let stack = Stack::syncing();
+    let names = "SELECT string_agg(DISTINCT backend_type || ' ' || wait_event, ', ') FROM pg_stat_activity
+                 WHERE backend_type = 'cometchat launcher'
+                    OR backend_type = 'cometchat worker' AND datname = current_database()";
+    let expected = if server_version(&stack) < 17 {
+        "cometchat launcher Extension, cometchat worker Extension"
+    } else {
+        "cometchat launcher CometChatLauncherMain, cometchat worker CometChatWorkerMain"
+    };
+    eventually(expected, || stack.value(names).as_deref() == Some(expected));
+}
+
 /// The server's major version.
 fn server_version(stack: &Stack) -> u32 {
     let sql = "SELECT current_setting('server_version_num')::int / 10000";
