@@ -98,7 +98,7 @@ fn cometchat_describe_user(user_id: pgrx::Uuid, error_code: Option<Text>) -> Jso
 /// What pg_cron says of the job that calls `process_queue()`; null where there is none.
 #[pg_extern(sql = false)]
 fn cometchat_cron_job() -> Option<Json> {
-    Some(Json(serde_json::from_str(&store::cron_job()?).ok()?))
+    Some(Json::of(&serde_json::from_str::<serde_json::Value>(&store::cron_job()?).ok()?))
 }
 
 #[pg_extern(sql = false)]
@@ -109,7 +109,7 @@ fn cometchat_clear_warnings() {
 /// The answer of a private function: a value, or the failure's phrase under `error`.
 fn report<T: serde::Serialize>(result: Result<T, CallError>) -> Json {
     latch::rethrow_pending_error();
-    Json(match result {
+    Json::of(&match result {
         Ok(value) => serde_json::json!({ "value": value }),
         Err(failure) => {
             let (error, code) = (failure.to_string(), failure.code().as_str());

@@ -19,7 +19,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(100);
 pub fn explain_user(user: Uuid, error_code: Option<&str>) -> Json {
     let row = match subxact::run(LOCK_WAIT, move || store::load(user)) {
         Ok(row) => row,
-        Err(code) => return Json(json!({ "error": subxact::sqlstate(code) })),
+        Err(code) => return Json::of(&json!({ "error": subxact::sqlstate(code) })),
     };
     let app_id = app::app_id().ok();
     let known = app_id.as_deref().and_then(|app| row.known_in(app));
@@ -34,7 +34,7 @@ pub fn explain_user(user: Uuid, error_code: Option<&str>) -> Json {
     let what_to_do = error_code.and_then(|stored| {
         ErrorCode::ALL.iter().find(|code| code.as_str() == stored).map(|code| code.what_to_do())
     });
-    Json(json!({
+    Json::of(&json!({
         "status": status,
         "back_in_ms": back_in_ms,
         "passed_over": rules.passes_over(row.auth.anonymous, row.auth.unconfirmed),

@@ -33,7 +33,7 @@ pub fn request_stats() -> Json {
         })
         .collect();
     let since = stats.since.load(Ordering::Relaxed);
-    Json(json!({
+    Json::of(&json!({
         "requests": requests,
         "latencies": latencies,
         "reset_at": (since > 0).then_some(since as f64 / 1000.0),

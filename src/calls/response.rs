@@ -71,8 +71,7 @@ pub fn into_json(result: Result<Success, Rejected>) -> Json {
             }
         }
     };
-    // Cannot fail: strings and booleans only, and string keys.
-    Json(serde_json::to_value(&answer).unwrap_or_default())
+    Json::of(&answer)
 }
 
 /// What is wrong with more than this user or caller is kept for `health()`.

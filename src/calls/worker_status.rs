@@ -27,7 +27,7 @@ pub fn worker_status() -> Json {
     let outage = ErrorCode::from_number(slot.outage.load(Ordering::Acquire));
     let paused = paused.or(outage).or(no_room.then_some(ErrorCode::PlanLimit));
     let throttled = http::throttled(slot);
-    Json(serde_json::json!({
+    Json::of(&serde_json::json!({
         "preloaded": shmem::preloaded(),
         "library_version": env!("CARGO_PKG_VERSION"),
         "launched": shmem::get().is_some_and(Shared::has_launcher),

@@ -6,7 +6,7 @@ use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{impl_sql_translatable, pg_sys};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::text::{from_datum, prefix_from_datum, to_server};
 
@@ -89,15 +89,23 @@ impl pgrx::FromDatum for RawWholeText {
 
 impl_sql_translatable!(WholeText, "text");
 
-/// An answer of type `jsonb`, converted.
+/// An answer of type `jsonb`: JSON as text.
 #[derive(Debug)]
-pub struct Json(pub Value);
+pub struct Json(String);
+
+impl Json {
+    /// Without a tree of values between, which would cost a login as much as reading its row.
+    pub fn of(value: &impl Serialize) -> Json {
+        // Cannot fail: keys are strings, and no value of ours refuses.
+        Json(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
+    }
+}
 
 // SAFETY: declared as jsonb, which is what `jsonb_in` returns.
 unsafe impl BoxRet for Json {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        let text = self.0.to_string(); // JSON has no NUL in it, and to_server leaves none
-        let text = CString::new(to_server(&text).into_owned()).unwrap_or_default();
+        // JSON has no NUL in it, and to_server leaves none.
+        let text = CString::new(to_server(&self.0).into_owned()).unwrap_or_default();
         // SAFETY: a NUL-terminated text, which jsonb_in reads and does not keep.
         unsafe {
             let text = Some(pg_sys::Datum::from(text.as_ptr()));

@@ -82,7 +82,7 @@ impl<T: Copy + PartialEq> Recent<T> {
         });
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }
 
