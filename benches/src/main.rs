@@ -2,15 +2,18 @@
 //!
 //!     cometchat-bench [--full | --small] [PART ...]
 //!
-//! Parts are those of [`PARTS`]; without any, all of them are measured. `--full` measures more of
+//! Parts are those of [`PARTS`]; without any, all of them are measured, and benches/RESULTS.md is written. `--full` measures more of
 //! everything, `--small` shows that everything works. Exits with 1 when a target is missed. Needs
 //! the release build of the extension installed, and that of `cometchat_bench` in target/release.
 
 mod null_server;
+mod pairs;
+mod peers;
 mod report;
 mod responsive;
 mod results;
 mod scale;
+mod start;
 mod stored_call;
 mod sync;
 mod throughput;
@@ -25,8 +28,12 @@ use scenarios::{Cluster, Database, NameServer, Names, Stack};
 use simulator::{RecordMode, Simulator};
 
 /// What can be measured by itself.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 17] = [
     "stored",
+    "http",
+    "route",
+    "pg_net",
+    "start",
     "transport",
     "responsive",
     "trigger",
@@ -40,6 +47,9 @@ const PARTS: [&str; 13] = [
     "reconcile",
     "idle",
 ];
+
+/// `--rows FILE`: the rows go to that file, for the run that this one is a part of.
+const ROWS: &str = "--rows";
 
 /// What the measurements of one session's calls stand on: a server without the library preloaded,
 /// whose resolver hangs if that can be had.
@@ -76,7 +86,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let scale = Scale::of(&arguments);
-    let parts: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
+    let rows_file = arguments.iter().position(|argument| argument == ROWS).map(|at| at + 1);
+    let is_part =
+        |(n, argument): &(usize, &String)| Some(*n) != rows_file && !argument.starts_with("--");
+    let parts: Vec<&String> =
+        arguments.iter().enumerate().filter(is_part).map(|(_, a)| a).collect();
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         eprintln!("there is no part {unknown}; there are {}", PARTS.join(", "));
         return ExitCode::from(2);
@@ -87,6 +101,10 @@ fn main() -> ExitCode {
     if chosen("stored") {
         stored_call::measure(&scale, &mut report);
     }
+    peers::measure(&scale, chosen, &mut report);
+    if chosen("start") {
+        start::measure(&scale, &mut report);
+    }
     sync::measure(&scale, chosen, &mut report);
     if chosen("transport") || chosen("responsive") {
         let bench = Bench::new(scale.tries);
@@ -96,6 +114,9 @@ fn main() -> ExitCode {
         if chosen("responsive") {
             responsive::measure(&bench, &mut report);
         }
+    }
+    if let Some(file) = rows_file.and_then(|at| arguments.get(at)) {
+        report.hand_over(file.as_ref());
     }
     // Of a part, or of a small run, nothing is written down.
     let whole = parts.is_empty() && !arguments.iter().any(|argument| argument == "--small");

@@ -1,10 +1,13 @@
 //! Figures, what they should be, and whether they are.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scenarios::blocked_session::Times;
+use serde::{Deserialize, Serialize};
 
+use crate::pairs::{with_spread, Pairs};
 use crate::results;
 
 /// What a median may exceed the idle one by.
@@ -13,34 +16,8 @@ const MEDIAN: Duration = Duration::from_millis(10);
 /// What the worst may exceed the idle worst by.
 const WORST: Duration = Duration::from_millis(100);
 
-/// The same thing done in two ways, in turns.
-#[derive(Debug, Default)]
-pub struct Pairs(Vec<(Duration, Duration)>);
-
-impl Pairs {
-    pub fn push(&mut self, ours: Duration, theirs: Duration) {
-        self.0.push((ours, theirs));
-    }
-
-    /// The median of both.
-    fn medians(&self) -> (Duration, Duration) {
-        let (mut ours, mut theirs): (Vec<_>, Vec<_>) = self.0.iter().copied().unzip();
-        ours.sort();
-        theirs.sort();
-        (ours[ours.len() / 2], theirs[theirs.len() / 2])
-    }
-
-    /// The median of the ratios: what disturbs the machine for a while disturbs both of a pair.
-    fn ratio(&self) -> f64 {
-        let ratios = self.0.iter().map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64());
-        let mut ratios: Vec<f64> = ratios.collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios[ratios.len() / 2]
-    }
-}
-
 /// One line of the results.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     pub section: String,
     pub what: String,
@@ -58,14 +35,13 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Report {
     started: Instant,
-    missed: usize,
     section: String,
     rows: Vec<Row>,
 }
 
 impl Report {
     pub fn new() -> Report {
-        Report { started: Instant::now(), missed: 0, section: String::new(), rows: Vec::new() }
+        Report { started: Instant::now(), section: String::new(), rows: Vec::new() }
     }
 
     /// What comes now, and how long it took to get here.
@@ -82,43 +58,68 @@ impl Report {
     /// One quantity as a multiple of another: of each the first quartile, which is what it takes
     /// when nothing else is going on.
     pub fn ratio(&mut self, what: &str, ours: &Times, theirs: &Times, at_most: f64) {
-        let (ours, theirs) = (ours.first_quartile(), theirs.first_quartile());
-        self.multiple(what, ours, theirs, ours.as_secs_f64() / theirs.as_secs_f64(), at_most);
+        let ratio = ours.first_quartile().as_secs_f64() / theirs.first_quartile().as_secs_f64();
+        self.multiple(what, ours, theirs, ratio, Some(at_most));
     }
 
     /// The same with the medians.
     pub fn median_ratio(&mut self, what: &str, ours: &Times, theirs: &Times, at_most: f64) {
-        let (ours, theirs) = (ours.median(), theirs.median());
-        self.multiple(what, ours, theirs, ours.as_secs_f64() / theirs.as_secs_f64(), at_most);
+        let ratio = ours.median().as_secs_f64() / theirs.median().as_secs_f64();
+        self.multiple(what, ours, theirs, ratio, Some(at_most));
     }
 
     /// The same with pairs: the median of their ratios.
     pub fn paired(&mut self, what: &str, pairs: &Pairs, at_most: f64) {
-        let (ours, theirs) = pairs.medians();
-        self.multiple(what, ours, theirs, pairs.ratio(), at_most);
+        let (ours, theirs) = pairs.sides();
+        self.multiple(what, &ours, &theirs, pairs.ratio(), Some(at_most));
     }
 
-    fn multiple(&mut self, what: &str, ours: Duration, theirs: Duration, ratio: f64, most: f64) {
-        let verdict = self.verdict(ratio <= most);
+    /// The same without a goal.
+    pub fn beside(&mut self, what: &str, pairs: &Pairs) {
+        let (ours, theirs) = pairs.sides();
+        self.multiple(what, &ours, &theirs, pairs.ratio(), None);
+    }
+
+    fn multiple(
+        &mut self,
+        what: &str,
+        ours: &Times,
+        theirs: &Times,
+        ratio: f64,
+        most: Option<f64>,
+    ) {
+        let ok = most.map(|most| ratio <= most);
+        let goal = most.map(|most| format!("at most {most}")).unwrap_or_default();
+        println!(
+            "{what:<44} {:>10.2?} beside {:>10.2?}: {ratio:.2} ({}) {}",
+            ours.median(),
+            theirs.median(),
+            if goal.is_empty() { "no goal" } else { &goal },
+            verdict(ok)
+        );
         self.row(Row {
             what: what.to_owned(),
-            figure: format!("{ours:.2?}"),
-            peer: format!("{theirs:.2?}"),
+            figure: with_spread(ours),
+            peer: with_spread(theirs),
             ratio: Some(ratio),
-            at_most: Some(most),
-            goal: format!("at most {most}"),
-            ok: Some(ratio <= most),
+            at_most: most,
+            goal,
+            ok,
             ..Row::default()
         });
-        println!(
-            "{what:<44} {ours:>10.2?} beside {theirs:>10.2?}: {ratio:.2} (at most {most}) {verdict}"
-        );
+    }
+
+    /// What was not measured in this run, why, and what is known of it from elsewhere.
+    pub fn elsewhere(&mut self, what: &str, why: &str, figures: &str) {
+        println!("{what:<44} {why}; {figures}");
+        let (figure, peer) = (why.to_owned(), figures.to_owned());
+        self.row(Row { what: what.to_owned(), figure, peer, ..Row::default() });
     }
 
     /// What one of `n` takes longer; there is no target.
     pub fn difference(&mut self, what: &str, pairs: &Pairs, n: u32) {
-        let (ours, theirs) = pairs.medians();
-        let (each, beside) = (ours / n, theirs / n);
+        let (ours, theirs) = pairs.sides();
+        let (each, beside) = (ours.median() / n, theirs.median() / n);
         let more = each.saturating_sub(beside);
         self.row(Row {
             what: what.to_owned(),
@@ -132,7 +133,7 @@ impl Report {
     /// A median that has to stay below a time.
     pub fn median_below(&mut self, what: &str, times: &Times, below: Duration) {
         let (median, worst) = (times.median(), times.worst());
-        let verdict = self.verdict(median < below);
+        let verdict = verdict(Some(median < below));
         self.row(Row {
             what: what.to_owned(),
             figure: format!("{median:.2?}, worst {worst:.2?}"),
@@ -146,13 +147,13 @@ impl Report {
     }
 
     pub fn at_most(&mut self, what: &str, figure: f64, most: f64) {
-        let verdict = self.verdict(figure <= most);
+        let verdict = verdict(Some(figure <= most));
         self.figure(what, figure, format!("at most {}", short(most)), figure <= most);
         println!("{what:<44} {:>10} (at most {}) {verdict}", short(figure), short(most));
     }
 
     pub fn at_least(&mut self, what: &str, figure: f64, least: f64) {
-        let verdict = self.verdict(figure >= least);
+        let verdict = verdict(Some(figure >= least));
         self.figure(what, figure, format!("at least {}", short(least)), figure >= least);
         println!("{what:<44} {:>10} (at least {}) {verdict}", short(figure), short(least));
     }
@@ -161,7 +162,7 @@ impl Report {
     pub fn beyond_idle(&mut self, what: &str, place: &str, busy: &Times, idle: &Times) {
         let median = busy.median().saturating_sub(idle.median());
         let worst = busy.worst().saturating_sub(idle.worst());
-        let verdict = self.verdict(median <= MEDIAN && worst <= WORST);
+        let verdict = verdict(Some(median <= MEDIAN && worst <= WORST));
         self.row(Row {
             what: format!("{what} {place}"),
             figure: format!("{:.2?}, worst {:.2?}", busy.median(), busy.worst()),
@@ -179,14 +180,6 @@ impl Report {
         );
     }
 
-    fn verdict(&mut self, good: bool) -> &'static str {
-        if good {
-            return "ok";
-        }
-        self.missed += 1;
-        "MISSED"
-    }
-
     fn figure(&mut self, what: &str, figure: f64, goal: String, ok: bool) {
         let (what, figure) = (what.to_owned(), short(figure));
         self.row(Row { what, figure, goal, ok: Some(ok), ..Row::default() });
@@ -194,6 +187,19 @@ impl Report {
 
     fn row(&mut self, row: Row) {
         self.rows.push(Row { section: self.section.clone(), ..row });
+    }
+
+    /// Leaves the rows to the run that this one is a part of.
+    pub fn hand_over(&self, file: &Path) {
+        let rows = serde_json::to_vec(&self.rows).expect("rows are JSON");
+        std::fs::write(file, rows).expect("write the rows");
+    }
+
+    /// Takes the rows of a run that was a part of this one.
+    pub fn take_rows(&mut self, file: &Path) -> std::io::Result<()> {
+        let rows: Vec<Row> = serde_json::from_slice(&std::fs::read(file)?)?;
+        self.rows.extend(rows);
+        Ok(())
     }
 
     /// Writes what was measured, where `scale` says of how much, and ends.
@@ -204,8 +210,17 @@ impl Report {
                 eprintln!("benches/RESULTS.md was not written: {e}");
             }
         }
-        println!("\n{} targets missed, in {seconds} s", self.missed);
-        ExitCode::from(u8::from(self.missed > 0))
+        let missed = self.rows.iter().filter(|row| row.ok == Some(false)).count();
+        println!("\n{missed} targets missed, in {seconds} s");
+        ExitCode::from(u8::from(missed > 0))
+    }
+}
+
+fn verdict(ok: Option<bool>) -> &'static str {
+    match ok {
+        Some(true) => "ok",
+        Some(false) => "MISSED",
+        None => "",
     }
 }
 

@@ -20,8 +20,8 @@ fn markdown(rows: &[Row], scale: &str, seconds: u64) -> String {
     let missed = rows.iter().filter(|row| row.ok == Some(false)).count();
     let mut text = String::from(
         "# What was measured\n\nWritten by `make bench`; NOTES.md says what was found and changed on the way. \
-         Times are medians (or first quartiles, as the text says) of both sides of a pair, taken in turns in one run: \
-         look at the ratios, machines differ.\n\n",
+         Times are medians, with what the middle half of all tries lies between, of both sides of a pair, taken in turns in one \
+         run: look at the ratios, machines differ.\n\n",
     );
     let _ = writeln!(text, "{}; {scale}, {seconds} s; {missed} goals missed.\n", machine());
     let mut section = "";

@@ -23,6 +23,8 @@ pub struct Scale {
     pub rows: usize,
     /// Windows that are watched of limits of 500 and of 10,000 requests.
     pub windows: [usize; 2],
+    /// What says so to this program, if anything does.
+    pub argument: Option<&'static str>,
 }
 
 impl Scale {
@@ -37,6 +39,7 @@ impl Scale {
         differences: 1000,
         rows: 1_000_000,
         windows: [5, 3],
+        argument: None,
     };
 
     /// `make bench-full`.
@@ -46,6 +49,7 @@ impl Scale {
         idle: Duration::from_secs(301),
         users: 1_000_000,
         windows: [10, 10],
+        argument: Some("--full"),
         ..Scale::USUAL
     };
 
@@ -60,6 +64,7 @@ impl Scale {
         differences: 50,
         rows: 50_000,
         windows: [3, 2],
+        argument: Some("--small"),
     };
 
     /// As the arguments say.

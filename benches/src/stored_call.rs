@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use scenarios::{Cluster, Database, Session, Stack};
+use scenarios::{Cluster, Database, Process, Session, Stack};
 use simulator::{RecordMode, Simulator};
 use uuid::Uuid;
 
-use crate::report::{Pairs, Report};
+use crate::pairs::Pairs;
+use crate::report::Report;
 use crate::scale::Scale;
 
 /// Alone, in one statement for many users.
@@ -19,6 +20,10 @@ const ALONE: f64 = 2.0;
 const AS_POSTGREST: f64 = 1.1;
 /// The first call of a new session.
 const FIRST: f64 = 1.5;
+
+/// Calls in one session, and what its anonymous memory may grow by from before the first, in kilobytes.
+const CALLS: usize = 10_000;
+const GROWTH: f64 = 4096.0;
 
 const CONF: [&str; 2] = ["shared_preload_libraries = 'cometchat_ext'", "checkpoint_timeout = 1h"];
 
@@ -41,6 +46,7 @@ pub fn measure(scale: &Scale, report: &mut Report) {
     bench.alone(report);
     bench.as_postgrest(report);
     bench.first(report);
+    bench.memory(report);
     assert_eq!(bench.stack.chat.counters().requests, bench.sent, "none of them sent a request");
 }
 
@@ -108,6 +114,23 @@ impl Bench {
             timed(|| drop(session.client.query_one(&sql, &[]).expect(&sql)))
         });
         report.paired("the first call in a session", &pairs, FIRST);
+    }
+
+    fn memory(&self, report: &mut Report) {
+        let mut client = self.stack.db.admin();
+        let process = Process::of(&mut client);
+        let before = process.rss_anon();
+        let call =
+            client.prepare("SELECT public.cometchat_ensure_user($1)::text").expect("prepare");
+        for user in self.users.iter().cycle().take(CALLS) {
+            client.query_one(&call, &[user]).expect("an answer");
+        }
+        let growth = process.rss_anon().saturating_sub(before);
+        report.at_most(
+            &format!("a session's memory after {CALLS} calls, kB more"),
+            growth as f64,
+            GROWTH,
+        );
     }
 }
 

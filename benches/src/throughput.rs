@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::ureq_baseline::UreqBaseline;
 use crate::Bench;
 
-const AT_MOST: f64 = 1.15;
+const AT_MOST: f64 = 1.05;
 
 /// Rounds of both, alternating, so that whatever else the machine does meets both.
 const ROUNDS: usize = 200;

@@ -8,19 +8,19 @@ use crate::report::Report;
 use crate::scale::Scale;
 
 /// Users a second when CometChat answers at once and limits nothing.
-const USERS_PER_SECOND: f64 = 2000.0;
+const USERS_PER_SECOND: f64 = 5000.0;
 
-/// When CometChat is far away: its answers take so long, ...
-const FAR: Duration = Duration::from_millis(100);
+/// What a user of the last tenth may cost, as a multiple of one of the second: with nearly none waiting, and nearly all.
+const PER_USER: f64 = 1.1;
+
+/// When CometChat is far away: its answers take so long with this `cometchat.concurrency` (16 as it comes), ...
+const FAR: [(Duration, u32); 2] = [(Duration::from_millis(100), 16), (Duration::from_secs(1), 128)];
 
 /// ... and of concurrency / latency this share is to be had.
 const SHARE_PERCENT: f64 = 95.0;
 
-/// `cometchat.concurrency` as it comes.
-const CONCURRENCY: f64 = 16.0;
-
 /// The worker's anonymous memory, in kilobytes.
-const MEMORY: f64 = 64.0 * 1024.0;
+const MEMORY: f64 = 16.0 * 1024.0;
 
 /// By how much it may grow from 10 % to the end of the queue, in kilobytes: what is lost with
 /// each user would show, what the allocator keeps for a larger batch would not.
@@ -29,8 +29,9 @@ const GROWTH: f64 = 2048.0;
 pub fn measure(fixture: &Fixture, scale: &Scale, report: &mut Report) {
     report.heading(&format!("A queue of {} users, no limits", scale.users));
     near(fixture, scale.users, report);
-    // Nine seconds at full speed, and one before it counts.
-    far(fixture, (10.0 * CONCURRENCY / FAR.as_secs_f64()) as usize, report);
+    for (latency, concurrency) in FAR {
+        far(fixture, latency, concurrency, report);
+    }
 }
 
 fn near(fixture: &Fixture, users: usize, report: &mut Report) {
@@ -49,6 +50,8 @@ fn near(fixture: &Fixture, users: usize, report: &mut Report) {
         (users * (to - from)) as f64 / 10.0 / (marks[to - 1] - marks[from - 1]).as_secs_f64()
     };
     report.at_least("answered at once: users a second", rate(1, 10), USERS_PER_SECOND);
+    let growth = rate(9, 10) / rate(1, 2);
+    report.at_most("a user's cost, most waiting beside none", growth, PER_USER);
     let tenths: Vec<u64> = (1..10).map(|tenth| rate(tenth, tenth + 1) as u64).collect();
     report.note(&format!("in each tenth of the queue but the first: {tenths:?}"));
     let [early, half, end] = [memory[0], memory[4], memory[9]].map(|kb| kb as f64);
@@ -57,20 +60,26 @@ fn near(fixture: &Fixture, users: usize, report: &mut Report) {
     report.note(&format!("RssAnon {early} kB at 10 %, {half} kB at 50 %, {end} kB at the end"));
 }
 
-fn far(fixture: &Fixture, users: usize, report: &mut Report) {
+fn far(fixture: &Fixture, latency: Duration, concurrency: u32, report: &mut Report) {
+    let possible = f64::from(concurrency) / latency.as_secs_f64();
+    // Nine seconds at full speed, and one before it counts.
+    let users = (10.0 * possible) as usize;
+    fixture.pause();
+    fixture.stack.db.set("cometchat.concurrency", Some(&concurrency.to_string()));
     fixture.fill(users);
-    fixture.server.set_latency(FAR);
+    fixture.server.set_latency(latency);
     let answered = fixture.server.answered();
     fixture.resume();
     let from = reached(fixture, answered + users / 10);
     let to = reached(fixture, answered + users * 9 / 10);
     let rate = (users * 8 / 10) as f64 / (to - from).as_secs_f64();
-    let share = rate / (CONCURRENCY / FAR.as_secs_f64()) * 100.0;
-    let what = format!("{FAR:?} away: % of concurrency / latency");
+    let share = rate / possible * 100.0;
+    let what = format!("{latency:?} away, {concurrency} at once: % of the possible");
     report.at_least(&what, share, SHARE_PERCENT);
     report.note(&format!("{rate:.1} users a second"));
     all_written(fixture, users);
     fixture.server.set_latency(Duration::ZERO);
+    fixture.stack.db.set("cometchat.concurrency", None);
 }
 
 /// Waits until so many requests were answered; when that was.

@@ -62,8 +62,9 @@ impl Idle {
         // At most one in each minute, the last of which may have just begun.
         let what = format!("looks at the queue in {minutes:.1} minutes");
         report.at_most(&what, (after.looks - before.looks) as f64, minutes.ceil());
-        let statements = (after.statements - before.statements) as f64 / minutes;
-        report.note(&format!("{statements:.1} statements a minute"));
+        // A look that finds nothing is one statement.
+        let what = format!("statements in {minutes:.1} minutes");
+        report.at_most(&what, (after.statements - before.statements) as f64, minutes.ceil());
         let what = format!("bytes of WAL in {minutes:.1} minutes");
         report.at_most(&what, (after.log - before.log) as f64, 0.0);
     }

@@ -39,7 +39,7 @@ pub fn measure(scale: &Scale, report: &mut Report) {
     }
     let [with, without] = arrivals;
     report.median_ratio("from a commit to the request's arrival", &with, &without, AT_MOST);
-    let mut pairs = crate::report::Pairs::default();
+    let mut pairs = crate::pairs::Pairs::default();
     drains.into_iter().for_each(|(with, without)| pairs.push(with, without));
     report.paired(&format!("a queue of {} users", scale.users / ROUNDS), &pairs, AT_MOST);
 }

@@ -7,7 +7,8 @@ use scenarios::blocked_session::Times;
 use scenarios::Process;
 
 use super::fixture::Fixture;
-use crate::report::{Pairs, Report};
+use crate::pairs::Pairs;
+use crate::report::Report;
 use crate::scale::Scale;
 
 /// What an empty commit may cost, as a multiple of one in a new session.

@@ -141,17 +141,18 @@ impl Times {
     }
 
     pub fn median(&self) -> Duration {
-        self.quantile(2)
+        self.percentile(50)
     }
 
     pub fn first_quartile(&self) -> Duration {
-        self.quantile(4)
+        self.percentile(25)
     }
 
-    fn quantile(&self, part: usize) -> Duration {
+    /// What so many of a hundred stay below.
+    pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort();
-        sorted[sorted.len() / part]
+        sorted[sorted.len() * percent / 100]
     }
 
     pub fn worst(&self) -> Duration {

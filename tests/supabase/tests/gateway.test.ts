@@ -53,6 +53,23 @@ test("a signed-in person's call runs as authenticated, with the claims and the r
   });
 });
 
+test('a row is upserted, by whom the table lets', async () => {
+  await world.stack.cluster.sql(
+    'create table notes (id integer primary key, body text, made text default $$here$$); alter table notes enable row level security',
+  );
+  const server = world.server(POSTGREST);
+  const upsert = (body: string) => server.from('notes').upsert({ id: 1, body }, { onConflict: 'id' });
+
+  expect((await upsert('one')).status).toBe(201);
+  expect((await upsert('two')).error).toBeNull();
+  const read = await server.from('notes').select('id,body,made').eq('id', '1').maybeSingle();
+  const refused = await world.client(POSTGREST).from('notes').upsert({ id: 2 }, { onConflict: 'id' });
+
+  expect(read.data).toEqual({ id: 1, body: 'two', made: 'here' });
+  expect(refused.error?.code).toBe('42501');
+  expect((await server.from('notes').insert({ id: 3 })).status).toBe(501);
+});
+
 test('the keys stand for anon and service_role, opaque or as JWTs', async () => {
   const { keys, gatewayUrl } = world.stack;
   const inAnHour = Math.floor(Date.now() / 1000) + 3600;

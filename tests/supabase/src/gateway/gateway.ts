@@ -11,6 +11,7 @@ import { problemResponse } from './errors.ts';
 import { identify, type Caller, type Keys } from './keys.ts';
 import { callFunction } from './rpc.ts';
 import { selectRows } from './select.ts';
+import { upsertRow } from './upsert.ts';
 
 export interface Gateway {
   handler: Handler;
@@ -19,7 +20,8 @@ export interface Gateway {
   stop: () => Promise<void>;
 }
 
-export function openGateway(cluster: Cluster, keys: Keys): Gateway {
+/** In front of the database that `pool` gives connections to. */
+export function openGateway(cluster: Pick<Cluster, 'pool'>, keys: Keys): Gateway {
   let data = cluster.pool('authenticator', 10);
   const authPool = cluster.pool('supabase_auth_admin', 5);
   const auth = new Auth(authPool, keys);
@@ -49,6 +51,10 @@ async function dataApi(pool: pg.Pool, keys: Keys, request: Request, path: string
   try {
     caller = await identify(request, keys);
     const name = /^rpc\/(.+)$/.exec(path)?.[1];
+    if (!name && request.method === 'POST') {
+      await upsertRow(pool, caller, request, decodeURIComponent(path));
+      return new Response(null, { status: 201 });
+    }
     const json = name
       ? await callFunction(pool, caller, request, decodeURIComponent(name))
       : await selectRows(pool, caller, request, decodeURIComponent(path));
