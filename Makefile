@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind bench bench-full install package package-test clean
+.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind instructions bench bench-full install package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -53,6 +53,9 @@ soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=
 
 valgrind: ## Run the tests of names and encodings under valgrind (T=name: others), 20 minutes at the most
 	@tools/valgrind.sh $(T)
+
+instructions: ## Count the instructions of a stored call, a sign-up's trigger and a user from the queue (PG=17)
+	@COMETCHAT_PG='$(or $(PG),15)' tools/instructions.sh
 
 bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a sign-up, the worker
 	@tools/bench.sh

@@ -112,6 +112,7 @@ in_postgres() {
 for major in "${majors[@]}"; do in_postgres "$major"; done
 
 export COMETCHAT_PG=$first
+[ -n "$name" ] || suite instructions 10 tools/instructions.sh
 suite install 10 tools/install_test.sh
 # TypeScript: the client, supabase-js against all of it, the example in a browser.
 export NO_COLOR=1

@@ -143,7 +143,8 @@ fn pg_stat_activity_shows_what_a_call_waits_for() {
 #[test]
 fn pg_stat_activity_shows_what_our_processes_wait_for() {
     let stack = Stack::syncing();
-    let names = "SELECT string_agg(DISTINCT backend_type || ' ' || wait_event, ', ') FROM pg_stat_activity
+    let names =
+        "SELECT string_agg(DISTINCT backend_type || ' ' || wait_event, ', ') FROM pg_stat_activity
                  WHERE backend_type = 'cometchat launcher'
                     OR backend_type = 'cometchat worker' AND datname = current_database()";
     let expected = if server_version(&stack) < 17 {
