@@ -39,8 +39,17 @@ impl Database {
         let end =
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
         let mut admin = other.cluster.admin("postgres");
-        admin.execute(end, &[&other.name]).expect(end);
-        Database::from_template(other.cluster.again(), &other.name)
+        // A worker would be back before the copy begins.
+        let mut allow = |connections: bool| {
+            let name = &other.name;
+            let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {connections}");
+            admin.batch_execute(&sql).expect(&sql);
+        };
+        allow(false);
+        other.cluster.admin("postgres").execute(end, &[&other.name]).expect(end);
+        let copy = Database::from_template(other.cluster.again(), &other.name);
+        allow(true);
+        copy
     }
 
     fn from_template(cluster: Cluster, template: &str) -> Database {

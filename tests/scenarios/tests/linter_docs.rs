@@ -6,11 +6,16 @@ use std::path::Path;
 use crate::linter_sources::installed_files;
 
 /// Those that describe the source.
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 10] = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/architecture.md",
+    "docs/faq.md",
     "docs/glossary.md",
+    "docs/how-sync-works.md",
+    "docs/limits.md",
+    "docs/quick-start.md",
+    "docs/security-model.md",
     "docs/sync-protocol.md",
 ];
 

@@ -227,6 +227,8 @@ mod attack_swap;
 mod attack_triggers;
 /// Where the configuration comes from, and which roles may see or change it.
 mod config_secrets;
+/// What docs/ shows is what psql prints.
+mod docs;
 /// A linter for the objects that the extension creates.
 mod linter;
 /// A linter for the documents: the files, types and columns that they name exist.

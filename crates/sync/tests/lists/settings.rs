@@ -116,3 +116,67 @@ fn accessors() {
         }
     }
 }
+
+/// docs/settings.md: what the source says of each.
+#[test]
+fn reference() {
+    let text = document::read(SOURCE);
+    let mut table =
+        String::from("| setting | default | values | set by | meaning |\n|---|---|---|---|---|\n");
+    for setting in declared() {
+        let (short, long) = described(&text, &setting.name);
+        let default = match (setting.default.as_str(), setting.in_ms) {
+            ("", _) => String::new(),
+            (ms, true) => format!("`{ms}ms`"),
+            (default, false) => format!("`{default}`"),
+        };
+        let (values, set_by) = (values(&text, &setting), set_by(&text, &setting));
+        let meaning = format!("{short} {long}");
+        table += &format!(
+            "| `{}` | {default} | {values} | {set_by} | {} |\n",
+            setting.name,
+            meaning.trim().replace('|', "\\|")
+        );
+    }
+    document::has_generated("docs/settings.md", "settings", &table);
+}
+
+/// The two literals after the name: short and long description.
+fn described(text: &str, name: &str) -> (String, String) {
+    let (_, rest) = text.split_once(&format!("c\"{name}\",")).expect(name);
+    let mut literals = rest.split("c\"").skip(1).filter_map(|literal| literal.split('"').next());
+    let mut next = || literals.next().expect(name).to_owned();
+    (next(), next())
+}
+
+/// The array that a setting's row is in, or `init`.
+fn group<'a>(text: &'a str, setting: &Setting) -> &'a str {
+    let (before, _) = text.split_once(&format!("c\"{}\"", setting.name)).expect(&setting.name);
+    let arrays =
+        ["SUPERUSER_TEXTS: [", "TIMEOUTS: [", "NUMBERS: [", "SWITCHES: [", "pub fn init()"];
+    let start = arrays.iter().filter_map(|array| before.rfind(array)).max().expect("an array");
+    text[start..].split([':', '(']).next().expect("its name")
+}
+
+fn values(text: &str, setting: &Setting) -> String {
+    match group(text, setting) {
+        "TIMEOUTS" => "1ms to 60s".to_owned(),
+        "SWITCHES" => "on, off".to_owned(),
+        "NUMBERS" => {
+            let (_, row) = text.split_once(&format!("c\"{}\"", setting.name)).expect("the row");
+            let (_, bounds) = row.split_once("),\n").expect("its bounds");
+            let mut bounds = bounds.split(',').map(|bound| bound.trim().replace('_', ""));
+            format!("{} to {}", bounds.next().expect("least"), bounds.next().expect("most"))
+        }
+        _ if setting.name == "cometchat.on_delete" => "deactivate, delete, keep".to_owned(),
+        _ => "text".to_owned(),
+    }
+}
+
+fn set_by(text: &str, setting: &Setting) -> &'static str {
+    match group(text, setting) {
+        "TIMEOUTS" => "everybody",
+        _ if setting.name == "cometchat.api_key" => "the configuration file",
+        _ => "superusers",
+    }
+}
