@@ -159,6 +159,8 @@ mod copies;
 mod dump_matrix;
 /// Dump and restore: mappings, tokens and pending work come back.
 mod dump_restore;
+/// The primary is lost mid-drain: its standby is promoted and goes on; the old one comes back.
+mod failover;
 /// Schemas that are dropped, tables that come late, rows that come by replication.
 mod moves;
 /// The poll once a minute finds work that nothing announced.
