@@ -2511,6 +2511,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'postgres' AND NOT rolsuper) THEN
     GRANT EXECUTE ON FUNCTION cometchat.reset_stats() TO postgres;
     GRANT SELECT ON cometchat.pauses TO postgres;
+    GRANT UPDATE ON SEQUENCE public.cometchat_users_id_seq TO postgres;
   END IF;
 END
 $block$;

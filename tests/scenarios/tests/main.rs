@@ -165,6 +165,8 @@ mod failover;
 mod moves;
 /// The poll once a minute finds work that nothing announced.
 mod periodic_poll;
+/// pg_upgrade, with data, trigger and preload.
+mod pg_upgrade;
 /// cometchat.process_queue(), stopped half-way.
 mod process_queue;
 /// From each released version to the present one: the same objects as in a fresh install.
