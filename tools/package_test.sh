@@ -66,20 +66,31 @@ suite_system() {
     release=${release##*--} release=${release%.sql}
     [ -e "$CARGO_TARGET_DIR/released/$release/$major/cometchat_ext.so" ] || continue
     old_package "$release"
-    system=$(mktemp -d)
-    tar -x -C "$system" -f "$base"
-    mkdir -p "$system/packages"
-    cp "$package/${name}_$release-1_$architecture.deb" "$deb" "$system/packages/"
-    cp tools/package_life.sh "$system/packages/"
     say "in $suite: $name $release, then $version"
-    # What runs inside ends with it.
-    timeout 600 unshare --mount --pid --fork --kill-child --propagation private sh -ec '
-      mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; mount -t tmpfs tmpfs "$1/run"
-      mkdir -p "$1/run/postgresql"; chroot "$1" chown postgres:postgres /run/postgresql
-      exec chroot "$1" bash /packages/package_life.sh "$2" "$3" "$4"' sh "$system" "$major" "$release" "$version" ||
-      { rm -rf "$system"; die "the package failed in $suite"; }
-    rm -rf "$system"
+    inside "$base" "$package/${name}_$release-1_$architecture.deb" "$deb" -- package_life.sh "$major" "$release" "$version"
   done
+  inside "$base" "$deb" -- package_life.sh "$major" together "$version"
+}
+
+# inside SYSTEM.tar FILE... -- SCRIPT ARGUMENT...: unpacks that system, puts the files and the script (of tools/) into
+# its /packages, and runs the script there. What runs inside ends with it.
+inside() {
+  local base=$1 system script files=()
+  shift
+  while [ "$1" != -- ]; do files+=("$1"); shift; done
+  script=$2
+  shift 2
+  system=$(mktemp -d)
+  tar -x -C "$system" -f "$base"
+  mkdir -p "$system/packages"
+  cp -r "${files[@]}" "tools/$script" "$system/packages/"
+  timeout 600 unshare --mount --pid --fork --kill-child --propagation private sh -ec '
+    system=$1; shift
+    mount -t proc proc "$system/proc"; mount --rbind /dev "$system/dev"; mount -t tmpfs tmpfs "$system/run"
+    mkdir -p "$system/run/postgresql"; chroot "$system" chown postgres:postgres /run/postgresql
+    script=/packages/$1; shift; exec chroot "$system" bash "$script" "$@"' sh "$system" "$script" "$@" ||
+    { rm -rf "$system"; die "$script failed in $suite"; }
+  rm -rf "$system"
 }
 
 # The same source in another folder, another time, another name of the machine's files.
