@@ -2,7 +2,7 @@
 # `make package-test PG=17`: the Debian package in a bare system: installed, upgraded from each released version,
 # removed, purged; what lintian says; and whether a second build, elsewhere, makes the same bytes.
 #
-#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system same
+#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system layouts same
 #
 # Root only: it makes systems with mmdebstrap, a minute each the first time, and keeps them in target/package.
 set -euo pipefail
@@ -12,7 +12,7 @@ trap stop_progress EXIT
 trap 'exit 130' INT TERM
 major=${1:-15}
 shift || true
-[ $# -gt 0 ] || set -- lintian system same
+[ $# -gt 0 ] || set -- lintian system layouts same
 case $major in
   15) suite=bookworm ;;
   17) suite=trixie ;;
@@ -52,8 +52,8 @@ suite_lintian() {
 }
 
 # A bare system with PostgreSQL, unpacked afresh, and the test inside it.
-suite_system() {
-  local base=$package/$suite.tar mirror system release
+bare_system() {
+  local mirror
   mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
   if [ ! -f "$base" ]; then
     progress "making a system of Debian $suite with PostgreSQL $major" timeout 1800 \
@@ -61,6 +61,12 @@ suite_system() {
       "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     mv "$base.new" "$base"
   fi
+}
+base=$package/$suite.tar
+
+suite_system() {
+  local release
+  bare_system
   tools/released_library.sh "$major"
   for release in sql/released/*.sql; do
     release=${release##*--} release=${release%.sql}
@@ -70,6 +76,14 @@ suite_system() {
     inside "$base" "$package/${name}_$release-1_$architecture.deb" "$deb" -- package_life.sh "$major" "$release" "$version"
   done
   inside "$base" "$deb" -- package_life.sh "$major" together "$version"
+}
+
+# The steps of the Dockerfiles.
+suite_layouts() {
+  # They are for PostgreSQL 17.
+  [ "$major" = 17 ] || return 0
+  bare_system
+  inside "$base" "$deb" "$tarball" packaging/docker/* -- package_layouts.sh "$major"
 }
 
 # inside SYSTEM.tar FILE... -- SCRIPT ARGUMENT...: unpacks that system, puts the files and the script (of tools/) into

@@ -231,6 +231,8 @@ mod attack_swap;
 mod attack_triggers;
 /// Where the configuration comes from, and which roles may see or change it.
 mod config_secrets;
+/// The key as Kubernetes and Docker Compose mount it: which modes are taken, and what the hint says.
+mod container_secrets;
 /// A linter for the objects that the extension creates.
 mod linter;
 /// A linter for the documents: the files, types and columns that they name exist.
