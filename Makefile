@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind instructions bench bench-full install package package-test clean
+.PHONY: help setup build demo example example-nextjs check lint test test-all monitoring soak valgrind instructions bench bench-full install package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -22,7 +22,7 @@ install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_confi
 package: ## Build the Debian package and the tarball into target/package (PG=17: for PostgreSQL 17 instead of 15)
 	@tools/package.sh '$(or $(PG),15)'
 
-package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; built twice (PG=15 or 17)
+package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; Dockerfiles; built twice (PG=15 or 17)
 	@tools/package_test.sh '$(or $(PG),15)'
 
 ##@ Work on it (CONTRIBUTING.md)
@@ -40,6 +40,9 @@ lint: ## Formatting, clippy, import graph, and the rules of the house
 
 test: ## Run all tests, in PostgreSQL 15 and 17 (PG=15: only there; T=name: those whose name contains it)
 	@COMETCHAT_PG='$(PG)' tools/test.sh '$(T)'
+
+test-all: ## Run all tests in PostgreSQL 15, 16, 17 and 18, hours on two cores; a table of suites and majors at the end
+	@tools/test_all.sh '$(T)'
 
 monitoring: ## Only try packaging/monitoring with the real Prometheus and postgres_exporter (PG=17: there)
 	@COMETCHAT_PG='$(PG)' tools/monitoring.sh test

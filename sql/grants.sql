@@ -74,6 +74,8 @@ BEGIN
   IF 'postgres' = ANY (operators) THEN
     GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume(), cometchat.reset_stats(),
       cometchat.drop_foreign_key() TO postgres;
+    -- pg_restore sets it; behind the ids that are restored, new users would fail.
+    GRANT UPDATE ON SEQUENCE public.cometchat_users_id_seq TO postgres;
   END IF;
 END
 $block$;

@@ -30,6 +30,9 @@ else
   say "shellcheck: skipped, it is not installed"
 fi
 
+say "workflows"
+tools/workflows.sh || complain "workflows.sh"
+
 say "layers, circles, lengths"
 tools/import_graph.sh --check-itself || complain "import_graph.sh"
 tools/import_graph.sh || complain "the layout: see the header of tools/import_graph.sh"

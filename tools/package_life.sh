@@ -2,6 +2,7 @@
 # The life of the Debian package, run by tools/package_test.sh inside a bare system with PostgreSQL.
 #
 #   package_life.sh MAJOR OLD_VERSION NEW_VERSION       the packages lie in /packages
+#   package_life.sh MAJOR together NEW_VERSION          only: server and package removed by one dpkg
 set -euo pipefail
 major=$1 old=$2 new=$3
 name=postgresql-$major-cometchat-ext
@@ -17,6 +18,16 @@ eventually() { for _ in $(seq 150); do [ "$(sql "$1")" = "$2" ] && return; sleep
 preload=/etc/postgresql/$major/main/conf.d/cometchat.conf
 healthy="SELECT string_agg(check_name || ' ' || ok, ', ' ORDER BY check_name) FROM cometchat.health()
          WHERE check_name IN ('worker', 'versions')"
+
+# Where the server goes as well there is nothing to protect.
+if [ "$old" = together ]; then
+  step "purge the server and the package together, by dpkg, while it is preloaded"
+  dpkg -i "$(deb "$new")"
+  echo "shared_preload_libraries = 'cometchat_ext'" >"$preload"
+  if dpkg -r "$name" >/dev/null 2>&1; then fail "removed alone, though it is preloaded"; fi
+  dpkg -P "$name" "postgresql-$major"
+  exit
+fi
 
 step "install $old"
 dpkg -i "$(deb "$old")"
@@ -58,5 +69,29 @@ sql "DROP EXTENSION cometchat_ext" 2>/dev/null
 step "purge it"
 dpkg -P "$name"
 [ -z "$(find / -xdev \( -path /packages -o -path /proc \) -prune -o -name '*cometchat*' -print)" ] || fail "a file is left"
+
+step "remove it from a cluster whose files name others' programs and users: nothing of it is run"
+dpkg -i "$(deb "$new")"
+server=/usr/lib/postgresql/$major/bin/postgres
 cluster stop
+mv "$server" "$server.kept"
+printf '#!/bin/sh\nid -un >>/tmp/ran\n' >"$server"
+chmod +x "$server"
+useradd eve
+mkdir -p "/etc/postgresql/$major/other" /srv/data
+chown eve /srv/data
+mkfifo /srv/data/postgresql.auto.conf
+printf "data_directory = '/srv/data'\nshared_preload_libraries = 'other' # cometchat_ext\n" \
+  >"/etc/postgresql/$major/other/postgresql.conf"
+dpkg -r "$name"
+[ ! -e /tmp/ran ] || fail "run as $(sort -u /tmp/ran)"
+mv "$server.kept" "$server"
+rm -r "/etc/postgresql/$major/other" /srv/data
+cluster start
+
+step "purge the server and the package together, by apt, while it is preloaded"
+dpkg -i "$(deb "$new")"
+echo "shared_preload_libraries = 'cometchat_ext'" >"$preload"
+DEBIAN_FRONTEND=noninteractive apt-get -q -y purge "postgresql-$major" "$name"
+[ -z "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -v not-installed)" ] || fail "it is still there"
 step "all is well"

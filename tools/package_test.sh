@@ -2,7 +2,7 @@
 # `make package-test PG=17`: the Debian package in a bare system: installed, upgraded from each released version,
 # removed, purged; what lintian says; and whether a second build, elsewhere, makes the same bytes.
 #
-#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system same
+#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system layouts same
 #
 # Root only: it makes systems with mmdebstrap, a minute each the first time, and keeps them in target/package.
 set -euo pipefail
@@ -12,7 +12,7 @@ trap stop_progress EXIT
 trap 'exit 130' INT TERM
 major=${1:-15}
 shift || true
-[ $# -gt 0 ] || set -- lintian system same
+[ $# -gt 0 ] || set -- lintian system layouts same
 case $major in
   15) suite=bookworm ;;
   17) suite=trixie ;;
@@ -52,8 +52,8 @@ suite_lintian() {
 }
 
 # A bare system with PostgreSQL, unpacked afresh, and the test inside it.
-suite_system() {
-  local base=$package/$suite.tar mirror system release
+bare_system() {
+  local mirror
   mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
   if [ ! -f "$base" ]; then
     progress "making a system of Debian $suite with PostgreSQL $major" timeout 1800 \
@@ -61,25 +61,50 @@ suite_system() {
       "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     mv "$base.new" "$base"
   fi
+}
+base=$package/$suite.tar
+
+suite_system() {
+  local release
+  bare_system
   tools/released_library.sh "$major"
   for release in sql/released/*.sql; do
     release=${release##*--} release=${release%.sql}
     [ -e "$CARGO_TARGET_DIR/released/$release/$major/cometchat_ext.so" ] || continue
     old_package "$release"
-    system=$(mktemp -d)
-    tar -x -C "$system" -f "$base"
-    mkdir -p "$system/packages"
-    cp "$package/${name}_$release-1_$architecture.deb" "$deb" "$system/packages/"
-    cp tools/package_life.sh "$system/packages/"
     say "in $suite: $name $release, then $version"
-    # What runs inside ends with it.
-    timeout 600 unshare --mount --pid --fork --kill-child --propagation private sh -ec '
-      mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; mount -t tmpfs tmpfs "$1/run"
-      mkdir -p "$1/run/postgresql"; chroot "$1" chown postgres:postgres /run/postgresql
-      exec chroot "$1" bash /packages/package_life.sh "$2" "$3" "$4"' sh "$system" "$major" "$release" "$version" ||
-      { rm -rf "$system"; die "the package failed in $suite"; }
-    rm -rf "$system"
+    inside "$base" "$package/${name}_$release-1_$architecture.deb" "$deb" -- package_life.sh "$major" "$release" "$version"
   done
+  inside "$base" "$deb" -- package_life.sh "$major" together "$version"
+}
+
+# The steps of the Dockerfiles.
+suite_layouts() {
+  # They are for PostgreSQL 17.
+  [ "$major" = 17 ] || return 0
+  bare_system
+  inside "$base" "$deb" "$tarball" packaging/docker/* -- package_layouts.sh "$major"
+}
+
+# inside SYSTEM.tar FILE... -- SCRIPT ARGUMENT...: unpacks that system, puts the files and the script (of tools/) into
+# its /packages, and runs the script there. What runs inside ends with it.
+inside() {
+  local base=$1 system script files=()
+  shift
+  while [ "$1" != -- ]; do files+=("$1"); shift; done
+  script=$2
+  shift 2
+  system=$(mktemp -d)
+  tar -x -C "$system" -f "$base"
+  mkdir -p "$system/packages"
+  cp -r "${files[@]}" "tools/$script" "$system/packages/"
+  timeout 600 unshare --mount --pid --fork --kill-child --propagation private sh -ec '
+    system=$1; shift
+    mount -t proc proc "$system/proc"; mount --rbind /dev "$system/dev"; mount -t tmpfs tmpfs "$system/run"
+    mkdir -p "$system/run/postgresql"; chroot "$system" chown postgres:postgres /run/postgresql
+    script=/packages/$1; shift; exec chroot "$system" bash "$script" "$@"' sh "$system" "$script" "$@" ||
+    { rm -rf "$system"; die "$script failed in $suite"; }
+  rm -rf "$system"
 }
 
 # The same source in another folder, another time, another name of the machine's files.

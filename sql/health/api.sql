@@ -16,6 +16,11 @@ BEGIN
   detail := COALESCE(error, facts #>> '{configuration,value,base_url}');
   hint := CASE
     WHEN ok THEN NULL
+    WHEN error LIKE '%api_key_file has group or world access' AND key_file LIKE '%/run/secrets/%'
+      THEN pg_catalog.format(E'-- a secret of Docker Compose; UID is what "id -u postgres" prints in the container\n'
+             '-- if it comes from a file, on the host: chown UID FILE && chmod 0400 FILE\n'
+             '-- if it comes from a variable, in the service: secrets: [{source: %s, uid: "UID", mode: 0400}]',
+             pg_catalog.regexp_replace(key_file, '.*/|''', '', 'g')) -- it is quoted
     WHEN error LIKE '%api_key_file has group or world access'
       THEN pg_catalog.format(E'\\! chmod 0600 %s', key_file)
     WHEN error LIKE '%api_key_file must be owned%' OR error LIKE '%api_key_file cannot be read'

@@ -1056,6 +1056,11 @@ BEGIN
   detail := COALESCE(error, facts #>> '{configuration,value,base_url}');
   hint := CASE
     WHEN ok THEN NULL
+    WHEN error LIKE '%api_key_file has group or world access' AND key_file LIKE '%/run/secrets/%'
+      THEN pg_catalog.format(E'-- a secret of Docker Compose; UID is what "id -u postgres" prints in the container\n'
+             '-- if it comes from a file, on the host: chown UID FILE && chmod 0400 FILE\n'
+             '-- if it comes from a variable, in the service: secrets: [{source: %s, uid: "UID", mode: 0400}]',
+             pg_catalog.regexp_replace(key_file, '.*/|''', '', 'g')) -- it is quoted
     WHEN error LIKE '%api_key_file has group or world access'
       THEN pg_catalog.format(E'\\! chmod 0600 %s', key_file)
     WHEN error LIKE '%api_key_file must be owned%' OR error LIKE '%api_key_file cannot be read'
@@ -2549,6 +2554,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'postgres' AND NOT rolsuper) THEN
     GRANT EXECUTE ON FUNCTION cometchat.reset_stats() TO postgres;
     GRANT SELECT ON cometchat.pauses TO postgres;
+    GRANT UPDATE ON SEQUENCE public.cometchat_users_id_seq TO postgres;
   END IF;
 END
 $block$;

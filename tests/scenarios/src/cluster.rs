@@ -16,6 +16,11 @@ pub fn major() -> String {
     std::env::var("COMETCHAT_PG").unwrap_or_else(|_| "15".into())
 }
 
+/// Whether that major version is here, with the present extension in it.
+pub fn is_installed(major: &str) -> bool {
+    tool("cluster.sh").args(["check", major]).output().is_ok_and(|output| output.status.success())
+}
+
 /// The checkout's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,6 +30,7 @@ pub fn root() -> PathBuf {
 pub struct Cluster {
     dir: PathBuf,
     ours: bool,
+    major: String,
 }
 
 impl Cluster {
@@ -38,39 +44,52 @@ impl Cluster {
                 Ok(dir) => dir.into(),
                 Err(_) => start_shared()?,
             };
-            Cluster { dir: dir.clone(), ours: false }.load_fixture();
+            Cluster { dir: dir.clone(), ours: false, major: major() }.load_fixture();
             Ok(dir)
         });
         let dir = dir.clone().unwrap_or_else(|error| panic!("no shared cluster: {error}"));
-        Cluster { dir, ours: false }
+        Cluster { dir, ours: false, major: major() }
     }
 
     /// A cluster of a test's own, with these lines in postgresql.conf and the fixture loaded.
     /// It does not wait for the disk (what is written survives the end of any process, and no test
     /// cuts the power), unless a line says `fsync = on`.
     pub fn start(conf: &[&str]) -> Cluster {
+        let cluster = Cluster::start_empty(&major(), conf);
+        cluster.load_fixture();
+        cluster
+    }
+
+    /// The same of another major version.
+    pub fn start_of(major: &str, conf: &[&str]) -> Cluster {
+        let cluster = Cluster::start_empty(major, conf);
+        cluster.load_fixture();
+        cluster
+    }
+
+    /// As `initdb` leaves it, with these lines in postgresql.conf.
+    pub fn start_empty(major: &str, conf: &[&str]) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cc{}-{n}", std::process::id()));
-        let cluster = Cluster { dir, ours: true };
+        let cluster = Cluster { dir, ours: true, major: major.into() };
         stop_at_exit(&cluster.dir);
         let mut start = cluster.tool("cluster.sh");
-        start.arg("start").arg(&cluster.dir).arg(major()).arg("fsync = off").args(conf);
+        start.arg("start").arg(&cluster.dir).arg(major).arg("fsync = off").args(conf);
         run(&mut start);
-        cluster.load_fixture();
         cluster
     }
 
     /// The same cluster once more, for another database in it. Goes before the one that started it.
     pub fn again(&self) -> Cluster {
-        Cluster { dir: self.dir.clone(), ours: false }
+        Cluster { dir: self.dir.clone(), ours: false, major: self.major.clone() }
     }
 
     /// A running standby of it.
     pub fn standby(&self) -> Cluster {
         let mut dir = self.dir.clone().into_os_string();
         dir.push("s");
-        let standby = Cluster { dir: dir.into(), ours: true };
+        let standby = Cluster { dir: dir.into(), ours: true, major: self.major.clone() };
         stop_at_exit(&standby.dir);
         fs::create_dir_all(&standby.dir).expect("a directory");
         let owner = fs::metadata(self.dir.join("data")).expect("the data directory");
@@ -91,12 +110,23 @@ impl Cluster {
         &self.dir
     }
 
+    /// `pg_upgrade` of a cluster that is stopped, into this one of a later version, which is empty and stopped.
+    #[track_caller]
+    pub fn upgrade_from(&self, old: &Cluster) {
+        let script = r#"source "$0/tools/lib.sh"
+            as_pg sh -c 'cd "$1" && exec "$3/pg_upgrade" -b "$2" -B "$3" -d "$4/data" -D "$1/data" -s "$1" \
+              -U supabase_admin' sh "$1" "$(pg_bin "$3")" "$(pg_bin "$4")" "$2""#;
+        let mut upgrade = Command::new("bash");
+        upgrade.args(["-c", script]).arg(root()).arg(&self.dir).arg(&old.dir);
+        run(upgrade.args([&old.major, &self.major]));
+    }
+
     /// A program of this PostgreSQL version, run as the user that Postgres runs as.
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new("bash");
         let script = r#"source "$0/tools/lib.sh"; program=$1 major=$2; shift 2
             as_pg "$(pg_bin "$major")/$program" "$@""#;
-        command.args(["-c", script]).arg(root()).args([name, &major()]);
+        command.args(["-c", script]).arg(root()).args([name, &self.major]);
         command
     }
 
@@ -164,7 +194,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         if self.ours {
             let mut stop = self.tool("cluster.sh");
-            let _ = stop.arg("stop").arg(&self.dir).arg(major()).output();
+            let _ = stop.arg("stop").arg(&self.dir).arg(&self.major).output();
             let _ = fs::remove_dir_all(&self.dir);
         }
     }

@@ -79,6 +79,11 @@ impl Database {
         Database { cluster, name }
     }
 
+    /// This database in another cluster, which has taken it over.
+    pub fn in_cluster(&self, cluster: &Cluster) -> Database {
+        Database { cluster: cluster.again(), name: self.name.clone() }
+    }
+
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }

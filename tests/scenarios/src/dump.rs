@@ -45,4 +45,13 @@ impl Database {
         restore.args(["--exit-on-error", "-U", role, "-d", self.name(), "-h"]);
         run(restore.arg(self.cluster().dir()).args(options).arg(path));
     }
+
+    /// `pg_restore` that goes on after errors; what it said of them.
+    #[track_caller]
+    pub fn pg_restore_what_can_be(&self, role: &str, path: &Path, options: &[&str]) -> String {
+        let mut restore = self.cluster().program("pg_restore");
+        restore.args(["-U", role, "-d", self.name(), "-h"]).arg(self.cluster().dir());
+        let output = restore.args(options).arg(path).output().expect("start pg_restore");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
 }

@@ -40,6 +40,13 @@ impl Cluster {
     /// Kills the postmaster and, once its children have ended as well, starts another.
     #[track_caller]
     pub fn kill_postmaster(&self) {
+        self.lose();
+        self.come_back();
+    }
+
+    /// Kills the postmaster, and returns once its children have ended as well.
+    #[track_caller]
+    pub fn lose(&self) {
         let pid = self.postmaster().expect("a server");
         assert!(kill(pid));
         let data = self.dir().join("data");
@@ -49,6 +56,11 @@ impl Cluster {
             let _ = fs::remove_file(data.join("postmaster.pid"));
             let _ = fs::remove_file(self.dir().join(".s.PGSQL.5432.lock"));
         }
+    }
+
+    /// Starts a server that was lost; returns when it accepts sessions.
+    #[track_caller]
+    pub fn come_back(&self) {
         self.pg_ctl(&["start"]);
         // `pg_ctl` takes a server for started while it still recovers.
         eventually("the server is back", || self.ask("postgres", "1").is_some());

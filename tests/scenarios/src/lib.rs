@@ -37,7 +37,7 @@ mod sync_progress;
 mod wait;
 pub mod walk;
 
-pub use cluster::{major, root, Cluster};
+pub use cluster::{is_installed, major, root, Cluster};
 pub use database::Database;
 pub use encoding::{Encoding, Reader};
 pub use fault_server::{drain, read_request, FaultServer, Stage};

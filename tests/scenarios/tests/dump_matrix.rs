@@ -114,6 +114,38 @@ fn what_postgres_dumps_a_superuser_puts_back() {
     is_back(&before, &expected, &restored);
 }
 
+/// On Supabase `postgres` is no superuser, and our state is not its to write: people, mappings and tokens come back,
+/// `backfill()` makes the rest of them, and CometChat's users are adopted.
+#[test]
+fn what_postgres_restores_is_completed_by_backfill() {
+    let before = Before::new();
+    let path = before.stack.db.dump_as("postgres", "by-postgres", &["-Fc", "--data-only"]);
+    let restored = Database::like_supabase(Cluster::shared());
+    restored
+        .admin()
+        .batch_execute("CREATE EXTENSION cometchat_ext; SELECT cometchat.pause()")
+        .expect("a superuser creates it");
+    before.configure(&restored);
+    let said = restored.pg_restore_what_can_be("postgres", &path, &[]);
+    assert!(said.contains("permission denied for table sync_state"), "{said}");
+    let mapped = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";
+    assert_eq!(value(&restored, mapped), value(&before.stack.db, mapped));
+
+    let there = before.stack.app().user_count();
+    before.stack.asked();
+    let begin = "SELECT cometchat.enable_auth_trigger(), cometchat.backfill(), cometchat.resume()";
+    restored.connect("postgres").batch_execute(begin).expect(begin);
+    let left = "SELECT pending FROM cometchat.progress";
+    eventually("everybody is in agreement", || value(&restored, left).as_deref() == Some("0"));
+    let failed = "SELECT string_agg(user_id || ' ' || error_code, ',') FROM cometchat.failed_users";
+    assert_eq!(value(&restored, failed), value(&before.stack.db, failed));
+    assert_eq!(unwell(&restored), "");
+    // The nine who waited are new; the mapped one was there. Ten and the mapped ones have a token.
+    assert_eq!(before.stack.app().user_count(), there + 9);
+    let synced = "SELECT count(cometchat_auth_token) FROM public.cometchat_users";
+    assert_eq!(value(&restored, synced).as_deref(), Some("49"));
+}
+
 #[test]
 fn a_copy_by_template_has_everything_and_sends_nothing_until_it_is_configured() {
     let before = Before::new();

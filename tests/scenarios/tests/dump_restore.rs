@@ -26,7 +26,11 @@ pub struct Before {
 
 impl Before {
     pub fn new() -> Before {
-        let stack = Stack::syncing();
+        Before::on(Stack::syncing())
+    }
+
+    /// The same in a given stack.
+    pub fn on(stack: Stack) -> Before {
         let synced: Vec<Uuid> = (0..40).map(|n| stack.sign_up(&format!("User {n}"))).collect();
         let done = "SELECT count(*) FROM cometchat.sync_state
                     WHERE next_attempt_at IS NOT NULL OR claim IS NOT NULL";

@@ -159,10 +159,14 @@ mod copies;
 mod dump_matrix;
 /// Dump and restore: mappings, tokens and pending work come back.
 mod dump_restore;
+/// The primary is lost mid-drain: its standby is promoted and goes on; the old one comes back.
+mod failover;
 /// Schemas that are dropped, tables that come late, rows that come by replication.
 mod moves;
 /// The poll once a minute finds work that nothing announced.
 mod periodic_poll;
+/// pg_upgrade, with data, trigger and preload.
+mod pg_upgrade;
 /// cometchat.process_queue(), stopped half-way.
 mod process_queue;
 /// From each released version to the present one: the same objects as in a fresh install.
@@ -229,6 +233,8 @@ mod attack_triggers;
 mod config_secrets;
 /// What docs/ shows is what psql prints.
 mod docs;
+/// The key as Kubernetes and Docker Compose mount it: which modes are taken, and what the hint says.
+mod container_secrets;
 /// A linter for the objects that the extension creates.
 mod linter;
 /// A linter for the documents: the files, types and columns that they name exist.
