@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { serveFolder } from './node-http.ts';
 import { runNode, startNode } from './processes.ts';
 
-const EXAMPLES = join(import.meta.dirname, '..');
+export const EXAMPLES = join(import.meta.dirname, '..');
 const SERVE = join(EXAMPLES, '..', 'tests', 'supabase', 'src', 'serve.ts');
 
 /** Database, gateway and local CometChat, in one process. */
@@ -62,15 +62,16 @@ export const apps = {
     return serveFolder(join(folder, 'dist'), backend, {}, port);
   },
 
-  nextjs: (backend: Backend, app?: CometChatApp, port?: number) => next('nextjs', backend, app, port),
+  nextjs: (backend: Backend, app?: CometChatApp, port?: number) =>
+    serveNext(join(EXAMPLES, 'nextjs'), env('NEXT_PUBLIC', backend, app), port),
 };
 
 let building: Promise<void> | undefined;
 
-async function next(name: string, backend: Backend, app?: CometChatApp, port = 0): Promise<Page> {
-  const folder = join(EXAMPLES, name);
+/** A Next.js app in any folder, as it would be deployed. */
+export async function serveNext(folder: string, settings: Record<string, string>, port = 0): Promise<Page> {
   const program = bin(folder, 'next', 'dist/bin/next');
-  const own = { ...env('NEXT_PUBLIC', backend, app), NODE_ENV: 'production' as const, NEXT_TELEMETRY_DISABLED: '1' };
+  const own = { ...settings, NODE_ENV: 'production' as const, NEXT_TELEMETRY_DISABLED: '1' };
   await runNode([program, 'build'], folder, own);
   const { line, stop } = await startNode([program, 'start', '--hostname', '127.0.0.1', '--port', String(port)], ADDRESS, {
     cwd: folder, env: { ...process.env, ...own },

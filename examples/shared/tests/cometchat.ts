@@ -1,7 +1,7 @@
 // The local CometChat, seen from behind: what it knows, and how it is switched off and on.
 import type { Backend } from '../apps.ts';
 
-export function controlOf({ controlUrl }: Backend) {
+export function controlOf({ controlUrl }: Pick<Backend, 'controlUrl'>) {
   async function control(method: string, path: string, body?: unknown): Promise<any> {
     const response = await fetch(`${controlUrl}${path}`, {
       method,
