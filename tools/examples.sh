@@ -18,13 +18,16 @@ prepare() {
   [[ " ${all[*]} " == *" $1 "* ]] || die "there is no examples/$1: there are ${all[*]}"
   tools/node.sh tests/supabase clients/typescript examples/shared "examples/${1/from-your-own-route/nextjs}"
 }
-# check NAME: its types, against those of CometChat's UI Kit; Next checks those of the walk-through when it builds.
+# check NAME: its types and those of its page's snippet, against CometChat's UI Kit; Next checks those of the walk-through when it builds.
 check() {
   [ "$1" != from-your-own-route ] || return 0
   (
     cd "examples/$1"
     [ "$1" != nextjs ] || timeout 120 node_modules/.bin/next typegen >&2
     timeout 300 npm run --silent check
+    local page=$1
+    [ "$1" != nextjs ] || page=react # whose snippet is React's, too
+    timeout 300 node ../shared/snippets.ts "$1" "$page.md"
   ) || die "the types of examples/$1 do not fit"
 }
 

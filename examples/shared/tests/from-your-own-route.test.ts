@@ -116,10 +116,8 @@ test('the app is moved, and whoever used it before goes on with the same token',
   expect(await hasAuthKey()).toBe(false);
 });
 
-test('the diff asks for this version of the client, and the app for the packages of examples/nextjs', async () => {
+test('the app asks for the packages of examples/nextjs, which it is tried with', async () => {
   const json = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
-  const { version } = await json(join(REPOSITORY, 'clients', 'typescript', 'package.json'));
-  expect(await readFile(join(HERE, 'to-the-extension.diff'), 'utf8')).toContain(`+    "cometchat-ext": "${version}",`);
   const [before, nextjs] = await Promise.all([json(join(HERE, 'before', 'package.json')), json(join(EXAMPLES, 'nextjs', 'package.json'))]);
   expect(nextjs.dependencies).toMatchObject(before.dependencies);
   expect(nextjs.devDependencies).toMatchObject(before.devDependencies);
