@@ -1,5 +1,5 @@
 // The app on a phone, with Supabase's answers and CometChat's UI Kit played: what it asks of both, and when.
-import { act, fireEvent, render, screen, within } from '@testing-library/react-native';
+import { act, configure, fireEvent, render, screen, within } from '@testing-library/react-native';
 import { AppState } from 'react-native';
 
 const UID = '6f1c0a52-3a6b-4b1e-9d0f-1d2c3b4a5968';
@@ -58,6 +58,8 @@ jest.spyOn(AppState, 'addEventListener').mockImplementation((_, listener) => {
 // Not by import, which would come before the players above are there.
 const { App } = require('../src/App') as typeof import('../src/App');
 const { supabase } = require('../src/supabase') as typeof import('../src/supabase');
+
+configure({ asyncUtilTimeout: 20_000 }); // for a machine that is busy
 
 async function signUp() {
   await render(<App />);
