@@ -1,7 +1,8 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example example-nextjs check lint test test-all monitoring soak valgrind instructions bench bench-full install package package-test clean
+.PHONY: help setup build demo example examples example-vue example-angular example-nextjs example-expo example-from-your-own-route \
+	check lint test test-all monitoring soak valgrind instructions bench bench-full install package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -12,8 +13,8 @@ help: ## This list
 demo: ## Watch a user being ensured in CometChat (KEEP=1: leave it running to try things)
 	@KEEP='$(KEEP)' tools/demo.sh
 
-example: ## Start the example web app: sign up, log in, chat; on a local CometChat, no accounts needed
-	@tools/example.sh
+example: ## Start the example web app: sign up, log in, chat; no accounts needed (APP=vue, angular, nextjs, expo: that one)
+	@$(if $(APP),tools/examples.sh run '$(APP)',tools/example.sh)
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'
@@ -47,8 +48,11 @@ test-all: ## Run all tests in PostgreSQL 15, 16, 17 and 18, hours on two cores; 
 monitoring: ## Only try packaging/monitoring with the real Prometheus and postgres_exporter (PG=17: there)
 	@COMETCHAT_PG='$(PG)' tools/monitoring.sh test
 
-example-nextjs: ## Run the tests of the Next.js example in a browser, once `make example` has run
-	@tools/nextjs.sh
+examples: ## Run the tests of the examples of docs/frameworks in a browser (make example-vue, …: of one), 10 minutes
+	@tools/examples.sh test
+
+example-vue example-angular example-nextjs example-expo example-from-your-own-route:
+	@tools/examples.sh test $(@:example-%=%)
 
 ##@ Long runs
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)

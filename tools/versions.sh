@@ -20,6 +20,12 @@ for file in $client/package.json $client/package-lock.json; do
 done
 [ "$(grep -cF "\"version\": \"$version\"" META.json)" = 2 ] || complain "META.json is not of version $version, twice"
 grep -qF "cometchat-ext-$version.tgz" $client/README.md || complain "$client/README.md names another version"
+grep -q "^## \(Unreleased ($version)\|\[$version\] - \)" $client/CHANGELOG.md || complain "$client/CHANGELOG.md has no heading for $version"
+for page in docs/frameworks/*.md; do
+  ! grep -o 'cometchat-ext-[0-9.]*\.tgz' "$page" | grep -qvxF "cometchat-ext-$version.tgz" || complain "$page names another version"
+done
+grep -qF "\"cometchat-ext\": \"$version\"" examples/from-your-own-route/to-the-extension.diff ||
+  complain "examples/from-your-own-route/to-the-extension.diff names another version"
 grep -q "^## \(Unreleased ($version)\|\[$version\] - \)" CHANGELOG.md || complain "CHANGELOG.md has no heading for $version"
 
 # What was released.

@@ -1,6 +1,6 @@
 // Vite's settings: the local CometChat is there when its addresses are (tools/example.sh gives them).
 import { defineConfig } from 'vite';
-import { localCometChat } from './local-cometchat.ts';
+import { localCometChatPlugin } from '../shared/node-http.ts';
 
 const { LOCAL_COMETCHAT_API_URL: apiUrl, LOCAL_COMETCHAT_CONTROL_URL: controlUrl } = process.env;
 const local = apiUrl && controlUrl ? { apiUrl, controlUrl } : undefined;
@@ -10,5 +10,5 @@ export default defineConfig({
   build: { chunkSizeWarningLimit: 700 },
   // The page asks for it: without a local CometChat it must be set up for a real one.
   define: { 'import.meta.env.LOCAL_COMETCHAT': JSON.stringify(local !== undefined) },
-  plugins: local ? [localCometChat(local)] : [],
+  plugins: local ? [localCometChatPlugin(local)] : [],
 });

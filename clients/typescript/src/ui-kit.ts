@@ -39,6 +39,16 @@ export function uiKitChat(load: () => Promise<WebUIKit | NativeUIKit>): Chat {
       throw error;
     }));
 
+  /** React Native's kit says by an error that nobody is logged in. */
+  async function loggedIn(remembering: Remembering): Promise<unknown> {
+    try {
+      return await (remembering.getLoggedinUser ?? remembering.getLoggedInUser)?.call(remembering);
+    } catch (error) {
+      if ((error as { code?: unknown } | null)?.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
   async function logIn(authToken: string): Promise<KitUser> {
     const CometChatUIKit = await kit();
     const login =
@@ -64,8 +74,7 @@ export function uiKitChat(load: () => Promise<WebUIKit | NativeUIKit>): Chat {
     async logOut() {
       const CometChatUIKit = await kit();
       // SECURITY: a kit remembers who was here at the last visit, so it is asked, whatever we did ourselves.
-      const somebody = await (CometChatUIKit.getLoggedinUser ?? CometChatUIKit.getLoggedInUser)?.call(CometChatUIKit);
-      if (somebody) await CometChatUIKit.logout();
+      if (await loggedIn(CometChatUIKit)) await CometChatUIKit.logout();
     },
   };
 }

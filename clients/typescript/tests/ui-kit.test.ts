@@ -58,3 +58,15 @@ test('a kit that could not be loaded is loaded again, and one without init says 
   await expect(chat.logIn('ada_1', 'ada')).rejects.toThrow('the network');
   await expect(chat.logIn('ada_1', 'ada')).rejects.toThrow('await its init');
 });
+
+test("React Native's, which rejects when nobody is logged in, is not logged out then; another error is one", async () => {
+  const native = (code: string) => ({
+    login: async () => user('ada'),
+    logout: vi.fn(async () => {}),
+    getLoggedInUser: async () => { throw Object.assign(new Error('Login user not found'), { code }); },
+  });
+  const nobody = native('NOT_FOUND');
+  await uiKitChat(async () => nobody).logOut();
+  expect(nobody.logout).not.toHaveBeenCalled();
+  await expect(uiKitChat(async () => native('ERR')).logOut()).rejects.toThrow('not found');
+});

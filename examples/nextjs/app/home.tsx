@@ -3,6 +3,7 @@
 import { CometChatProvider, useCometChat } from 'cometchat-ext/react';
 import { useRouter } from 'next/navigation';
 import { useState } from 'react';
+import { words } from '../../shared/page/words';
 import { chat } from '../lib/chat';
 import { supabase } from '../lib/supabase-browser';
 
@@ -56,7 +57,7 @@ function SignedOut() {
         <label>E-mail <input name="email" type="email" required /></label>
         <label>Password <input name="password" type="password" required /></label>
         {logIn.problem}
-        <button disabled={logIn.busy}>Log in with e-mail</button>
+        <button className="quiet" disabled={logIn.busy}>Log in with e-mail</button>
       </form>
     </>
   );
@@ -84,7 +85,7 @@ function SignedIn({ name }: { name: string }) {
       <form action={leave.action} aria-label="Sign out">
         <label className="check"><input type="checkbox" name="everywhere" /> Sign out everywhere</label>
         {leave.problem}
-        <button disabled={leave.busy}>Sign out</button>
+        <button className="quiet" disabled={leave.busy}>Sign out</button>
       </form>
     </>
   );
@@ -93,7 +94,7 @@ function SignedIn({ name }: { name: string }) {
 function ChatCard() {
   const { state, retry } = useCometChat();
   return (
-    <section aria-label="Chat">
+    <section aria-label="Chat" data-status={state.status}>
       <h2>Chat</h2>
       <p role="status">{words(state)}</p>
       {state.status === 'connected' && (
@@ -102,17 +103,7 @@ function ChatCard() {
           <dt>uid</dt><dd data-fact="uid">{state.user.uid}</dd>
         </dl>
       )}
-      {(state.status === 'waiting' || state.status === 'failed') && <button onClick={retry}>Try now</button>}
+      {(state.status === 'waiting' || state.status === 'failed') && <button className="quiet" onClick={retry}>Try now</button>}
     </section>
   );
-}
-
-function words(state: ReturnType<typeof useCometChat>['state']): string {
-  switch (state.status) {
-    case 'connected': return 'You can chat';
-    case 'waiting': return state.queued ? 'Chat is being set up…' : 'Chat is away for a moment';
-    case 'failed':
-      return state.errorCode === 'USER_DEACTIVATED' ? 'Chat is closed for you' : `Chat is not available (${state.errorCode})`;
-    default: return 'Connecting to chat…';
-  }
 }

@@ -1,6 +1,6 @@
 // The page around every page.
 import type { ReactNode } from 'react';
-import './style.css';
+import '../../shared/page/style.css';
 
 export const metadata = { title: 'Sign up, and chat is ready' };
 

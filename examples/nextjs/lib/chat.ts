@@ -1,5 +1,6 @@
-// What logs in to chat: CometChat's UI Kit for an app of yours, or the local CometChat of `make example`.
-import { uiKitChat, type Chat } from 'cometchat-ext/session';
+// What logs in to chat: CometChat's UI Kit for an app of yours, or the local CometChat of the tests.
+import { uiKitChat } from 'cometchat-ext/session';
+import { localCometChat } from '../../shared/local-chat';
 
 const appId = process.env.NEXT_PUBLIC_COMETCHAT_APP_ID;
 const region = process.env.NEXT_PUBLIC_COMETCHAT_REGION;
@@ -11,15 +12,5 @@ const cometChat = uiKitChat(async () => {
   await CometChatUIKit.init(settings);
   return CometChatUIKit;
 });
-
-const localCometChat: Chat = {
-  async logIn(authToken, uid) {
-    const response = await fetch('/local-cometchat/me', { headers: { authToken, uid } });
-    const body = await response.json();
-    if (!response.ok) throw Object.assign(new Error(body.error.message), { code: body.error.code });
-    return { uid: body.data.uid, name: body.data.name };
-  },
-  async logOut() {},
-};
 
 export const chat = appId && region ? cometChat : localCometChat;

@@ -1,0 +1,2 @@
+// A browser has no secure store: supabase-js's own default, localStorage.
+export const secureStorage = undefined;

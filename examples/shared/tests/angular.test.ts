@@ -1,0 +1,4 @@
+// examples/angular in a browser.
+import { tour } from './tour.ts';
+
+tour('angular');

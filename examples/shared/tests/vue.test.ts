@@ -1,0 +1,4 @@
+// examples/vue in a browser.
+import { tour } from './tour.ts';
+
+tour('vue');
