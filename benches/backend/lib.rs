@@ -1,11 +1,14 @@
 //! The extension's transport alone, behind one SQL function, for `make bench`.
 //!
 //! A library of its own, so that nothing of this is ever in the extension. It waits with the very
-//! same code: src/pg/latch.rs.
+//! same code: src/pg/latch.rs and wait_event.rs.
 
 #[allow(dead_code)] // the extension uses all of it
 #[path = "../../src/pg/latch.rs"]
 mod latch;
+#[allow(dead_code)]
+#[path = "../../src/pg/wait_event.rs"]
+mod wait_event;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
