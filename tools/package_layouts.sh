@@ -34,7 +34,7 @@ serves() {
   as_postgres "$bin/pg_ctl" -D "$data" -w -l "$data.log" -o "$*" start >/dev/null || { cat "$data.log" >&2; fail "no start"; }
   sql() { as_postgres psql -X -At -v ON_ERROR_STOP=1 -c "$1" 2>/dev/null; }
   [ "$(sql 'SHOW shared_preload_libraries')" = "$preloads" ] || fail "preloads $(sql 'SHOW shared_preload_libraries')"
-  sql "CREATE EXTENSION cometchat_ext"
+  sql "CREATE EXTENSION cometchat_ext" >/dev/null
   sql "SELECT cometchat.wake()" >/dev/null
   for _ in $(seq 150); do
     said=$(sql "SELECT string_agg(check_name, ' ') FROM cometchat.health() WHERE check_name IN ('worker', 'versions') AND NOT ok")

@@ -92,6 +92,7 @@ cluster start
 step "purge the server and the package together, by apt, while it is preloaded"
 dpkg -i "$(deb "$new")"
 echo "shared_preload_libraries = 'cometchat_ext'" >"$preload"
+cluster stop   # what the server's package leaves to systemd
 DEBIAN_FRONTEND=noninteractive apt-get -q -y purge "postgresql-$major" "$name"
 [ -z "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -v not-installed)" ] || fail "it is still there"
 step "all is well"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `make soak`: hundreds of `kill -9` of the worker, the launcher, sessions and the postmaster while
-# people sign up and edit their profiles; at the end nobody may be lost. Then random walks of 300 users each
-# through faults of CometChat's; at the end it must agree. An hour at the most.
+# people sign up and edit their profiles, and among them restarts, reloads, changes of the columns of auth.users and
+# VACUUM FULL of our tables; at the end nobody may be lost. Then failovers mid-drain, upgrades of a living database, and
+# random walks of 300 users each through faults of CometChat's; at the end it must agree. An hour at the most.
 #
 #   tools/soak.sh [KILLS] [SEED]     500 kills; the seed is printed, giving it repeats a run's choices
 set -euo pipefail
@@ -25,8 +26,14 @@ progress "building the tests" timeout 1800 cargo test -p scenarios --no-run
 work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
 chmod a+rx "$work"
 say "$COMETCHAT_KILLS kills, seed $COMETCHAT_SEED"
-TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios worker_kills:: -- --nocapture ||
+COMETCHAT_SOAK=1 TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenarios worker_kills:: -- --nocapture ||
   die "the soak failed; repeat it with: tools/soak.sh $COMETCHAT_KILLS $COMETCHAT_SEED"
+for round in $(seq "${COMETCHAT_FAILOVERS:-5}"); do
+  say "failovers, round $round"
+  TMPDIR=$work timeout --kill-after=30 5m cargo test -q -p scenarios failover:: || die "a failover failed"
+done
+say "upgrades"
+TMPDIR=$work timeout --kill-after=30 15m cargo test -q -p scenarios -- upgrade_alive:: pg_upgrade:: || die "an upgrade failed"
 say "random walks, seed $COMETCHAT_SEED"
 COMETCHAT_WALK=long COMETCHAT_WALKS=${COMETCHAT_WALKS:-5} COMETCHAT_WALK_SEED=$COMETCHAT_SEED TMPDIR=$work \
   timeout --kill-after=30 20m cargo test -p scenarios random_walk:: -- --nocapture ||

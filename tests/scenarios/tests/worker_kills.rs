@@ -1,7 +1,8 @@
 //! `kill -9` of the worker, the launcher, a session or the postmaster, again and again and at
 //! random moments: nobody who is committed is lost, nobody who is not appears, little is repeated.
 //!
-//! 20 kills in `make test`, 500 in `make soak`. `COMETCHAT_SEED` repeats the choices.
+//! 20 kills in `make test`, 500 in `make soak`, which (`COMETCHAT_SOAK=1`) also restarts the server, reloads its
+//! settings, changes the columns of auth.users and rewrites our tables. `COMETCHAT_SEED` repeats the choices.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -28,11 +29,32 @@ enum Victim {
     Launcher,
     Session,
     Postmaster,
+    // Not killed, but disturbed, in the soak.
+    Restart,
+    Reload,
+    Columns,
+    Vacuum,
 }
 
 impl Victim {
-    const ALL: [Victim; 4] =
-        [Victim::Worker, Victim::Launcher, Victim::Session, Victim::Postmaster];
+    const ALL: [Victim; 8] = [
+        Victim::Worker,
+        Victim::Launcher,
+        Victim::Session,
+        Victim::Postmaster,
+        Victim::Restart,
+        Victim::Reload,
+        Victim::Columns,
+        Victim::Vacuum,
+    ];
+
+    /// Those of this run.
+    fn of_this_run() -> &'static [Victim] {
+        match from_environment("COMETCHAT_SOAK", 0) {
+            0 => &Victim::ALL[..4],
+            _ => &Victim::ALL,
+        }
+    }
 
     /// Kills one; `false` when there was none.
     fn kill(self, stack: &Stack) -> bool {
@@ -45,11 +67,46 @@ impl Victim {
                 cluster.kill_postmaster();
                 return true;
             }
+            Victim::Restart => {
+                cluster.pg_ctl(&["-m", "fast", "restart"]);
+                return true;
+            }
+            Victim::Reload => {
+                let concurrency = cluster.ask(database, "SELECT 8 + pg_backend_pid() % 9");
+                let Some(concurrency) = concurrency else { return false };
+                let sql = format!("ALTER SYSTEM SET cometchat.concurrency = {concurrency}");
+                return does(stack, "supabase_admin", &[&sql, "SELECT pg_reload_conf()"]);
+            }
+            // The Auth server's migrations.
+            Victim::Columns => {
+                let change =
+                    "ALTER TABLE auth.users ADD COLUMN IF NOT EXISTS soak text DEFAULT 'x'";
+                let back = "ALTER TABLE auth.users DROP COLUMN IF EXISTS soak";
+                return does(stack, "supabase_auth_admin", &[change, back]);
+            }
+            Victim::Vacuum => {
+                let full = "VACUUM FULL cometchat.sync_state";
+                return does(
+                    stack,
+                    "supabase_admin",
+                    &[full, "VACUUM FULL public.cometchat_users"],
+                );
+            }
         };
         let sql = format!("SELECT min(pid) FROM pg_stat_activity WHERE {condition}");
         let pid = cluster.ask(database, &sql).and_then(|pid| pid.parse().ok());
         pid.is_some_and(|pid| cluster.kill_process(pid))
     }
+}
+
+/// Runs statements one by one; `false` when there was no server to run them.
+fn does(stack: &Stack, role: &str, statements: &[&str]) -> bool {
+    let mut client = stack.db.connect(role);
+    statements.iter().all(|sql| match client.batch_execute(sql) {
+        Ok(()) => true,
+        Err(error) if error.is_closed() => false,
+        Err(error) => panic!("{sql}: {error}"),
+    })
 }
 
 /// Requests for something that CometChat had been asked for before.
@@ -125,7 +182,8 @@ fn after_random_kills_every_committed_user_arrives_in_its_last_state() {
         eventually("the moment to kill has come", || stack.chat.counters().requests >= moment);
         // One that is starting may find that there is one, and leaves again.
         eventually("there is one worker at most", || workers(&stack) <= 1);
-        let victim = Victim::ALL[random.usize(..Victim::ALL.len())];
+        let victims = Victim::of_this_run();
+        let victim = victims[random.usize(..victims.len())];
         eventually("there is somebody to kill", || victim.kill(&stack));
         *killed.entry(victim).or_default() += 1;
         repeats.look_at(&stack);
