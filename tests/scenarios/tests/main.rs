@@ -113,6 +113,10 @@ mod trigger_failures;
 // ---- Automatic sync: the worker's decisions
 /// People before backlog: a backfill delays nobody.
 mod backlog;
+/// The backlog is created fifty users at a time.
+mod bulk_import;
+/// The import fails, is refused, or is not to be had.
+mod bulk_import_faults;
 /// Bans, edits and revocations while a session waits for CometChat's answer.
 mod concurrent_ban;
 /// What others do to a user's rows while a request about that user is in flight.
