@@ -23,6 +23,7 @@ pub(super) static ON_DELETE: GucSetting<OnDeleteSetting> =
     GucSetting::<OnDeleteSetting>::new(OnDeleteSetting::Deactivate);
 pub(super) static SYNC_UNCONFIRMED: GucSetting<bool> = GucSetting::<bool>::new(true);
 pub(super) static SYNC_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
+pub(super) static BULK_IMPORT: GucSetting<bool> = GucSetting::<bool>::new(true);
 pub(super) static USER_RATE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
 pub(super) static DISPLAY_NAME_FIELDS: Text = GucSetting::<Option<CString>>::new(Some(NAME_FIELDS));
 
@@ -147,7 +148,13 @@ static NUMBERS: [(Setting<i32>, i32, i32); 4] = [
 ];
 
 /// On or off; a superuser's.
-static SWITCHES: [Setting<bool>; 2] = [
+static SWITCHES: [Setting<bool>; 3] = [
+    (
+        c"cometchat.bulk_import",
+        c"Create the users of the backlog fifty at a time, by CometChat's import.",
+        c"Where the plan has no import, they are created singly by themselves.",
+        &BULK_IMPORT,
+    ),
     (
         c"cometchat.sync_unconfirmed",
         c"Sync users by themselves whose e-mail or phone is not confirmed yet.",

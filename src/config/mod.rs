@@ -10,9 +10,9 @@ use sync::job::OnDelete;
 
 use crate::pg::text;
 use gucs::{
-    Text, API_BASE_URL, API_KEY, API_KEY_FILE, APP_ID, CA_FILE, CONCURRENCY, CONNECT_TIMEOUT,
-    DISPLAY_NAME_FIELDS, MAX_ATTEMPTS, NAME_FIELDS, ON_DELETE, PROXY, RATE_LIMIT, REGION,
-    REQUEST_TIMEOUT, SYNC_ANONYMOUS, SYNC_UNCONFIRMED, USER_RATE_LIMIT,
+    Text, API_BASE_URL, API_KEY, API_KEY_FILE, APP_ID, BULK_IMPORT, CA_FILE, CONCURRENCY,
+    CONNECT_TIMEOUT, DISPLAY_NAME_FIELDS, MAX_ATTEMPTS, NAME_FIELDS, ON_DELETE, PROXY, RATE_LIMIT,
+    REGION, REQUEST_TIMEOUT, SYNC_ANONYMOUS, SYNC_UNCONFIRMED, USER_RATE_LIMIT,
 };
 
 pub use gucs::init;
@@ -75,6 +75,11 @@ pub fn rate_limit() -> i32 {
 /// Requests that the worker has in flight at the same time.
 pub fn concurrency() -> usize {
     usize::try_from(CONCURRENCY.get()).unwrap_or(1)
+}
+
+/// Whether the backlog may be created by the import.
+pub fn bulk_import() -> bool {
+    BULK_IMPORT.get()
 }
 
 /// Failed attempts after which a user is listed in `failed_users`.

@@ -15,7 +15,7 @@ use crate::app::{self, Endpoint};
 use crate::config;
 
 pub use backend::{client, client_of, queue_client};
-pub use permit::{room, throttled, throttled_for};
+pub use permit::{is_scarce, room, throttled, throttled_for};
 pub use worker::{worker_endpoint, WorkerClient, WorkerEndpoint};
 
 /// Bytes: several times the bundles of the operating systems.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cometchat::{ErrorKind, Exchange, Operation, Permit};
 use sync::pacing::ThrottledFor;
-use sync::policy::unix_ms;
+use sync::policy::{self, unix_ms};
 use sync::rate_limiter::{Cap, Priority, RefusedBy, Throttled};
 
 use crate::config;
@@ -19,7 +19,20 @@ pub fn throttled_for(slot: &Slot) -> ThrottledFor {
         Ok(_) => Duration::ZERO,
         Err(until) => Duration::from_millis(until.saturating_sub(now)),
     };
-    ThrottledFor { people: wait(Priority::Worker), backlog: wait(Priority::Backlog) }
+    let cap = Cap::from(config::rate_limit());
+    let import = slot.limiter.with(|limiter| limiter.import_room(cap, now)).err().unwrap_or(now);
+    ThrottledFor {
+        people: wait(Priority::Worker),
+        backlog: wait(Priority::Backlog),
+        import: Duration::from_millis(import.saturating_sub(now)),
+    }
+}
+
+/// Whether CometChat allows no more single requests than what its import can create besides.
+pub fn is_scarce(slot: &Slot) -> bool {
+    let cap = Cap::from(config::rate_limit());
+    let limit = slot.limiter.with(|limiter| limiter.limit(cap));
+    limit.is_some_and(|limit| limit <= policy::IMPORTED_PER_MINUTE)
 }
 
 /// How many users it leaves the worker to create now.
@@ -128,9 +141,10 @@ pub(super) fn record(slot: &Slot, exchange: &Exchange<'_>, priority: Priority) {
                 Some(_) => RefusedBy::CometChat,
                 None => RefusedBy::Gateway,
             };
-            limiter.block_for(asked.and_then(|ms| u64::try_from(ms).ok()), by, now);
+            let asked = asked.and_then(|ms| u64::try_from(ms).ok());
+            limiter.block_for(exchange.operation.class(), asked, by, now);
         } else if exchange.status.is_some() {
-            limiter.went_through();
+            limiter.went_through(exchange.operation.class());
         }
     });
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use cometchat::{ApiKey, Client};
 use sync::error::CallError;
+use sync::policy;
 use sync::rate_limiter::{Cap, Priority};
 use transport::{AgentOptions, Wait};
 
@@ -79,8 +80,17 @@ impl WorkerClient {
     /// A client for one job, from now on: its requests and the waits for CometChat's limit between
     /// them. It sets `request_sent` with the first request.
     pub fn start(&self, backlog: bool, request_sent: Arc<AtomicBool>) -> Client {
+        self.start_for(self.timeout, backlog, request_sent)
+    }
+
+    /// The same for an import, which may take longer.
+    pub fn start_import(&self, request_sent: Arc<AtomicBool>) -> Client {
+        self.start_for(self.timeout * policy::IMPORT_TIMEOUT_FACTOR, true, request_sent)
+    }
+
+    fn start_for(&self, timeout: Duration, backlog: bool, request_sent: Arc<AtomicBool>) -> Client {
         let slot = shmem::slot();
-        let deadline = Instant::now() + self.timeout + MAX_QUEUED_WAIT;
+        let deadline = Instant::now() + timeout + MAX_QUEUED_WAIT;
         let permit = QueuedPermit::new(slot, self.cap, backlog, MAX_BACKLOG_WAIT);
         let stopping = self.stopping.clone();
         let gate = move |operation| {

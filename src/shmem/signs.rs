@@ -118,7 +118,10 @@ pub fn note_answer(signs: &SpinLock<Signs>, exchange: &Exchange<'_>, now: u64) {
         if exchange.failure.is_none() {
             signs.succeeded_at = now;
             signs.refused_since = 0;
-        } else if exchange.is_rate_limited() && signs.refused_since == 0 {
+        } else if exchange.is_rate_limited()
+            && exchange.operation.class() != RateClass::Import
+            && signs.refused_since == 0
+        {
             signs.refused_since = now;
         }
         if let Some(date) = exchange.date_unix {

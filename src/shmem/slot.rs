@@ -6,6 +6,7 @@ use std::sync::atomic::{
 
 use pgrx::pg_sys;
 use sync::circuit_breaker::BreakerSnapshot;
+use sync::import::Availability;
 use sync::plan_quota::PlanQuota;
 use sync::rate_limiter::Limiter;
 
@@ -54,6 +55,8 @@ pub struct Slot {
     pub limiter: SpinLock<Limiter>,
     /// Whether new users wait for room in the plan.
     pub quota: SpinLock<PlanQuota>,
+    /// Whether CometChat's import is to be had.
+    pub import: SpinLock<Availability>,
     /// Counters since the server's start.
     pub stats: Stats,
     /// What `health()` tells of the recent past.
@@ -89,6 +92,7 @@ impl Slot {
             last_complaint: AtomicU64::new(0),
             limiter: SpinLock::new(Limiter::new()),
             quota: SpinLock::new(PlanQuota::new()),
+            import: SpinLock::new(Availability::new()),
             stats: Stats::new(),
             signs: SpinLock::new(Signs::new()),
         }
@@ -108,6 +112,7 @@ impl Slot {
         self.last_complaint.store(0, Ordering::Release);
         self.limiter.with(|limiter| *limiter = Limiter::new());
         self.quota.with(|quota| *quota = PlanQuota::new());
+        self.import.with(|import| *import = Availability::new());
         self.stats.clear(0);
         self.signs.with(|signs| *signs = Signs::new());
         self.database.store(0, Ordering::Release);

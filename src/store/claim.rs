@@ -1,6 +1,6 @@
 //! Claims users that are due, and reads what to send for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -10,6 +10,7 @@ use super::statement::Statement;
 use crate::pg::spi::{self, Row};
 use crate::pg::{lock, transaction};
 use crate::{config, shmem};
+use sync::import;
 use sync::job::Job;
 use sync::model::{SyncState, UserRow, UserStatus};
 use sync::pacing::Room;
@@ -19,24 +20,54 @@ use sync::user_rate_limit::Budget;
 
 static CLAIM: Statement = Statement::new(include_str!("sql/claim.sql"));
 
+/// Claimed users.
+#[derive(Default)]
+pub struct Claimed {
+    /// To be sent one by one.
+    pub singly: Vec<Job>,
+    /// To be created together.
+    pub together: Vec<Job>,
+    /// How many could be: a few go singly all the same.
+    pub found_for_import: usize,
+}
+
+impl Claimed {
+    pub fn len(&self) -> usize {
+        self.singly.len() + self.together.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many are of the backlog.
+    pub fn of_backlog(&self) -> usize {
+        self.singly.iter().filter(|job| job.backlog).count() + self.together.len()
+    }
+}
+
 /// Claims users that are due, as many as there is `room` for, and reads what to send for them: people
 /// first, then the longest due.
-pub fn claim(room: Room, claim: i64, app_id: &str) -> Vec<Job> {
+pub fn claim(room: Room, claim: i64, app_id: &str) -> Claimed {
     let number = |users: usize| i64::try_from(users).unwrap_or(i64::MAX);
     let inputs = [
         ("max_users", number(room.users).into()),
         ("max_backlog", number(room.backlog).into()),
         ("claim", claim.into()),
+        ("max_import", number(room.import).into()),
     ];
-    let read = |row: &Row| Some((row.get::<Uuid>(c"user_id")?, row.flag(c"backlog")));
-    let claimed: Vec<(Uuid, bool)> = CLAIM.all(&inputs, read).into_iter().flatten().collect();
+    let read =
+        |row: &Row| Some((row.get::<Uuid>(c"user_id")?, row.flag(c"backlog"), row.flag(c"import")));
+    let claimed: Vec<(Uuid, bool, bool)> = CLAIM.all(&inputs, read).into_iter().flatten().collect();
     if claimed.is_empty() {
-        return Vec::new();
+        return Claimed::default();
     }
     let rules = config::sync_policy();
-    let mut rows = load_many(&claimed.iter().map(|(user, _)| *user).collect::<Vec<_>>());
+    let mut rows = load_many(&claimed.iter().map(|(user, ..)| *user).collect::<Vec<_>>());
     wipe_deleted(&mut rows);
-    let to_job = |(user, backlog): (Uuid, bool)| {
+    let to_import: HashSet<Uuid> =
+        claimed.iter().filter(|(_, _, import)| *import).map(|(user, ..)| *user).collect();
+    let to_job = |(user, backlog, _): (Uuid, bool, bool)| {
         let row = rows.get(&user)?;
         Some(Job { backlog, ..job(user, row, app_id, &rules) })
     };
@@ -51,7 +82,29 @@ pub fn claim(room: Room, claim: i64, app_id: &str) -> Vec<Job> {
     if !to_deactivate.is_empty() || jobs.iter().any(Job::activates) {
         transaction::commit_durably();
     }
-    jobs
+    split(jobs, |job| to_import.contains(&job.user), claim)
+}
+
+/// Splits off those who are created together. Who was claimed for that, and cannot be, waits behind the rest
+/// of the backlog, which would wait for them otherwise; a few go singly.
+fn split(jobs: Vec<Job>, for_import: impl Fn(&Job) -> bool, claim: i64) -> Claimed {
+    let (imports, mut singly): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(for_import);
+    let (together, others): (Vec<Job>, Vec<Job>) =
+        imports.into_iter().partition(Job::is_importable);
+    if !others.is_empty() {
+        let wait = as_ms(policy::LOCKED_RECHECK);
+        queue::defer(&others.iter().map(|job| (job.user, wait)).collect::<Vec<_>>(), claim);
+    }
+    let (together, rest) = import::fit(together);
+    let found_for_import = together.len();
+    if !rest.is_empty() {
+        queue::release_claims(rest.iter().map(|job| job.user).collect(), claim);
+    }
+    if together.len() < policy::MIN_IMPORT_USERS {
+        singly.extend(together);
+        return Claimed { singly, together: Vec::new(), found_for_import };
+    }
+    Claimed { singly, together, found_for_import }
 }
 
 static WIPE: Statement = Statement::new(include_str!("sql/wipe.sql"));

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use sync::error::ErrorCode;
-use sync::job::Job;
+use sync::job::{Job, JobResult, Outcome};
 use sync::pacing::{Counter, Event};
-use sync::policy::{self, MIN_CLAIM_INTERVAL};
+use sync::policy::{self, RetryDecision, MIN_CLAIM_INTERVAL};
 use sync::rate_limiter::Priority;
 
+use super::pool::{Done, Work};
 use super::run::Worker;
 use super::{notice, threads};
 use crate::pg::transaction;
@@ -28,8 +29,13 @@ impl Worker {
             if !self.completions.has_room(pool.in_flight(), pool.size()) {
                 return None;
             }
+            if let Some((client, jobs)) = self.ready.pop_import() {
+                self.import_since = Some(Instant::now());
+                return Some((client, Work::Import(jobs)));
+            }
             // A thread in which the backlog waits for the limit is none that sends for people.
-            self.ready.pop(|| http::room(slot, Priority::Backlog) > pool.in_flight())
+            let next = self.ready.pop(|| http::room(slot, Priority::Backlog) > pool.in_flight());
+            next.map(|(client, job)| (client, Work::User(Box::new(job))))
         });
         // Not kept for long: whoever of them logs in meanwhile would wait for the worker.
         if self.ready.backlog() > 0 && http::throttled_for(slot).backlog > LONGEST_HOLD {
@@ -49,22 +55,32 @@ impl Worker {
 
     /// Takes the threads' results.
     pub(super) fn take_results(&mut self) {
-        for mut done in threads::take() {
-            let plan_wait = || shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
-            let (now, concurrency) = (Instant::now(), config::concurrency());
-            let effect = self.pacing.on_outcome(&mut done, now, concurrency, plan_wait);
-            let counters = &shmem::slot().stats;
-            match effect.counter {
-                Some(Counter::Synced) => counters.user_synced(policy::unix_ms()),
-                Some(Counter::Retried) => stats::add(&counters.retried, 1),
-                Some(Counter::Failed) => stats::add(&counters.failed, 1),
-                None => {}
+        for done in threads::take() {
+            match done {
+                Done::User(result) => self.take_result(*result),
+                Done::Import(imported) => self.take_import(imported),
             }
-            if let Some(event) = effect.event {
-                self.on_event(event);
-            }
-            self.completions.push(done);
         }
+    }
+
+    pub(super) fn take_result(&mut self, mut done: JobResult) {
+        if is_without_room(&done) && !done.request_sent && !quota_is_used_up() {
+            done = done.job.released(); // a create has succeeded since
+        }
+        let plan_wait = || shmem::slot().quota.with(|quota| quota.wait(policy::unix_ms()));
+        let (now, concurrency) = (Instant::now(), config::concurrency());
+        let effect = self.pacing.on_outcome(&mut done, now, concurrency, plan_wait);
+        let counters = &shmem::slot().stats;
+        match effect.counter {
+            Some(Counter::Synced) => counters.user_synced(policy::unix_ms()),
+            Some(Counter::Retried) => stats::add(&counters.retried, 1),
+            Some(Counter::Failed) => stats::add(&counters.failed, 1),
+            None => {}
+        }
+        if let Some(event) = effect.event {
+            self.on_event(event);
+        }
+        self.completions.push(done);
     }
 
     /// Tells sessions and the log what a result means for all users.
@@ -92,8 +108,7 @@ impl Worker {
                 shmem::slot().outage.store(0, Ordering::Release);
             }
             Event::PlanFull { reason } => {
-                if self.plan_full.is_none() && shmem::slot().quota.with(|quota| quota.is_used_up())
-                {
+                if self.plan_full.is_none() && quota_is_used_up() {
                     notice::tell(&format!(
                         "sending is paused in database \"{}\" for new users: {reason}",
                         self.database
@@ -130,4 +145,13 @@ impl Worker {
             ));
         }
     }
+}
+
+fn quota_is_used_up() -> bool {
+    shmem::slot().quota.with(|quota| quota.is_used_up())
+}
+
+/// Whether the plan had no room for a user who was to be created.
+pub(super) fn is_without_room(done: &JobResult) -> bool {
+    matches!(done.outcome, Outcome::Failed { decision: RetryDecision::PlanFull, .. })
 }

@@ -74,10 +74,10 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);
-    let room = Room { users: limit, backlog: limit };
-    let mut jobs = claim::claim(room, claim, &app_id);
+    let room = Room { users: limit, backlog: limit, import: 0 };
+    let mut jobs = claim::claim(room, claim, &app_id).singly;
     while state.has_backfill && jobs.is_empty() && queue::continue_backfill(&app_id) {
-        jobs = claim::claim(room, claim, &app_id);
+        jobs = claim::claim(room, claim, &app_id).singly;
     }
     let jobs: VecDeque<Job> = jobs.into();
     let count = jobs.len();

@@ -10,6 +10,7 @@ pub mod bgworker; // how our background processes are started, known and ended
 pub mod completions; // results that are not written yet
 mod dispatch; // hands users to the threads, and takes the results back
 pub mod foreground; // the same work in a session: process_queue()
+mod import; // when the backlog is created together
 pub mod launcher; // starts a worker for each database that has the extension
 mod notice; // what operators are told
 mod on_poll; // what the worker does about each result of a poll

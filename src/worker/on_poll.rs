@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use sync::job::Job;
 use sync::pacing::{NextDue, Room};
 use sync::policy::SAFETY_PROBE;
 
@@ -15,6 +14,7 @@ use super::{bgworker, notice, threads};
 use crate::http::WorkerEndpoint;
 use crate::pg::transaction::{self, Failed};
 use crate::shmem;
+use crate::store::claim::Claimed;
 use crate::store::{self, queue};
 
 /// How often a worker that is to end checks whether its requests are done.
@@ -48,7 +48,10 @@ impl Worker {
             }
             // Settings of the database are read when a process connects: the next one has them.
             Ok(PollResult::Restart) => return false,
-            Ok(PollResult::Jobs { jobs, next, endpoint, .. }) => {
+            Ok(PollResult::Jobs { jobs, found_for_import, next, endpoint, .. }) => {
+                if let Some(found) = found_for_import {
+                    self.pacing.found_for_import(Instant::now(), found);
+                }
                 self.on_jobs(jobs, next, &endpoint)
             }
             Ok(PollResult::RestoreInProgress) => {
@@ -89,7 +92,7 @@ impl Worker {
         false
     }
 
-    fn on_jobs(&mut self, jobs: Vec<Job>, next: NextDue, endpoint: &WorkerEndpoint) {
+    fn on_jobs(&mut self, jobs: Claimed, next: NextDue, endpoint: &WorkerEndpoint) {
         self.pacing.claimed(Instant::now(), next);
         if jobs.is_empty() {
             let slot = shmem::slot();
@@ -105,11 +108,14 @@ impl Worker {
         match threads::client(&mut self.agent, endpoint) {
             Ok(client) => {
                 shmem::slot().last_complaint.store(0, Ordering::Relaxed);
-                jobs.into_iter().for_each(|job| self.ready.push(client.clone(), job));
+                jobs.singly.into_iter().for_each(|job| self.ready.push(client.clone(), job));
+                if !jobs.together.is_empty() {
+                    self.ready.set_import(client, jobs.together);
+                }
             }
             Err(why) => {
                 self.log_cannot_send(&why);
-                self.release_claims(jobs);
+                self.release_claims(jobs.singly.into_iter().chain(jobs.together).collect());
             }
         }
     }

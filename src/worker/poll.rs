@@ -15,9 +15,9 @@ use crate::pg::latch::LatchWait;
 use crate::pg::session;
 use crate::pg::transaction::{self, Failed};
 use crate::shmem::{self, rolled_back, void_tokens};
-use crate::store::{self, claim, queue};
+use crate::store::claim::{self, Claimed};
+use crate::store::{self, queue};
 use sync::error::CallError;
-use sync::job::Job;
 use sync::pacing::{NextDue, Room};
 use sync::policy;
 use sync::rate_limiter::Priority;
@@ -39,7 +39,14 @@ pub enum PollResult {
     /// A setting is missing; says which.
     NotConfigured(String),
     /// Claimed users; and in how long the next one is due.
-    Jobs { jobs: Vec<Job>, next: NextDue, has_backfill: bool, endpoint: Box<WorkerEndpoint> },
+    Jobs {
+        jobs: Claimed,
+        /// How many were found for an import, where one was looked for.
+        found_for_import: Option<usize>,
+        next: NextDue,
+        has_backfill: bool,
+        endpoint: Box<WorkerEndpoint>,
+    },
 }
 
 const READ_ONLY: &str = "the database is read-only (default_transaction_read_only)";
@@ -87,7 +94,7 @@ pub fn poll(
             Err(failure) => PollResult::NotConfigured(failure.to_string()),
         }
     }));
-    if let Ok(PollResult::Jobs { jobs, next, has_backfill, endpoint }) = &mut result {
+    if let Ok(PollResult::Jobs { jobs, next, has_backfill, endpoint, .. }) = &mut result {
         look_further(jobs.is_empty(), next, *has_backfill, endpoint.app_id());
     }
     result
@@ -156,23 +163,25 @@ fn claim_due(room: Room, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> 
     let sendable = http::room(shmem::slot(), Priority::Backlog);
     let room = Room { backlog: room.backlog.min(sendable), ..room };
     let is_due = |due: Option<i64>| due.is_some_and(|ms| ms <= 0);
-    let backlog_is_due = room.backlog > 0 && is_due(state.backlog_due_in_ms);
-    let jobs = if is_due(state.due_in_ms) || backlog_is_due {
+    let backlog_is_due = is_due(state.backlog_due_in_ms);
+    let may_import = room.import > 0 && backlog_is_due;
+    let jobs = if is_due(state.due_in_ms) || may_import || room.backlog > 0 && backlog_is_due {
         claim::claim(room, claim, app_id)
     } else {
-        Vec::new()
+        Claimed::default()
     };
-    let of_backlog = jobs.iter().filter(|job| job.backlog).count();
+    let of_backlog = jobs.of_backlog();
     let people = jobs.len() - of_backlog;
-    if !jobs.is_empty() && jobs.len() < room.users {
+    if !jobs.is_empty() && jobs.len() < room.users + room.import {
         state = queue::state(claim);
     }
     let next = NextDue {
         people: until_due(state.due_in_ms, people, room.users).into_iter().chain(recheck).min(),
-        backlog: until_due(state.backlog_due_in_ms, of_backlog, room.backlog),
+        backlog: until_due(state.backlog_due_in_ms, of_backlog, room.backlog + room.import),
     };
-    let has_backfill = state.has_backfill;
-    PollResult::Jobs { jobs, next, has_backfill, endpoint: Box::new(endpoint) }
+    let found_for_import = may_import.then_some(jobs.found_for_import);
+    let (has_backfill, endpoint) = (state.has_backfill, Box::new(endpoint));
+    PollResult::Jobs { jobs, found_for_import, next, has_backfill, endpoint }
 }
 
 /// In how long the next one is due, after `claimed` were claimed of those that there was `room` for.

@@ -18,17 +18,31 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use crate::http::WorkerClient;
 use cometchat::Effect;
 use sync::error::INTERNAL;
+use sync::import::{self, Imported};
 use sync::job::{Job, JobResult, Outcome};
 use sync::policy::RetryDecision;
+
+/// What one thread does at a time.
+pub enum Work {
+    User(Box<Job>),
+    /// Users who are to be created together.
+    Import(Vec<Job>),
+}
+
+/// What came of it.
+pub enum Done {
+    User(Box<JobResult>),
+    Import(Imported),
+}
 
 /// Threads that send.
 ///
 /// Owned by the main thread, which alone hands jobs over and takes results back.
 pub struct Pool {
     /// The way in; `None` once the pool is being dropped, which ends the threads.
-    jobs: Option<Sender<(WorkerClient, Job)>>,
+    jobs: Option<Sender<(WorkerClient, Work)>>,
     /// The way out.
-    done: Receiver<JobResult>,
+    done: Receiver<Done>,
     /// Written by a thread after each result, read empty by the main thread.
     wakeup_fd: Arc<EventFd>,
     /// Readable for good once the pool is being dropped; the threads' requests wait on it.
@@ -37,7 +51,7 @@ pub struct Pool {
     stopping: Arc<AtomicBool>,
     /// Joined when the pool is dropped.
     threads: Vec<JoinHandle<()>>,
-    /// Jobs handed over and not taken back. Only the main thread uses it.
+    /// Work handed over and not taken back. Only the main thread uses it.
     in_flight: Cell<usize>,
 }
 
@@ -47,7 +61,7 @@ impl Pool {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wakeup_fd = Arc::new(EventFd::from_flags(flags)?);
         let stop: OwnedFd = EventFd::from_flags(flags)?.into();
-        let (jobs, queue) = mpsc::channel::<(WorkerClient, Job)>();
+        let (jobs, queue) = mpsc::channel::<(WorkerClient, Work)>();
         let (sender, done) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         let mut pool = Pool {
@@ -95,24 +109,24 @@ impl Pool {
         self.wakeup_fd.clone()
     }
 
-    /// Hands over a job.
-    pub fn send(&self, client: WorkerClient, job: Job) {
+    /// Hands over work.
+    pub fn send(&self, client: WorkerClient, work: Work) {
         if let Some(jobs) = &self.jobs {
             self.in_flight.set(self.in_flight.get() + 1);
             // Cannot fail: the threads hold the receiver until `jobs` is dropped.
-            let _ = jobs.send((client, job));
+            let _ = jobs.send((client, work));
         }
     }
 
     /// Takes what is done by now.
-    pub fn take(&self) -> Vec<JobResult> {
+    pub fn take(&self) -> Vec<Done> {
         let _ = self.wakeup_fd.read(); // fails when it is empty
-        let taken: Vec<JobResult> = self.done.try_iter().collect();
+        let taken: Vec<Done> = self.done.try_iter().collect();
         self.in_flight.set(self.in_flight.get().saturating_sub(taken.len()));
         taken
     }
 
-    /// Jobs that were handed over and not taken back yet.
+    /// How much work was handed over and not taken back yet: so many threads are busy.
     pub fn in_flight(&self) -> usize {
         self.in_flight.get()
     }
@@ -135,15 +149,15 @@ impl Drop for Pool {
     }
 }
 
-fn work(
-    queue: &Mutex<Receiver<(WorkerClient, Job)>>,
-    done: &Sender<JobResult>,
-    wakeup_fd: &EventFd,
-) {
+fn work(queue: &Mutex<Receiver<(WorkerClient, Work)>>, done: &Sender<Done>, wakeup_fd: &EventFd) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((client, job)) = next else { return };
-        if done.send(run(&client, job)).is_err() {
+        let Ok((client, work)) = next else { return };
+        let result = match work {
+            Work::User(job) => Done::User(Box::new(run(&client, *job))),
+            Work::Import(jobs) => Done::Import(run_import(&client, jobs)),
+        };
+        if done.send(result).is_err() {
             return;
         }
         let _ = wakeup_fd.write(1); // fails only when its counter is full, which wakes as well
@@ -173,4 +187,14 @@ fn run(client: &WorkerClient, job: Job) -> JobResult {
     });
     result.request_sent = request_sent.load(Ordering::Relaxed);
     result
+}
+
+/// The same for users who are created together.
+fn run_import(client: &WorkerClient, jobs: Vec<Job>) -> Imported {
+    let (fallback, started) = (jobs.clone(), Instant::now());
+    let request_sent = Arc::new(AtomicBool::new(false));
+    let client = client.start_import(request_sent.clone());
+    let sent = move || request_sent.load(Ordering::Relaxed);
+    let run = std::panic::AssertUnwindSafe(move || import::run(jobs, &client, sent));
+    std::panic::catch_unwind(run).unwrap_or_else(|_| import::all_singly(fallback, started))
 }

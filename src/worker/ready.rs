@@ -11,12 +11,27 @@ use crate::http::WorkerClient;
 pub struct Ready {
     people: VecDeque<(WorkerClient, Job)>,
     backlog: VecDeque<(WorkerClient, Job)>,
+    /// Of the backlog, those who are to be created together.
+    import: Option<(WorkerClient, Vec<Job>)>,
 }
 
 impl Ready {
     pub fn push(&mut self, client: WorkerClient, job: Job) {
         let queue = if job.backlog { &mut self.backlog } else { &mut self.people };
         queue.push_back((client, job));
+    }
+
+    pub fn set_import(&mut self, client: WorkerClient, jobs: Vec<Job>) {
+        self.import = Some((client, jobs));
+    }
+
+    pub fn has_import(&self) -> bool {
+        self.import.is_some()
+    }
+
+    /// Takes those who are to be created together, once nobody of the people is left.
+    pub fn pop_import(&mut self) -> Option<(WorkerClient, Vec<Job>)> {
+        self.import.take_if(|_| self.people.is_empty())
     }
 
     /// The next to be sent.
@@ -33,7 +48,9 @@ impl Ready {
     /// Takes all that wait.
     pub fn take(&mut self) -> impl Iterator<Item = Job> {
         let people = std::mem::take(&mut self.people);
-        people.into_iter().chain(std::mem::take(&mut self.backlog)).map(|(_, job)| job)
+        let backlog = std::mem::take(&mut self.backlog);
+        let import = self.import.take().map(|(_, jobs)| jobs).unwrap_or_default();
+        people.into_iter().chain(backlog).map(|(_, job)| job).chain(import)
     }
 
     /// Takes the backlog.
@@ -50,6 +67,6 @@ impl Ready {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.people.is_empty() && self.backlog.is_empty()
+        self.people.is_empty() && self.backlog.is_empty() && self.import.is_none()
     }
 }

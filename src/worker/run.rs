@@ -36,6 +36,8 @@ pub struct Worker {
     pub(super) plan_full: Option<String>,
     /// Users that are claimed and not handed to a thread yet.
     pub(super) ready: Ready,
+    /// Since when users are being created together, if they are.
+    pub(super) import_since: Option<Instant>,
     pub(super) completions: CompletionBuffer,
     /// Its name, for the log: there may be several workers.
     pub(super) database: String,
@@ -62,6 +64,7 @@ impl Worker {
             pacing: Pacing::new(now, last_breaker(now)),
             plan_full: None,
             ready: Ready::default(),
+            import_since: None,
             completions: CompletionBuffer::default(),
             database,
             leaving: false,
@@ -80,11 +83,14 @@ impl Worker {
             forget_void_tokens();
             mark_rolled_back();
             self.take_results();
-            self.resume_creating();
             let enough = config::concurrency() / 2;
             if self.completions.write_if_due(self.claim, enough, threads::in_flight()) {
                 // Changed while in flight, or soon to be tried again.
                 self.pacing.due_now(Instant::now());
+            }
+            // Once it is written who waits for that.
+            if self.completions.is_flushed() {
+                self.resume_creating();
             }
             if self.make_room() {
                 return;
@@ -104,6 +110,7 @@ impl Worker {
     /// finds out.
     fn start_over(&mut self) {
         self.pacing.start_over(Instant::now());
+        shmem::slot().import.with(|import| import.try_again());
         if http::throttled(shmem::slot()).is_some() {
             shmem::slot().limiter.with(|limiter| limiter.try_again());
             // Nothing is lost where it fails: they are due within a minute.
@@ -116,17 +123,18 @@ impl Worker {
     fn may_claim(&self) -> Option<Room> {
         let now = Instant::now();
         let may = !self.leaving && self.next_claim(now).is_some_and(|due| due <= now);
-        may.then(|| self.room())
+        may.then(|| self.room_now(now))
     }
 
     /// When the next claim may be made; `None` while there is no room for one.
     pub(super) fn next_claim(&self, now: Instant) -> Option<Instant> {
-        self.pacing.next_claim(now, self.room(), http::throttled_for(shmem::slot()))
+        self.pacing.next_claim(now, self.room(now), self.throttled_for(now))
     }
 
-    fn room(&self) -> Room {
+    pub(super) fn room(&self, now: Instant) -> Room {
         let in_flight = self.ready.people() + threads::in_flight();
-        self.pacing.room(in_flight, self.ready.backlog(), config::concurrency())
+        let room = self.pacing.room(in_flight, self.ready.backlog(), config::concurrency());
+        Room { import: self.import_room(now), ..room }
     }
 
     fn sleep(&mut self) {

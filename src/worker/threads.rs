@@ -6,9 +6,7 @@ use std::sync::Arc;
 use nix::sys::eventfd::EventFd;
 use transport::{AgentOptions, PollWait};
 
-use sync::job::{Job, JobResult};
-
-use super::pool::Pool;
+use super::pool::{Done, Pool, Work};
 use crate::config;
 use crate::http::{WorkerClient, WorkerEndpoint};
 
@@ -42,22 +40,22 @@ pub fn client(kept: &mut SharedAgent, endpoint: &WorkerEndpoint) -> Result<Worke
 }
 
 /// Hands over what `next` gives, until it gives nothing.
-pub fn dispatch(mut next: impl FnMut(&Pool) -> Option<(WorkerClient, Job)>) {
+pub fn dispatch(mut next: impl FnMut(&Pool) -> Option<(WorkerClient, Work)>) {
     POOL.with_borrow(|pool| {
         let Some(pool) = pool else { return };
-        while let Some((client, job)) = next(pool) {
-            pool.send(client, job);
+        while let Some((client, work)) = next(pool) {
+            pool.send(client, work);
         }
     });
 }
 
-/// Jobs that were handed over and not taken back yet.
+/// How many threads are busy.
 pub fn in_flight() -> usize {
     POOL.with_borrow(|pool| pool.as_ref().map_or(0, Pool::in_flight))
 }
 
 /// Takes back what is done by now.
-pub fn take() -> Vec<JobResult> {
+pub fn take() -> Vec<Done> {
     POOL.with_borrow(|pool| pool.as_ref().map(Pool::take).unwrap_or_default())
 }
 

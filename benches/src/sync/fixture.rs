@@ -36,6 +36,7 @@ impl Fixture {
         let stack = Stack::on(Database::like_supabase(Cluster::start(&conf)), chat);
         let server = NullServer::open();
         stack.db.set("cometchat.api_base_url", Some(&server.base_url()));
+        stack.db.set("cometchat.bulk_import", Some("off")); // what is measured is single requests
         let fixture = Fixture { stack, server };
         fixture.stack.execute("SELECT cometchat.enable_auth_trigger()");
         fixture.resume();

@@ -23,6 +23,7 @@ pub fn measure(scale: &Scale, report: &mut Report) {
     fixture.pause();
     fixture.stack.db.set("cometchat.api_base_url", Some(&fixture.stack.chat.base_url()));
     fixture.stack.db.set("cometchat.rate_limit", Some("0"));
+    fixture.stack.db.set("cometchat.bulk_import", None); // as it is in use
     for limit in [500, 10_000] {
         let alone = people(&fixture, limit, 0);
         let crowded = people(&fixture, limit, scale.users);

@@ -58,7 +58,7 @@ pub struct JobResult {
 }
 
 /// How it went.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// CometChat agrees.
     Synced,
@@ -260,7 +260,7 @@ impl Job {
     }
 }
 
-fn failed(sync_error: SyncError) -> Outcome {
+pub(crate) fn failed(sync_error: SyncError) -> Outcome {
     let (decision, pause) = (policy::decide(&sync_error), PauseReason::from_error(&sync_error));
     let code = error::stored_code(&sync_error);
     let message = match &sync_error {

@@ -11,6 +11,7 @@
 pub mod attribution; // whether a failure concerns one user or all
 pub mod circuit_breaker; // stops sending while no request can succeed, and probes
 pub mod error; // what keeps a call from succeeding, and its code
+pub mod import; // many users who are to be created, in one request
 pub mod job; // one claimed user's work for CometChat
 mod last_minute; // how much happened in each second of it
 pub mod model; // what is known of one user

@@ -126,7 +126,7 @@ fn after_failure(
         RetryDecision::PlanFull => again(as_ms(policy::NO_ROOM_DELAY), attempts),
         // Due at once, when sending goes on.
         RetryDecision::Outage | RetryDecision::OpenCircuit => again(0, attempts),
-        RetryDecision::Interrupted => {
+        RetryDecision::Interrupted | RetryDecision::Singly => {
             NextAttempt { code: None, message: None, ..again(0, attempts) }
         }
     }

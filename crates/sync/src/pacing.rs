@@ -15,6 +15,7 @@ use crate::policy::{
     MIN_CLAIM_INTERVAL, PREFETCH_FACTOR, SAFETY_PROBE,
 };
 
+mod import; // when users are looked for who can be created together
 mod next; // how many users, and when
 pub use next::{NextDue, Room, ThrottledFor};
 
@@ -26,6 +27,10 @@ pub struct Pacing {
     next_due: Instant,
     /// The same of the backlog.
     backlog_due: Instant,
+    /// When the backlog is due to be created together.
+    import_due: Instant,
+    /// Nothing is looked for before this that could be.
+    import_not_before: Instant,
     /// Nothing is claimed before this, due or not.
     not_before: Instant,
     /// Since when there may be claims of an earlier worker, or that a dump brought along.
@@ -70,6 +75,8 @@ impl Pacing {
             attribution: Attribution::default(),
             next_due: now,
             backlog_due: now,
+            import_due: now,
+            import_not_before: now,
             not_before: now,
             stale_since: Some(now),
             errors: 0,
@@ -84,7 +91,12 @@ impl Pacing {
         }
         let people = self.next_due.max(now + throttled.people);
         let backlog = self.backlog_due.max(now + throttled.backlog);
-        let due = if room.backlog > 0 { people.min(backlog) } else { people }.max(self.not_before);
+        let import = self.import_due.max(now + throttled.import);
+        let mut due = people;
+        for (at, room) in [(backlog, room.backlog), (import, room.import)] {
+            due = if room > 0 { due.min(at) } else { due };
+        }
+        let due = due.max(self.not_before);
         Some(self.breaker.open_until().map_or(due, |until| until.max(due)))
     }
 
@@ -93,7 +105,7 @@ impl Pacing {
     pub fn room(&self, in_flight: usize, waiting_backlog: usize, concurrency: usize) -> Room {
         let users = self.capacity(in_flight, concurrency);
         let backlog = self.capacity(in_flight + waiting_backlog, concurrency).min(users);
-        Room { users, backlog }
+        Room { users, backlog, import: 0 }
     }
 
     fn capacity(&self, in_flight: usize, concurrency: usize) -> usize {
@@ -116,12 +128,14 @@ impl Pacing {
 
     /// There may be work in `wait`.
     pub fn due_in(&mut self, now: Instant, wait: Duration) {
-        (self.next_due, self.backlog_due) = (now + wait, now + wait);
+        let due = now + wait;
+        (self.next_due, self.backlog_due, self.import_due) = (due, due, due);
     }
 
     /// An operator has changed something: what held sending back is tried again at once.
     pub fn start_over(&mut self, now: Instant) {
-        (self.next_due, self.backlog_due, self.not_before) = (now, now, now);
+        self.due_in(now, Duration::ZERO);
+        (self.not_before, self.import_not_before) = (now, now);
         self.breaker.probe_now(now);
     }
 
@@ -152,6 +166,7 @@ impl Pacing {
         });
         self.next_due = now + next.people.unwrap_or(SAFETY_PROBE).min(longest);
         self.backlog_due = now + next.backlog.unwrap_or(SAFETY_PROBE);
+        self.import_due = self.backlog_due;
     }
 
     /// A poll failed for a reason that passes. `true`: it has failed so often that it is to be logged.
@@ -211,7 +226,7 @@ impl Pacing {
                     *decision = RetryDecision::Defer(plan_wait());
                 }
             }
-            RetryDecision::Interrupted | RetryDecision::Defer(_) => {}
+            RetryDecision::Interrupted | RetryDecision::Singly | RetryDecision::Defer(_) => {}
             // About one user; CometChat itself answered.
             RetryDecision::Fail => {
                 counter = Some(Counter::Failed);

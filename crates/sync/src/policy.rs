@@ -23,6 +23,8 @@ pub enum RetryDecision {
     OpenCircuit,
     /// All users wait for this long.
     Throttled(Option<Duration>),
+    /// An import did not settle it: the user is sent alone, at once; no attempt is counted.
+    Singly,
     /// Only this user is put off for so long; no attempt is counted.
     Defer(Duration),
     /// The plan has no room for another user; no attempt is counted.
@@ -131,6 +133,35 @@ pub fn error_backoff(n: u32) -> Duration {
     Duration::from_millis(100 << n.min(7))
 }
 
+/// Users of the backlog of whom nothing is known are created together from so many on. Fewer go singly:
+/// they cost little, and have their token at once.
+pub const MIN_IMPORT_USERS: usize = 10;
+
+/// What the users of one import may take as JSON, in bytes.
+pub const MAX_IMPORT_BYTES: usize = 256 * 1024;
+
+/// An import may take so many times as long as another request.
+pub const IMPORT_TIMEOUT_FACTOR: u32 = 2;
+
+/// Users whom the import can create in a minute. Where CometChat allows no more single requests than that,
+/// the backlog leaves these to others as long as an import can go.
+pub const IMPORTED_PER_MINUTE: u32 = 60 * 50;
+
+/// Once an import takes longer than this, the backlog goes singly beside it.
+pub const IMPORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Nobody was found who could be created together with others: so long until the next look.
+pub const IMPORT_RECHECK: Duration = Duration::from_secs(10);
+
+/// Few were found: the next look.
+pub const FEW_IMPORT_RECHECK: Duration = Duration::from_secs(1);
+
+/// So many imports in a row that fail are taken to say that none will succeed.
+pub const IMPORT_FAILURES: u32 = 3;
+
+/// Then the next one is tried after this.
+pub const IMPORT_FAILED_DELAY: Duration = Duration::from_secs(300);
+
 /// A call waits for so long for the worker's answer about the same user.
 pub const WAIT_FOR_WORKER: Duration = Duration::from_secs(2);
 
@@ -182,6 +213,12 @@ pub fn unix_ms() -> u64 {
 /// The wait before the `n`th probe of a paused queue: 5 s, then ever more, at least one a minute.
 pub fn probe_delay(n: u32) -> Duration {
     Duration::from_secs((5 << n.min(4)).min(60))
+}
+
+/// The wait until an import is tried again where there was none, `n` times in a row: an hour, then ever
+/// more, at least one a day.
+pub fn import_retry(n: u32) -> Duration {
+    Duration::from_secs(60 * 60 * (1 << n.min(5)).min(24))
 }
 
 #[cfg(test)]

@@ -165,6 +165,15 @@ impl Profile {
         patch
     }
 
+    /// Whether a user whom CometChat shows as created has something else than this profile: they were
+    /// there before, and were left alone. What is not shown contradicts nothing.
+    pub fn contradicts(&self, there: &User) -> bool {
+        let patch = self.patch_for(there, None);
+        patch.name.is_some() && there.name.is_some()
+            || patch.metadata.is_some() && there.metadata.is_some()
+            || Fields::contradicted(&patch, there)
+    }
+
     /// The keys of the fields in which a user of CometChat's list differs from this profile, which
     /// CometChat was sent.
     pub fn drift(&self, there: &User, sent: Option<&SentFingerprint>) -> Vec<&'static str> {

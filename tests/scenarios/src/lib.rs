@@ -6,6 +6,7 @@
 //! it and stops with the process; `COMETCHAT_CLUSTER` names the folder of one that runs already.
 //! Tests that stop or kill a server start a [`Cluster`] of their own.
 
+pub mod backlog;
 pub mod blocked_session;
 pub mod catalog;
 mod cluster;

@@ -113,6 +113,10 @@ mod trigger_failures;
 // ---- Automatic sync: the worker's decisions
 /// People before backlog: a backfill delays nobody.
 mod backlog;
+/// The backlog is created fifty users at a time.
+mod bulk_import;
+/// The import fails, is refused, or is not to be had.
+mod bulk_import_faults;
 /// Bans, edits and revocations while a session waits for CometChat's answer.
 mod concurrent_ban;
 /// What others do to a user's rows while a request about that user is in flight.
@@ -231,10 +235,10 @@ mod attack_swap;
 mod attack_triggers;
 /// Where the configuration comes from, and which roles may see or change it.
 mod config_secrets;
-/// What docs/ shows is what psql prints.
-mod docs;
 /// The key as Kubernetes and Docker Compose mount it: which modes are taken, and what the hint says.
 mod container_secrets;
+/// What docs/ shows is what psql prints.
+mod docs;
 /// A linter for the objects that the extension creates.
 mod linter;
 /// A linter for the documents: the files, types and columns that they name exist.

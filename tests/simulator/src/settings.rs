@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The REST API key accepted unless other keys are configured. It opens nothing but this program.
 pub const DEV_API_KEY: &str = "d0d0cafe00000000000000000000000000c0ffee";
@@ -130,6 +131,11 @@ pub struct Settings {
     pub token_reuse: bool,
     /// Whether an import replaces existing users rather than refusing their rows (SKM: unclear).
     pub import_overwrites: bool,
+    /// Whether an import leaves existing users as they are and calls that a success.
+    pub import_keeps: bool,
+    /// Rows of an import that are refused with this code, by uid; without a code the row is imported and
+    /// left out of the answer.
+    pub import_rows: BTreeMap<String, String>,
     /// Put imported users at `data.<uid>.data.data`, as an older page shows.
     pub import_nested: bool,
     /// Whether an `authOnly` key may create users: AU says yes, PC and EG say no.
@@ -154,6 +160,8 @@ impl Default for Settings {
             metadata_on_put: MetadataOnPut::Replace,
             token_reuse: true,
             import_overwrites: false,
+            import_keeps: false,
+            import_rows: BTreeMap::new(),
             import_nested: false,
             auth_key_may_create_users: false,
             record: RecordMode::Full,

@@ -100,3 +100,20 @@ fn the_quota_refuses_single_rows() {
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["error"]["code"], "ERR_PLAN_QUOTA_RESTRICTION");
 }
+
+#[test]
+fn an_import_may_leave_who_is_there_alone_and_rows_out_and_refuse_others() {
+    let sim = Simulator::start();
+    sim.add_user(json!({ "uid": "u0", "name": "Before" })).unwrap();
+    sim.update(|settings| {
+        settings.import_keeps = true;
+        let told = [("u1", "ERR_ROLE_NOT_FOUND"), ("u2", "")];
+        settings.import_rows = told.map(|(uid, code)| (uid.into(), code.into())).into();
+    });
+    let data = import(&sim, rows(4)).data();
+    assert_eq!(data["u0"]["data"]["name"], "Before");
+    assert_eq!(data["u1"]["error"]["code"], "ERR_ROLE_NOT_FOUND");
+    assert!(data.get("u2").is_none() && sim.user("u2").is_some());
+    assert_eq!(data["u3"]["success"], true);
+    assert_eq!((sim.user_count(), sim.user("u1")), (3, None));
+}

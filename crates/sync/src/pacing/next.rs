@@ -8,6 +8,8 @@ pub struct Room {
     pub users: usize,
     /// Of these, those of the backlog.
     pub backlog: usize,
+    /// Besides, those of the backlog who are to be created together.
+    pub import: usize,
 }
 
 /// In how long the next user is due, if that is known.
@@ -22,4 +24,5 @@ pub struct NextDue {
 pub struct ThrottledFor {
     pub people: Duration,
     pub backlog: Duration,
+    pub import: Duration,
 }

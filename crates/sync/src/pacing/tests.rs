@@ -29,8 +29,8 @@ impl Bench {
     /// When people may be claimed next, while the limit leaves nothing for so many seconds.
     fn next_claim(&self, now: Instant, throttled: u64) -> Instant {
         let people = Duration::from_secs(throttled);
-        let throttled = ThrottledFor { people, backlog: people };
-        self.pacing.next_claim(now, Room { users: 1, backlog: 0 }, throttled).unwrap()
+        let throttled = ThrottledFor { people, backlog: people, import: people };
+        self.pacing.next_claim(now, Room { users: 1, backlog: 0, import: 0 }, throttled).unwrap()
     }
 
     fn at(&self, seconds: u64) -> Instant {
@@ -164,15 +164,42 @@ fn people_are_claimed_while_the_backlog_waits_for_the_limit_or_for_threads() {
     bench.pacing.set_stale_claims(None);
     let now = bench.at(0);
     let seconds = Duration::from_secs;
-    let throttled = ThrottledFor { people: seconds(0), backlog: seconds(30) };
-    let both = Room { users: 16, backlog: 16 };
+    let throttled =
+        ThrottledFor { people: seconds(0), backlog: seconds(30), ..ThrottledFor::default() };
+    let both = Room { users: 16, backlog: 16, import: 0 };
     bench.pacing.claimed(now, NextDue { people: Some(seconds(5)), backlog: Some(seconds(0)) });
     assert_eq!(bench.pacing.next_claim(now, both, throttled), Some(bench.at(5)));
     assert_eq!(bench.pacing.next_claim(now, both, ThrottledFor::default()), Some(now));
     // As many of the backlog wait for a thread as are claimed ahead: no more of them, but people.
     let room = bench.pacing.room(16, 48, 16);
-    assert_eq!(room, Room { users: 48, backlog: 0 });
+    assert_eq!(room, Room { users: 48, backlog: 0, import: 0 });
     assert_eq!(bench.pacing.next_claim(now, room, ThrottledFor::default()), Some(bench.at(5)));
-    let nobody = Room { users: 0, backlog: 0 };
+    let nobody = Room { users: 0, backlog: 0, import: 0 };
     assert_eq!(bench.pacing.next_claim(now, nobody, ThrottledFor::default()), None);
+}
+
+#[test]
+fn the_backlog_is_due_to_be_created_together_before_the_limit_lets_it_go_singly() {
+    let start = Instant::now();
+    let seconds = Duration::from_secs;
+    let mut pacing = Pacing::new(start, CircuitBreaker::default());
+    pacing.set_stale_claims(None);
+    pacing.claimed(start, NextDue { people: None, backlog: Some(Duration::ZERO) });
+    let throttled = ThrottledFor { people: seconds(0), backlog: seconds(30), import: seconds(7) };
+    let next = |pacing: &Pacing, import| {
+        let room = Room { users: 16, backlog: 16, import };
+        pacing.next_claim(start, room, throttled).unwrap() - start
+    };
+    assert_eq!(next(&pacing, 50), seconds(7));
+    assert_eq!(next(&pacing, 0), seconds(30));
+    assert!(!pacing.import_rests(start));
+    for (found, rests) in [(50, 0), (policy::MIN_IMPORT_USERS, 0), (3, 1), (0, 10)] {
+        pacing.found_for_import(start, found);
+        let over = start + seconds(rests);
+        assert_eq!(pacing.import_rests(start), rests > 0, "{found}");
+        assert!(!pacing.import_rests(over), "{found}");
+    }
+    assert!(pacing.import_rests(start));
+    pacing.start_over(start);
+    assert!(!pacing.import_rests(start), "an operator has changed something");
 }

@@ -93,6 +93,13 @@ macro_rules! fields {
                 Value::Array(in_place)
             }
 
+            /// Whether a patch changes one that CometChat shows.
+            pub(super) fn contradicted(patch: &UserPatch, there: &User) -> bool {
+                let nothing = User::default();
+                let changes = [$(patch.$field.is_some() && there.$field != nothing.$field),*];
+                changes.contains(&true)
+            }
+
             /// The keys of those that a patch changes, of a user as CometChat's list shows one.
             pub(super) fn changed(patch: &UserPatch, there: &User) -> Vec<&'static str> {
                 let nothing = User::default();

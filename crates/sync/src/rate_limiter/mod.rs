@@ -6,8 +6,9 @@
 //! cap is the operator's, who does not ask for classes: it counts all together.) When the window
 //! should be over, one request goes ahead and its answer says whether it is: the last
 //! percents of a window are never used up by the worker, so that this request is not refused.
-
-//! A 429 silences everybody for a while, see [`Throttled`].
+//!
+//! A 429 silences everybody for a while, see [`Throttled`]; one of the import silences the import alone,
+//! whose limit is its own.
 
 mod clock; // when a window ends, by our clock
 mod priority; // which requests go first
@@ -18,6 +19,7 @@ mod window; // what is left of the announced window
 use clock::Clock;
 use cometchat::{Limits, RateClass};
 pub use priority::Priority;
+use priority::{FIRST_IMPORT_LIMIT, FIRST_LIMIT};
 use recent::Recent;
 use silence::Silence;
 pub use silence::{RefusedBy, Throttled};
@@ -47,6 +49,8 @@ impl From<i32> for Cap {
 /// The limiter of one database.
 pub struct Limiter {
     silence: Silence,
+    /// Of the import.
+    import_silence: Silence,
     clock: Clock,
     /// The latest moment seen.
     latest: u64,
@@ -66,9 +70,11 @@ impl Default for Limiter {
 impl Limiter {
     /// One that knows nothing yet.
     pub const fn new() -> Self {
-        let (core, standard, import) = (Window::NEW, Window::NEW, Window::NEW);
+        let (core, standard) = (Window::of(FIRST_LIMIT), Window::of(FIRST_LIMIT));
+        let import = Window::of(FIRST_IMPORT_LIMIT);
         Limiter {
             silence: Silence::NONE,
+            import_silence: Silence::NONE,
             clock: Clock::UNKNOWN,
             latest: 0,
             recent: Recent::NONE,
@@ -94,6 +100,9 @@ impl Limiter {
         if let Cap::Hard(cap) = cap {
             self.recent.room(cap, priority, now)?;
         }
+        if class == RateClass::Import {
+            return self.take_import(cap, now);
+        }
         let window = self.window(class);
         match cap {
             Cap::Unlimited | Cap::Hard(_) => {}
@@ -106,6 +115,41 @@ impl Limiter {
         self.recent.count(now);
         self.silence.sending(now);
         Ok(())
+    }
+
+    /// Of the import's own limit nothing is kept for people, who never use it. A hard cap says nothing of
+    /// it.
+    fn take_import(&mut self, cap: Cap, now: u64) -> Result<(), u64> {
+        self.import_silence.check(now)?;
+        let window = &mut self.import;
+        match cap {
+            Cap::Unlimited => {}
+            Cap::Follow | Cap::Hard(_) if !window.announced => {
+                window.recent.room(window.limit, Priority::Worker, now)?;
+            }
+            Cap::Follow | Cap::Hard(_) => window.take_announced(Priority::Worker, now)?,
+        }
+        window.sending(now);
+        self.recent.count(now);
+        self.import_silence.sending(now);
+        Ok(())
+    }
+
+    /// Whether an import may be sent now, as far as can be told.
+    ///
+    /// # Errors
+    /// The moment to ask again, in Unix milliseconds.
+    pub fn import_room(&mut self, cap: Cap, now: u64) -> Result<(), u64> {
+        self.follow_clock(now);
+        self.silence.check(now)?;
+        self.import_silence.check(now)?;
+        if let Cap::Hard(cap) = cap {
+            self.recent.room(cap, Priority::Backlog, now)?;
+        }
+        match cap {
+            Cap::Unlimited => Ok(()),
+            Cap::Follow | Cap::Hard(_) => self.import.room(Priority::Worker, now).map(drop),
+        }
     }
 
     /// How many users the worker may create now, as far as can be told.
@@ -139,20 +183,28 @@ impl Limiter {
 
     /// A request was refused: nothing is sent for a while, of as many milliseconds as were asked for,
     /// within reason.
-    pub fn block_for(&mut self, asked: Option<u64>, by: RefusedBy, now: u64) {
+    pub fn block_for(&mut self, class: RateClass, asked: Option<u64>, by: RefusedBy, now: u64) {
         self.follow_clock(now);
-        self.silence.begin(asked, by, now);
+        self.silence_of(class).begin(asked, by, now);
     }
 
     /// A request was answered, and not refused.
-    pub fn went_through(&mut self) {
-        self.silence.went_through();
+    pub fn went_through(&mut self, class: RateClass) {
+        self.silence_of(class).went_through();
+    }
+
+    fn silence_of(&mut self, class: RateClass) -> &mut Silence {
+        match class {
+            RateClass::Core | RateClass::Standard => &mut self.silence,
+            RateClass::Import => &mut self.import_silence,
+        }
     }
 
     /// Whoever changed something wants to know whether it helped: the silence, if there is one, ends
     /// with the next request, unless that is refused too.
     pub fn try_again(&mut self) {
         self.silence.end();
+        self.import_silence.end();
     }
 
     /// Why nothing is sent now, if somebody refused.
@@ -179,6 +231,7 @@ impl Limiter {
         }
         self.latest = now;
         self.silence.set_back(back);
+        self.import_silence.set_back(back);
         self.clock.set_back(back);
         self.recent = Recent::NONE;
         for window in [&mut self.core, &mut self.standard, &mut self.import] {
@@ -196,6 +249,8 @@ impl Limiter {
     }
 }
 
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

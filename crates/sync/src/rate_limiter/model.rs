@@ -149,7 +149,7 @@ fn run(world: &World, minutes: u64) -> Seen {
                 let limits = answer.map(|(left, end, date)| announced(world, left, end, date));
                 limiters[client].on_response(RateClass::Core, limits, now);
                 if limits.is_some() {
-                    limiters[client].went_through();
+                    limiters[client].went_through(RateClass::Core);
                 }
                 events.push(Reverse((now, Event::Wants(client))));
             }
@@ -157,7 +157,12 @@ fn run(world: &World, minutes: u64) -> Seen {
                 under_way[client] -= 1;
                 let limits = Some(announced(world, left, end, date));
                 limiters[client].on_response(RateClass::Core, limits, now);
-                limiters[client].block_for(Some(wait * 1000), RefusedBy::CometChat, now);
+                limiters[client].block_for(
+                    RateClass::Core,
+                    Some(wait * 1000),
+                    RefusedBy::CometChat,
+                    now,
+                );
                 events.push(Reverse((now, Event::Wants(client))));
             }
         }

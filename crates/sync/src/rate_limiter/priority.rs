@@ -3,6 +3,9 @@
 /// The smallest plan's limit, per minute ("Rate limits", REST API).
 pub(super) const FIRST_LIMIT: u32 = 500;
 
+/// The import's, on every plan ("Data import", constraints).
+pub(super) const FIRST_IMPORT_LIMIT: u32 = 60;
+
 /// Of 100 requests of an announced window, those that the worker leaves to callers who wait, and to look
 /// ahead.
 pub(super) const RESERVE_PERCENT: u32 = 3;

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn retry_after_stops_everybody() {
         let mut limiter = Limiter::new();
-        limiter.block_for(Some(15_000), RefusedBy::CometChat, NOW);
+        limiter.block_for(RateClass::Core, Some(15_000), RefusedBy::CometChat, NOW);
         assert!(!take(&mut limiter, Priority::Interactive, NOW + 14_999));
         assert!(take(&mut limiter, Priority::Worker, NOW + 15_000));
     }
@@ -148,7 +148,7 @@ mod tests {
         assert!(!take(&mut limiter, Priority::Worker, NOW - 30_000), "read the clock a while ago");
         assert_eq!((0..2000).filter(|_| take(&mut limiter, Priority::Worker, BACK)).count(), 495);
         // What was asked for, or announced, is waited for, and no longer.
-        limiter.block_for(Some(15_000), RefusedBy::CometChat, NOW);
+        limiter.block_for(RateClass::Core, Some(15_000), RefusedBy::CometChat, NOW);
         assert_eq!(limiter.room(Priority::Worker, Cap::Follow, BACK), Err(BACK + 15_000));
         announce(&mut limiter, 0, NOW / 1000 + 60, NOW);
         assert_eq!(limiter.room(Priority::Worker, Cap::Follow, BACK), Err(BACK + 60_000));

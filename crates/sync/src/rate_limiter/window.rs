@@ -1,7 +1,7 @@
 //! One class of operations: what is left of the window that CometChat announces.
 
 use super::clock::{Clock, LOOK_AGAIN_MS, WINDOW_MS};
-use super::priority::{Priority, BACKLOG_RESERVE_PERCENT, FIRST_LIMIT, RESERVE_PERCENT};
+use super::priority::{Priority, BACKLOG_RESERVE_PERCENT, RESERVE_PERCENT};
 use super::recent::Recent;
 use cometchat::Limits;
 
@@ -71,23 +71,26 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub const NEW: Window = Window {
-        announced: false,
-        limit: FIRST_LIMIT,
-        remaining: 0,
-        ends: 0,
-        announced_end: 0,
-        probing: false,
-        probes: 0,
-        in_flight: 0,
-        in_flight_previous: 0,
-        taken: 0,
-        throttled_until: 0,
-        last_response: 0,
-        shares: 1,
-        shares_before: 1,
-        recent: Recent::NONE,
-    };
+    /// One of which nothing is known but the limit that documents name.
+    pub const fn of(limit: u32) -> Window {
+        Window {
+            announced: false,
+            limit,
+            remaining: 0,
+            ends: 0,
+            announced_end: 0,
+            probing: false,
+            probes: 0,
+            in_flight: 0,
+            in_flight_previous: 0,
+            taken: 0,
+            throttled_until: 0,
+            last_response: 0,
+            shares: 1,
+            shares_before: 1,
+            recent: Recent::NONE,
+        }
+    }
 
     /// Whether a request may go, by what the answers said is left; else, when to ask again.
     pub fn take_announced(&mut self, priority: Priority, now: u64) -> Result<(), u64> {

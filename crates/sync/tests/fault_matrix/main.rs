@@ -11,6 +11,7 @@ mod remote;
 mod session;
 mod specification;
 mod store;
+mod together;
 mod wire;
 
 use life::{Life, Step};

@@ -85,6 +85,7 @@ fn decision(error: &SyncError) -> &'static str {
             "all sending pauses, and one request at a time goes ahead to see"
         }
         RetryDecision::Throttled(_) => "all sending waits as long as CometChat says",
+        RetryDecision::Singly => "is sent alone; no attempt counts",
         RetryDecision::Defer(_) => "this user is put off; no attempt counts",
         RetryDecision::PlanFull => "new users wait for room; the others go on",
         RetryDecision::Fail => "has failed for good, until the data or the override change",
@@ -146,6 +147,11 @@ fn schedule() -> String {
         let said = said.map(|s| spell(Duration::from_secs(s))).unwrap_or("nothing".to_owned());
         writeln!(text, "| {said} | {} |", spell(wait)).unwrap();
     }
+    text += "\n## Where the plan has no import\n\nUsers of the backlog are sent singly, and an import is \
+             tried again after\n";
+    let hours: Vec<u64> = (0..7).map(|n| policy::import_retry(n).as_secs() / 3600).collect();
+    let hours: Vec<String> = hours.iter().map(|h| format!("{h} h")).collect();
+    writeln!(text, "{}, and so on.", hours.join(", ")).unwrap();
     text += "\n## Errors of the database\n\nAfter errors in a row the worker waits\n";
     let waits: Vec<String> = (0..9).map(|n| spell(policy::error_backoff(n))).collect();
     writeln!(text, "{}, and no longer.", waits.join(", ")).unwrap();

@@ -34,7 +34,15 @@ pub fn import(call: &Call<'_>) -> Result<Reply, ApiError> {
     let store = &mut world.app(call.app).store;
     let mut results = Map::new();
     for (key, user) in checked {
-        let stored = user.and_then(|user| keep(user, store, call.settings, now));
+        let told = call.settings.import_rows.get(key);
+        let refused = told.filter(|code| !code.is_empty());
+        let stored = match refused {
+            Some(code) => Err(ApiError::new(400, code.clone(), "The simulator was told to.")),
+            None => user.and_then(|user| keep(user, store, call.settings, now)),
+        };
+        if told.is_some() && refused.is_none() {
+            continue;
+        }
         let result = match stored {
             Ok(view) if call.settings.import_nested => {
                 json!({ "success": true, "data": { "data": view } })
@@ -74,6 +82,9 @@ fn keep(
     settings: &Settings,
     now: u32,
 ) -> Result<Value, ApiError> {
+    if let Some(there) = store.any(&user.uid).filter(|_| settings.import_keeps) {
+        return Ok(json!(UserView::plain(there)));
+    }
     if store.contains(&user.uid) {
         if !settings.import_overwrites {
             return Err(ApiError::uid_taken(&user.uid, settings.duplicate_status));
