@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example check lint test soak valgrind bench bench-full install clean
+.PHONY: help setup build hosted demo example check lint test soak valgrind bench bench-full install clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -17,6 +17,9 @@ example: ## Start the example web app: sign up, log in, chat; on a local CometCh
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_config
 	@tools/install.sh '$(PG_CONFIG)'
+
+hosted: ## Make the edition for supabase.com: dist/cometchat_hosted.sql (unfinished: not for production)
+	@tools/hosted.sh
 
 ##@ Work on it (CONTRIBUTING.md)
 setup: ## Only install what the other targets need (PG=17: for PostgreSQL 17 instead of 15)
