@@ -275,8 +275,8 @@ BEGIN
         MESSAGE = format('profile has an unknown key "%s"', field.key), HINT = hint;
     END IF;
     CONTINUE WHEN field.value = 'null';
-    IF jsonb_typeof(field.value) <> CASE field.key WHEN 'tags' THEN 'array' WHEN 'metadata' THEN 'object'
-                                                   ELSE 'string' END
+    IF jsonb_typeof(field.value) <> (CASE field.key WHEN 'tags' THEN 'array' WHEN 'metadata' THEN 'object'
+                                                    ELSE 'string' END)
        OR field.key = 'avatar' AND cometchat.valid_avatar(field.value #>> '{}') IS NULL
        OR field.key = 'link' AND cometchat.valid_avatar(
             regexp_replace(field.value #>> '{}', '^http://', 'https://', 'i')) IS NULL
