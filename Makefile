@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind bench bench-full install package package-test clean
+.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind bench bench-full install hosted package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -24,6 +24,9 @@ package: ## Build the Debian package and the tarball into target/package (PG=17:
 
 package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; built twice (PG=15 or 17)
 	@tools/package_test.sh '$(or $(PG),15)'
+
+hosted: ## Make the edition for supabase.com, one SQL file: dist/cometchat_hosted.sql (docs/hosted.md)
+	@tools/hosted.sh
 
 ##@ Work on it (CONTRIBUTING.md)
 setup: ## Only install what the other targets need (PG=17: for PostgreSQL 17 instead of 15)

@@ -1,0 +1,12 @@
+-- Removes the hosted edition with its data. For the SQL editor; as the role that installed it.
+--
+-- The trigger functions are dropped with CASCADE: their triggers on auth.users, a table of another owner, go
+-- with them.
+BEGIN;
+SELECT cron.unschedule(j.jobid) FROM cron.job AS j WHERE j.jobname IN ('cometchat', 'cometchat-log');
+DROP FUNCTION IF EXISTS public.cometchat_ensure_user(uuid, text, text);
+DROP FUNCTION IF EXISTS public.cometchat_refresh_token(uuid);
+DROP FUNCTION IF EXISTS public.cometchat_revoke_tokens(uuid);
+DROP SCHEMA IF EXISTS cometchat CASCADE;
+DROP TABLE IF EXISTS public.cometchat_users;
+COMMIT;
