@@ -31,7 +31,7 @@ GRANT USAGE ON SCHEMA cron TO postgres;
 GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA cron TO postgres;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cron TO postgres;
 SQL
-tools/hosted.sh "$dir/dist" 2>/dev/null
+tools/hosted.sh "$dir/dist"
 "${psql[@]}" -U postgres -d spec -f "$dir/dist/cometchat_hosted.sql" -f tests/editions/loopback.sql >/dev/null
 "$simulator" --port 0 --default-app spec --ready-file "$dir/simulator.json" >"$dir/simulator.log" 2>&1 &
 echo $! >"$dir/simulator.pid"

@@ -7,9 +7,9 @@ CREATE TABLE cometchat.settings (
   CONSTRAINT settings_value CHECK (CASE name
     WHEN 'app_id' THEN value ~ '^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$'
     WHEN 'region' THEN value ~ '^[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?$'
-    WHEN 'api_base_url' THEN value ~ '^https?://[^[:space:]@?#]+$'
-    WHEN 'request_timeout' THEN value ~ '^([1-9]|[1-5][0-9]|60)s$'
-    WHEN 'connect_timeout' THEN value ~ '^([1-9]|[1-5][0-9]|60)s$'
+    WHEN 'api_base_url' THEN length(value) <= 512
+    WHEN 'request_timeout' THEN value ~ '^([1-9][0-9]{0,4}ms|([1-9]|[1-5][0-9]|60)s)$'
+    WHEN 'connect_timeout' THEN value ~ '^([1-9][0-9]{0,4}ms|([1-9]|[1-5][0-9]|60)s)$'
     WHEN 'user_rate_limit' THEN value ~ '^(-1|[0-9]{1,6})$'
     WHEN 'max_attempts' THEN value ~ '^[1-9][0-9]{0,2}$'
     WHEN 'on_delete' THEN value IN ('deactivate', 'delete', 'keep')
@@ -38,6 +38,16 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.setting(text) IS 'The value of a setting, or its default.';
 
+-- A request whose answer was lost may be in flight for so long (crates/sync/src/policy.rs).
+CREATE FUNCTION cometchat.in_flight_ms() RETURNS bigint
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN 2 * GREATEST(extract(epoch FROM cometchat.setting('request_timeout')::interval) * 1000, 1000);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.in_flight_ms() IS 'For how long a request whose answer was lost may be in flight.';
+
 CREATE FUNCTION cometchat.vault_secret(name text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $function$
@@ -56,13 +66,13 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.vault_secret(text) IS 'The Vault secret cometchat_NAME.';
 
--- SECURITY: the key is read inside the statement that sends it, and is never a variable there, so that no
--- log of statements with their parameters shows it.
+-- SECURITY: read inside the statement that sends it, and never a variable there, so that no log of statements
+-- with their parameters shows it.
 CREATE FUNCTION cometchat.api_key() RETURNS text
 LANGUAGE plpgsql STABLE
 AS $function$
 BEGIN
-  RETURN regexp_replace(cometchat.vault_secret('api_key'), '\r?\n$', '');
+  RETURN NULLIF(regexp_replace(cometchat.vault_secret('api_key'), '\r?\n$', ''), '');
 END
 $function$;
 COMMENT ON FUNCTION cometchat.api_key() IS 'The REST API key.';
@@ -73,7 +83,8 @@ CREATE FUNCTION cometchat.is_allowed_base_url(url text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 AS $function$
 BEGIN
-  RETURN url ~ '^https://[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.cometchat\.io(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/*$';
+  RETURN url ~ ('^https://([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.){1,4}cometchat\.io'
+                '(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/*$');
 END
 $function$;
 COMMENT ON FUNCTION cometchat.is_allowed_base_url(text) IS
@@ -86,7 +97,7 @@ BEGIN
   app_id := COALESCE(cometchat.setting('app_id'), cometchat.vault_secret('app_id'));
   IF app_id IS NULL THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'app_id is missing');
-  ELSIF app_id !~ '^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$' THEN
+  ELSIF app_id !~ '^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$' THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'app_id is malformed');
   END IF;
 END
@@ -102,19 +113,20 @@ BEGIN
   base_url := cometchat.setting('api_base_url');
   IF region IS NULL THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'region is missing');
-  ELSIF region !~ '^[a-z0-9](?:[a-z0-9-]{0,14}[a-z0-9])?$' THEN
+  ELSIF region !~ '^[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?$' THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'region is malformed');
   ELSIF base_url IS NULL THEN
     base_url := format('https://%s.api-%s.cometchat.io/v3', lower(app_id), region);
-  ELSIF COALESCE(cometchat.is_allowed_base_url(base_url), false) THEN
+  ELSIF cometchat.is_allowed_base_url(base_url) THEN
     base_url := rtrim(base_url, '/');
   ELSE
+    base_url := NULL;
     failure := cometchat.failure('NOT_CONFIGURED', 'api_base_url is malformed');
   END IF;
   IF failure IS NULL THEN
     failure := CASE
       WHEN cometchat.api_key() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'api_key is missing')
-      WHEN cometchat.api_key() !~ '^[!-~]+$' OR length(cometchat.api_key()) > 512
+      WHEN cometchat.api_key() !~ '^[!-~]{1,512}$'
         THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed') END;
   END IF;
 END
@@ -122,7 +134,7 @@ $function$;
 COMMENT ON FUNCTION cometchat.endpoint(text) IS 'Where requests go, or what is missing.';
 
 CREATE FUNCTION cometchat.configuration() RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   app record := cometchat.app_id();

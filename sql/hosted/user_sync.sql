@@ -1,70 +1,96 @@
--- Makes CometChat agree with what is wanted of one user. The twin of src/converge.rs: keyed on CometChat's
--- codes, and safe to repeat at any point. Each step fills `fault` or lets the next one go on.
+-- Makes CometChat agree with what is wanted of one user: the twin of crates/sync/src/user_sync.rs. Keyed on
+-- CometChat's codes, and safe to repeat at any point. Each step fills `fault`, or lets the next one go on.
 
--- A request for this work. Fills `fault` where it fails; `uid`: whom the answer must be about.
-CREATE FUNCTION cometchat.ask(w cometchat.work, method text, path text, body jsonb, about text DEFAULT NULL) RETURNS jsonb
+-- A request for this work. `about`: whom the answer must be about; null where it is an outcome.
+CREATE FUNCTION cometchat.ask(w cometchat.work, method text, path text, body jsonb, about text DEFAULT NULL)
+RETURNS jsonb
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-  answer jsonb := cometchat.request(method, path, body, w.deadline, w.asker);
+  answer jsonb := cometchat.request(method, path, body, w.deadline, w.asker,
+                                    revocation => method = 'DELETE' AND path LIKE '%/auth\_tokens');
+  data jsonb := answer -> 'data';
+  status integer := (answer ->> 'status')::integer;
 BEGIN
   IF answer ? 'kind' THEN
     RETURN answer;
   END IF;
   -- SECURITY: a cache or proxy that mixes answers up must not make us hand out another person's token.
   IF about IS NOT NULL THEN
-    IF jsonb_typeof(answer -> 'data') <> 'object' OR NOT answer -> 'data' ? 'uid' THEN
-      RETURN jsonb_build_object('kind', 'not_cometchat', 'status', answer -> 'status', 'what', 'HTTP ' || (answer ->> 'status') || ', no user in it');
-    ELSIF lower(answer #>> '{data,uid}') <> lower(about) THEN
-      RETURN jsonb_build_object('kind', 'not_cometchat', 'status', answer -> 'status', 'what', 'HTTP ' || (answer ->> 'status') || ', another user');
+    IF jsonb_typeof(data) <> 'object' OR jsonb_typeof(data -> 'uid') NOT IN ('string', 'number')
+       OR NOT data ? 'uid' THEN
+      RETURN cometchat.not_cometchat(status, 'no user in it');
+    ELSIF lower(data ->> 'uid') <> lower(about) THEN
+      RETURN cometchat.not_cometchat(status, 'another user');
     END IF;
-  ELSIF jsonb_typeof(answer -> 'data') NOT IN ('object', 'null') AND answer -> 'data' <> '[]' THEN
-    RETURN jsonb_build_object('kind', 'not_cometchat', 'status', answer -> 'status', 'what', 'HTTP ' || (answer ->> 'status') || ', no outcome in it');
-  ELSIF answer #>> '{data,success}' IN ('false', '0') THEN
-    RETURN jsonb_build_object('kind', cometchat.error_kind((answer ->> 'status')::integer, NULL), 'status', answer -> 'status', 'what', 'HTTP ' || (answer ->> 'status'));
+  ELSIF jsonb_typeof(data) NOT IN ('object', 'null') AND data <> '[]' THEN
+    RETURN cometchat.not_cometchat(status, 'no outcome in it');
+  ELSIF data ->> 'success' IN ('false', '0') THEN
+    RETURN cometchat.fault(cometchat.error_kind(status, NULL), status, NULL, NULL, NULL);
   END IF;
   RETURN answer;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.ask(cometchat.work, text, text, jsonb, text) IS
+  'A request about one user: its data, or what is wrong.';
+
+-- Keeps in mind what a request that writes may have brought about though it failed.
+CREATE FUNCTION cometchat.note(INOUT w cometchat.work, answer jsonb)
+LANGUAGE plpgsql IMMUTABLE
+AS $$ BEGIN w.effect := GREATEST(w.effect, (answer ->> 'effect')::integer); END $$;
+COMMENT ON FUNCTION cometchat.note(cometchat.work, jsonb) IS
+  'Remembers what a failed request may have brought about.';
 
 CREATE FUNCTION cometchat.user_path(uid text, rest text DEFAULT '') RETURNS text
-LANGUAGE sql IMMUTABLE
-AS $$ SELECT '/users/' || cometchat.segment(uid) || rest $$;
+LANGUAGE plpgsql IMMUTABLE
+AS $$ BEGIN RETURN '/users/' || cometchat.segment(uid) || rest; END $$;
+COMMENT ON FUNCTION cometchat.user_path(text, text) IS 'The path of a user.';
 
 CREATE FUNCTION cometchat.converge(INOUT w cometchat.work)
 LANGUAGE plpgsql
 AS $function$
 BEGIN
   IF w.deactivated THEN
-    w := cometchat.reactivate(w);
-    IF w.fault IS NULL THEN w := cometchat.create_or_adopt(w, true); END IF;
+    w := cometchat.reactivate_ours(w);
+    IF w.fault IS NULL THEN
+      w := cometchat.create_or_adopt(w, true, false);
+    END IF;
     RETURN;
   END IF;
   -- An answer was lost: what is there is read, and the stored token tried.
   IF NOT w.for_login AND w.certainty IN ('unsettled', 'in flight') AND w.sent_profile IS NOT NULL THEN
-    w.token_by_hand := COALESCE(w.token, w.token_by_hand);
-    w.token := NULL;
-    w := cometchat.create_or_adopt(w, true);
+    w := cometchat.create_or_adopt(w, true, true);
     RETURN;
   END IF;
   IF w.sent_profile IS NOT NULL THEN
     w := cometchat.update_remote(w);
-    IF w.fault IS NOT NULL THEN RETURN; END IF;
+    IF w.fault IS NOT NULL THEN
+      RETURN;
+    END IF;
     IF NOT w.missing THEN
-      IF NOT w.for_login AND w.revoke_pending THEN RETURN; END IF;
+      -- A revocation that is still owed leaves nobody with a token, until the next login.
+      IF NOT w.for_login AND w.revoke_pending THEN
+        RETURN;
+      END IF;
       w := cometchat.mint(w, false);
-      IF w.fault ->> 'kind' IS DISTINCT FROM 'uid_not_found' THEN RETURN; END IF;
+      IF w.fault ->> 'kind' IS DISTINCT FROM 'uid_not_found' THEN
+        RETURN;
+      END IF;
       w.fault := NULL;
     END IF;
-    w.sent_profile := NULL; w.sent_metadata := NULL; w.sent_fields := NULL; w.token := NULL;
+    w := cometchat.nothing_sent(w);
+    w.token := NULL;
   END IF;
   -- whoever has a token is most likely there
-  w := cometchat.create_or_adopt(w, w.token_by_hand IS NOT NULL OR w.token IS NOT NULL);
-  IF w.fault IS NOT NULL AND w.for_login AND w.token IS NOT NULL THEN
-    w.not_updated := w.fault; w.fault := NULL;
+  w := cometchat.create_or_adopt(w, w.imported_token IS NOT NULL OR w.token IS NOT NULL, false);
+  IF w.for_login AND w.token IS NOT NULL AND w.fault ->> 'kind' <> 'deactivated' AND NOT w.fault ? 'not_created' THEN
+    w.not_updated := w.fault;
+    w.fault := NULL;
   END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.converge(cometchat.work) IS
+  'The user exists in CometChat with the wanted profile, and has a token if one is wanted.';
 
 CREATE FUNCTION cometchat.reactivate(INOUT w cometchat.work)
 LANGUAGE plpgsql
@@ -72,68 +98,114 @@ AS $function$
 DECLARE
   answer jsonb := cometchat.ask(w, 'PUT', '/users', jsonb_build_object('uidsToActivate', jsonb_build_array(w.uid)));
 BEGIN
-  IF answer ? 'kind' THEN w.fault := answer; ELSE w.deactivated := w.certainty = 'in flight'; END IF;
+  IF answer ? 'kind' THEN
+    w := cometchat.note(w, answer);
+    w.fault := answer;
+  END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.reactivate(cometchat.work) IS 'Reactivates a user.';
 
-CREATE FUNCTION cometchat.now_sent(INOUT w cometchat.work)
-LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION cometchat.reactivate_ours(INOUT w cometchat.work)
+LANGUAGE plpgsql
 AS $function$
 BEGIN
-  w.sent_profile := cometchat.profile_hash(w.profile); w.sent_metadata := cometchat.metadata_hash(w.profile);
-  w.sent_fields := cometchat.profile_keys(w.profile);
+  IF w.deactivated THEN
+    w := cometchat.reactivate(w);
+    IF w.fault IS NULL THEN
+      -- A deactivation of ours that is under way still would come after it.
+      w.deactivated := w.certainty = 'in flight';
+    END IF;
+  END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.reactivate_ours(cometchat.work) IS 'Reactivates a user whom we deactivated.';
 
 -- Sends what changed.
 CREATE FUNCTION cometchat.update_remote(INOUT w cometchat.work)
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-  answer jsonb := '{}'; patch jsonb;
+  answer jsonb := '{}';
+  patch jsonb;
 BEGIN
   w.missing := false;
-  IF cometchat.is_current(w) THEN RETURN; END IF;
-  IF w.sent_metadata = cometchat.metadata_hash(w.profile) THEN
-    patch := cometchat.patch(w.profile, w.sent_fields, NULL);
+  IF cometchat.is_current(w) THEN
+    RETURN;
+  END IF;
+  -- metadata is written whole, and a user without a name may have one there that has to go
+  IF w.profile ? 'name' AND w.sent_metadata = cometchat.metadata_hash(w.profile) THEN
+    patch := cometchat.patch_without_metadata(w);
   ELSE
     answer := cometchat.ask(w, 'GET', cometchat.user_path(w.uid), NULL, w.uid);
-    patch := CASE WHEN NOT answer ? 'kind' THEN cometchat.patch(w.profile, w.sent_fields, answer -> 'data') END;
+    IF NOT answer ? 'kind' THEN
+      patch := cometchat.patch_for(w, answer -> 'data');
+    END IF;
   END IF;
   IF NOT answer ? 'kind' AND patch <> '{}' THEN
     answer := cometchat.ask(w, 'PUT', cometchat.user_path(w.uid), patch, w.uid);
+    w := cometchat.note(w, answer);
   END IF;
-  IF NOT answer ? 'kind' THEN w := cometchat.now_sent(w);
-  ELSIF answer ->> 'kind' = 'uid_not_found' THEN w.missing := true;
+  IF NOT answer ? 'kind' THEN
+    w := cometchat.now_sent(w);
+  ELSIF answer ->> 'kind' = 'uid_not_found' THEN
+    w.missing := true;
   -- somebody who is logging in is not kept out because an update could not be sent
-  ELSIF w.for_login AND (w.token IS NOT NULL OR answer ->> 'kind' = 'bad_user') THEN w.not_updated := answer;
-  ELSE w.fault := answer;
+  ELSIF w.for_login AND (w.token IS NOT NULL OR answer ->> 'kind' = 'bad_user') THEN
+    w.not_updated := answer;
+  ELSE
+    w.fault := answer;
   END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.update_remote(cometchat.work) IS 'Sends what changed of a user who is there.';
 
--- Nothing is known for sure: create, or adopt who is there.
-CREATE FUNCTION cometchat.create_or_adopt(INOUT w cometchat.work, likely_there boolean)
+-- Nothing is known for sure: create, or adopt who is there, and keep the token if it works.
+CREATE FUNCTION cometchat.create_or_adopt(INOUT w cometchat.work, likely_there boolean, try_token boolean)
 LANGUAGE plpgsql
 AS $function$
 DECLARE
+  adopted boolean := false;
+  old_token text;
   answer jsonb;
 BEGIN
-  w.missing := true;
-  IF likely_there THEN w := cometchat.adopt(w); END IF;
-  IF w.fault IS NULL AND w.missing THEN
-    w.token := NULL;
+  IF likely_there THEN
+    w := cometchat.adopt(w);
+    adopted := w.fault IS NULL AND NOT w.missing;
+  END IF;
+  IF w.fault IS NULL AND NOT adopted THEN
+    w.token := NULL; -- of somebody who is gone or deactivated
     w := cometchat.create_remote(w);
   END IF;
-  IF w.fault IS NULL AND w.token IS NULL AND w.token_by_hand IS NOT NULL THEN
-    answer := cometchat.ask(w, 'GET', cometchat.user_path(w.uid, '/auth_tokens/' || cometchat.segment(w.token_by_hand)), NULL);
-    IF NOT answer ? 'kind' THEN w.token := w.token_by_hand;
-    ELSIF answer ->> 'kind' NOT IN ('token_not_found', 'invalid') THEN w.fault := answer || '{"token": true}'; END IF;
-    w.token_by_hand := NULL;
+  IF w.fault IS NOT NULL THEN
+    RETURN;
   END IF;
-  IF w.fault IS NULL THEN w := cometchat.mint(w, false); END IF;
+  IF w.token IS NULL THEN
+    old_token := w.imported_token;
+    w.imported_token := NULL;
+  ELSIF try_token AND adopted THEN
+    old_token := w.token;
+  END IF;
+  IF old_token IS NOT NULL THEN
+    answer := CASE WHEN cometchat.segment(old_token) IS NULL
+      THEN cometchat.fault('invalid', NULL, NULL, NULL, 'invalid request: token')
+      ELSE cometchat.ask(w, 'GET', cometchat.user_path(w.uid, '/auth_tokens/' || cometchat.segment(old_token)), NULL) END;
+    IF NOT answer ? 'kind' THEN
+      w.token := old_token;
+    ELSIF answer ->> 'kind' = 'token_not_found' THEN
+      w.token := NULL;
+    ELSE
+      w.fault := answer || '{"token": true}';
+      RETURN;
+    END IF;
+  END IF;
+  IF NOT (try_token AND w.revoke_pending) THEN
+    w := cometchat.mint(w, false);
+  END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.create_or_adopt(cometchat.work, boolean, boolean) IS
+  'Creates the user, or takes over who is there.';
 
 CREATE FUNCTION cometchat.create_remote(INOUT w cometchat.work)
 LANGUAGE plpgsql
@@ -141,45 +213,84 @@ AS $function$
 DECLARE
   answer jsonb := cometchat.ask(w, 'POST', '/users', jsonb_build_object(
     'uid', w.uid, 'name', 'User ' || left(w.user_id::text, 8), 'withAuthToken', true) || w.profile, w.uid);
+  token text := answer #>> '{data,authToken}';
 BEGIN
   IF NOT answer ? 'kind' THEN
-    w.uid := answer #>> '{data,uid}'; w.mapped := true; w.revoke_pending := false;
-    w.token := CASE WHEN length(answer #>> '{data,authToken}') BETWEEN 1 AND 1024 THEN answer #>> '{data,authToken}' END;
+    w.uid := answer #>> '{data,uid}';
+    w.mapped := true;
+    w.revoke_pending := false; -- a new user has no older tokens
+    w.token := CASE WHEN token ~ '^[!-~]{1,1024}$' THEN token END;
+    w.deactivated := w.deactivated OR w.deactivation_in_flight; -- it would come after this
     w := cometchat.now_sent(w);
-  ELSIF answer ->> 'kind' <> 'uid_exists' THEN w.fault := answer;
+    RETURN;
+  END IF;
+  w := cometchat.note(w, answer);
+  IF answer ->> 'kind' = 'plan_limit' THEN
+    -- Who is mapped is most likely there, and needs no room.
+    IF w.mapped THEN
+      w := cometchat.adopt(w);
+      IF w.fault IS NOT NULL OR NOT w.missing THEN
+        RETURN;
+      END IF;
+    END IF;
+    w.fault := answer || '{"not_created": true}';
+  ELSIF answer ->> 'kind' <> 'uid_exists' THEN
+    w.fault := answer;
   ELSE
     w := cometchat.adopt(w);
     -- Taken and yet not found: deactivated, by others. Nobody gets around a moderator's decision by logging in.
     IF w.fault IS NULL AND w.missing THEN
-      IF w.may_reactivate THEN w := cometchat.reactivate(w); END IF;
-      IF w.may_reactivate AND w.fault IS NULL THEN w := cometchat.adopt(w); END IF;
-      IF w.fault IS NULL AND w.missing THEN w.fault := '{"kind": "deactivated"}'; END IF;
+      IF w.may_reactivate THEN
+        w := cometchat.reactivate(w);
+        IF w.fault IS NULL THEN
+          w := cometchat.adopt(w);
+        END IF;
+      END IF;
+      IF w.fault IS NULL AND w.missing THEN
+        w.fault := '{"kind": "deactivated"}';
+      END IF;
     END IF;
   END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.create_remote(cometchat.work) IS 'Creates the user, or adopts who has the uid.';
 
 -- Reads who is there and sends the fields that differ.
 CREATE FUNCTION cometchat.adopt(INOUT w cometchat.work)
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-  answer jsonb := cometchat.ask(w, 'GET', cometchat.user_path(w.uid), NULL, w.uid); patch jsonb;
+  answer jsonb := cometchat.ask(w, 'GET', cometchat.user_path(w.uid), NULL, w.uid);
+  patch jsonb;
 BEGIN
   w.missing := answer ->> 'kind' = 'uid_not_found' OR COALESCE(answer #>> '{data,deactivatedAt}', '0') ~ '^[1-9]';
-  IF w.missing THEN RETURN; END IF;
+  IF w.missing THEN
+    RETURN;
+  END IF;
   w.missing := false;
-  IF answer ? 'kind' THEN w.fault := answer; RETURN; END IF;
-  patch := cometchat.patch(w.profile, w.sent_fields, answer -> 'data');
-  w.uid := answer #>> '{data,uid}'; w.mapped := true;
-  IF patch <> '{}' THEN answer := cometchat.ask(w, 'PUT', cometchat.user_path(w.uid), patch, w.uid); END IF;
-  IF NOT answer ? 'kind' THEN w := cometchat.now_sent(w);
-  ELSIF answer ->> 'kind' = 'uid_not_found' THEN w.missing := true;
-  ELSIF w.for_login AND answer ->> 'kind' = 'bad_user' THEN w.not_updated := answer;
-  ELSE w.fault := answer;
+  IF answer ? 'kind' THEN
+    w.fault := answer;
+    RETURN;
+  END IF;
+  patch := cometchat.patch_for(w, answer -> 'data');
+  w.uid := answer #>> '{data,uid}';
+  w.mapped := true;
+  IF patch <> '{}' THEN
+    answer := cometchat.ask(w, 'PUT', cometchat.user_path(w.uid), patch, w.uid);
+    w := cometchat.note(w, answer);
+  END IF;
+  IF NOT answer ? 'kind' THEN
+    w := cometchat.now_sent(w);
+  ELSIF answer ->> 'kind' = 'uid_not_found' THEN
+    w.missing := true;
+  ELSIF w.for_login AND answer ->> 'kind' = 'bad_user' THEN
+    w.not_updated := answer;
+  ELSE
+    w.fault := answer;
   END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.adopt(cometchat.work) IS 'Takes over a user who is there; `missing` if none is.';
 
 -- Mints a token unless there is one (or always, with `force`), after the revocation that may be due before it.
 CREATE FUNCTION cometchat.mint(INOUT w cometchat.work, force boolean)
@@ -187,20 +298,34 @@ LANGUAGE plpgsql
 AS $function$
 DECLARE
   answer jsonb;
+  token text;
 BEGIN
-  IF w.token IS NOT NULL AND NOT force THEN RETURN; END IF;
-  IF w.revoke_pending THEN w := cometchat.flush(w); END IF;
-  IF w.fault IS NOT NULL THEN RETURN; END IF;
-  answer := cometchat.ask(w, 'POST', cometchat.user_path(w.uid, '/auth_tokens'), jsonb_build_object('force', force));
-  IF NOT answer ? 'kind' AND lower(COALESCE(answer #>> '{data,uid}', w.uid)) <> lower(w.uid) THEN
-    answer := '{"kind": "not_cometchat", "what": "another user"}';
-  ELSIF NOT answer ? 'kind' AND COALESCE(length(answer #>> '{data,authToken}'), 0) NOT BETWEEN 1 AND 1024 THEN
-    answer := '{"kind": "not_cometchat", "what": "no token in it"}';
+  IF w.token IS NOT NULL AND NOT force THEN
+    RETURN;
   END IF;
-  IF answer ? 'kind' THEN w.fault := answer || '{"token": true}';
-  ELSE w.token := answer #>> '{data,authToken}'; w.mapped := true; END IF;
+  IF w.revoke_pending THEN
+    w := cometchat.flush(w);
+  END IF;
+  IF w.fault IS NOT NULL THEN
+    RETURN;
+  END IF;
+  answer := cometchat.ask(w, 'POST', cometchat.user_path(w.uid, '/auth_tokens'), jsonb_build_object('force', force));
+  token := answer #>> '{data,authToken}';
+  IF NOT answer ? 'kind' AND COALESCE(token !~ '^[!-~]{1,1024}$', true) THEN
+    answer := cometchat.not_cometchat((answer ->> 'status')::integer, 'no token in it');
+  ELSIF NOT answer ? 'kind' AND lower(COALESCE(answer #>> '{data,uid}', w.uid)) <> lower(w.uid) THEN
+    answer := cometchat.not_cometchat((answer ->> 'status')::integer, 'another user');
+  END IF;
+  IF answer ? 'kind' THEN
+    w := cometchat.note(w, answer);
+    w.fault := answer || '{"token": true}';
+  ELSE
+    w.token := token;
+    w.mapped := true;
+  END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.mint(cometchat.work, boolean) IS 'Makes a token.';
 
 -- Ends every session of the user.
 CREATE FUNCTION cometchat.flush(INOUT w cometchat.work)
@@ -209,6 +334,12 @@ AS $function$
 DECLARE
   answer jsonb := cometchat.ask(w, 'DELETE', cometchat.user_path(w.uid, '/auth_tokens'), NULL);
 BEGIN
-  IF answer ? 'kind' THEN w.fault := answer; ELSE w.revoke_pending := false; END IF;
+  IF answer ? 'kind' THEN
+    w := cometchat.note(w, answer);
+    w.fault := answer;
+  ELSE
+    w.revoke_pending := false;
+  END IF;
 END
 $function$;
+COMMENT ON FUNCTION cometchat.flush(cometchat.work) IS 'Ends every session of the user.';
