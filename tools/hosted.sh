@@ -30,10 +30,9 @@ statement() {
   text=$(sed 's/;$//' "src/store/sql/$name.sql")
   about=$(sed -n "1{s/^-- *//;s/'/''/g;s/:\$/./;p}" "src/store/sql/$name.sql")
   case $returns in
-    TABLE*) run="  RETURN QUERY"$'\n'"$text;" ;;
-    *) run="$text;"$'\n'"  GET DIAGNOSTICS changed = ROW_COUNT;"$'\n'"  RETURN changed;" ;;
+    TABLE*) run="  RETURN QUERY"$'\n'"$text"$'\n'";" ;;
+    *) run="$text"$'\n'";"$'\n'"  GET DIAGNOSTICS changed = ROW_COUNT;"$'\n'"  RETURN changed;" ;;
   esac
-  printf 'DROP FUNCTION IF EXISTS cometchat.statement_%s;\n' "$name"
   printf 'CREATE FUNCTION cometchat.statement_%s%s RETURNS %s\nLANGUAGE plpgsql VOLATILE\nAS $function$\n#variable_conflict use_column\n' \
     "$name" "$arguments" "$returns"
   case $returns in TABLE*) ;; *) printf 'DECLARE\n  changed bigint;\n' ;; esac
@@ -71,7 +70,6 @@ part() {
       -e 's/^( *)CREATE POLICY ([a-z_]+) ON ([a-z_.]+)/\1DROP POLICY IF EXISTS \2 ON \3;\n&/' \
       -e 's/^CREATE TYPE cometchat\.work /DROP TYPE IF EXISTS cometchat.work CASCADE;\n&/' \
       -e 's/^(INSERT INTO cometchat\.[a-z]+ DEFAULT VALUES);/\1 ON CONFLICT DO NOTHING;/' \
-      -e 's/^CREATE OR REPLACE (FUNCTION cometchat\.statement_)/CREATE \1/' \
       -e 's/ TO cometchat_ext USING/ TO postgres USING/'
 }
 

@@ -124,7 +124,7 @@ BEGIN
     RETURN cometchat.failure('UNAUTHORIZED');
   END IF;
   DELETE FROM cometchat.claimed_work AS c WHERE c.claim = mine
-  RETURNING jsonb_populate_record(NULL::cometchat.work, c.work) INTO w;
+  RETURNING (jsonb_populate_record(NULL::cometchat.work, c.work)).* INTO w;
   IF NOT FOUND OR NOT EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.user_id = w.user_id AND s.claim = mine) THEN
     RETURN '{"value": true}';
   END IF;

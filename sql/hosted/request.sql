@@ -18,7 +18,7 @@ $function$;
 COMMENT ON FUNCTION cometchat.segment(text) IS 'A string as one segment of a path; null where it cannot be one.';
 
 -- May a request be sent now? Null, or what is in the way.
-CREATE FUNCTION cometchat.permit(asker uuid, revocation boolean) RETURNS jsonb
+CREATE FUNCTION cometchat.permit(asker uuid, of_revocation boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $function$
 DECLARE
@@ -32,7 +32,7 @@ BEGIN
     END IF;
     step := interval '1 minute' / own;
     INSERT INTO cometchat.user_budgets AS b (user_id, revocation, whole_at)
-    VALUES (asker, permit.revocation, clock_timestamp() + step)
+    VALUES (asker, of_revocation, clock_timestamp() + step)
     ON CONFLICT (user_id, revocation) DO UPDATE SET whole_at = GREATEST(b.whole_at, clock_timestamp()) + step
     WHERE GREATEST(b.whole_at, clock_timestamp()) + step <= clock_timestamp() + interval '1 minute';
     IF NOT FOUND THEN

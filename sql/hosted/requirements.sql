@@ -74,3 +74,27 @@ $block$;
 CREATE SCHEMA IF NOT EXISTS cometchat;
 COMMENT ON SCHEMA cometchat IS
   'CometChat for operators: queue, state and switches. Do not expose it through PostgREST.';
+
+-- An older version's functions may have other arguments or results. What an app's own object depends on stays,
+-- and is replaced below; trigger functions are always replaced, so that their triggers stay.
+DO $block$
+DECLARE
+  old record;
+BEGIN
+  FOR old IN
+    SELECT 1 AS n, 'VIEW' AS kind, c.oid::pg_catalog.regclass::text AS name FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = 'cometchat'::pg_catalog.regnamespace AND c.relkind = 'v'
+    UNION ALL
+    SELECT 2, 'ROUTINE', p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc AS p
+    WHERE p.pronamespace = 'cometchat'::pg_catalog.regnamespace
+      AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+    ORDER BY 1
+  LOOP
+    BEGIN
+      EXECUTE pg_catalog.format('DROP %s %s', old.kind, old.name);
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+      NULL;
+    END;
+  END LOOP;
+END
+$block$;

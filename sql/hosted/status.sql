@@ -6,7 +6,7 @@ AS $function$
 BEGIN
   RETURN (SELECT jsonb_build_object('preloaded', false, 'library_version', '@version',
     'paused_code', CASE WHEN s.probe_at IS NOT NULL THEN s.paused_code END,
-    'new_users_wait', false,
+    'new_users_wait', false, 'recent', jsonb_build_object('clock_ahead', NULL),
     'throttled_until', CASE WHEN s.not_before > clock_timestamp() THEN extract(epoch FROM s.not_before) END,
     'throttled_by', CASE WHEN s.not_before > clock_timestamp() THEN 'CometChat' END,
     'throttled_for', CASE WHEN s.not_before > clock_timestamp() THEN s.not_before_asked END)

@@ -111,8 +111,8 @@ BEGIN
       CONTINUE;
     END IF;
     address := regexp_replace(cometchat.plain(address), '\s', '', 'g');
-    IF CASE WHEN strpos(address, '@') > 0 THEN strpos(squeezed, address) > 0
-            ELSE address <> '' AND squeezed = address END THEN
+    IF strpos(address, '@') > 0 AND strpos(squeezed, address) > 0
+       OR strpos(address, '@') = 0 AND address <> '' AND squeezed = address THEN
       RETURN true;
     END IF;
   END LOOP;
