@@ -183,7 +183,7 @@ BEGIN
     w.sent_profile, w.sent_metadata, w.sent_fields, w.deactivated, w.revoke_pending,
     w.name_argument, w.name_argument_base, w.email_argument, w.email_argument_base,
     w.synced_revision, w.mapped, was.revision, was.knew_deactivated, unsettled_ms, cometchat.in_flight_ms(),
-    GREATEST(unsettled_ms, 1000), was.outcomes);
+    CASE WHEN unsettled_ms IS NOT NULL THEN GREATEST(unsettled_ms, 1000) END, was.outcomes);
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE LIKE '40%' THEN

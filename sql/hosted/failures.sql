@@ -45,6 +45,7 @@ DECLARE
   kind text := fault ->> 'kind';
 BEGIN
   RETURN CASE
+    WHEN fault IS NULL THEN NULL
     WHEN kind = 'not_configured' THEN fault -> 'failure'
     WHEN kind = 'refused' THEN cometchat.too_many_requests()
     WHEN kind = 'deactivated' THEN cometchat.failure('USER_DEACTIVATED')

@@ -126,7 +126,7 @@ BEGIN
   IF failure IS NULL THEN
     failure := CASE
       WHEN cometchat.api_key() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'api_key is missing')
-      WHEN cometchat.api_key() !~ '^[!-~]{1,512}$'
+      WHEN cometchat.api_key() !~ '^[!-~]+$' OR length(cometchat.api_key()) > 512
         THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed') END;
   END IF;
 END

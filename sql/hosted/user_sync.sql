@@ -219,7 +219,7 @@ BEGIN
     w.uid := answer #>> '{data,uid}';
     w.mapped := true;
     w.revoke_pending := false; -- a new user has no older tokens
-    w.token := CASE WHEN token ~ '^[!-~]{1,1024}$' THEN token END;
+    w.token := CASE WHEN token ~ '^[!-~]+$' AND length(token) <= 1024 THEN token END;
     w.deactivated := w.deactivated OR w.deactivation_in_flight; -- it would come after this
     w := cometchat.now_sent(w);
     RETURN;
@@ -311,7 +311,7 @@ BEGIN
   END IF;
   answer := cometchat.ask(w, 'POST', cometchat.user_path(w.uid, '/auth_tokens'), jsonb_build_object('force', force));
   token := answer #>> '{data,authToken}';
-  IF NOT answer ? 'kind' AND COALESCE(token !~ '^[!-~]{1,1024}$', true) THEN
+  IF NOT answer ? 'kind' AND COALESCE(token !~ '^[!-~]+$' OR length(token) > 1024, true) THEN
     answer := cometchat.not_cometchat((answer ->> 'status')::integer, 'no token in it');
   ELSIF NOT answer ? 'kind' AND lower(COALESCE(answer #>> '{data,uid}', w.uid)) <> lower(w.uid) THEN
     answer := cometchat.not_cometchat((answer ->> 'status')::integer, 'another user');

@@ -13,6 +13,7 @@ mod cluster_guard;
 mod database;
 pub mod database_variant;
 mod dump;
+pub mod edition;
 mod encoding;
 pub mod environment;
 mod fault_server;
@@ -32,6 +33,7 @@ mod session;
 mod stack;
 mod stored;
 mod sync_progress;
+pub mod twins;
 mod wait;
 pub mod walk;
 

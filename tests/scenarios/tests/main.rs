@@ -194,6 +194,10 @@ mod worker_turns;
 /// Dead name servers, TLS handshakes and answers that never end.
 mod worker_unreachable_api;
 
+// ---- The edition for supabase.com
+/// Beside the extension: the same calls and faults, the same answers, requests and stored state.
+mod editions;
+
 // ---- Security: attacks
 /// By the owner of auth.users on every reader of that table.
 mod attack_auth_users;
