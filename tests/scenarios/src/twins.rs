@@ -286,6 +286,16 @@ fn differing(seen: &[Seen; 2]) -> String {
     .concat()
 }
 
+/// An answer, or what was raised instead.
+fn said(result: Result<postgres::Row, postgres::Error>) -> String {
+    match result {
+        Ok(row) => row.get::<_, Value>(0).to_string(),
+        Err(error) => {
+            error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned())
+        }
+    }
+}
+
 impl Stack {
     fn does(&self, user: Uuid, act: &Act) -> Seen {
         self.chat.take_requests();
@@ -314,15 +324,24 @@ impl Stack {
             }
             Act::Ensure { name, email, trusted } => {
                 let (mut session, named) = self.caller(user, *trusted);
-                session.ensure(named, *name, *email).0.to_string()
+                let sql = "SELECT public.cometchat_ensure_user($1, $2, $3)";
+                said(session.client.query_one(sql, &[&named, name, email]))
             }
             Act::Refresh { trusted } => {
                 let (mut session, named) = self.caller(user, *trusted);
-                session.refresh(named).0.to_string()
+                said(
+                    session
+                        .client
+                        .query_one("SELECT public.cometchat_refresh_token($1)", &[&named]),
+                )
             }
             Act::Revoke { trusted } => {
                 let (mut session, named) = self.caller(user, *trusted);
-                session.revoke(named).0.to_string()
+                said(
+                    session
+                        .client
+                        .query_one("SELECT public.cometchat_revoke_tokens($1)", &[&named]),
+                )
             }
             Act::Override(profile) => {
                 let sql = "SELECT cometchat.enqueue($1, $2)";
@@ -337,7 +356,7 @@ impl Stack {
                 let sql = "INSERT INTO public.cometchat_users (user_id, cometchat_uid, cometchat_auth_token)
                            SELECT id, 'by-hand-' || left(id::text, 8), $2 FROM auth.users WHERE id = $1
                            ON CONFLICT DO NOTHING";
-                self.service().client.execute(sql, &[&user, token]).expect(sql).to_string()
+                self.db.admin().execute(sql, &[&user, token]).expect(sql).to_string()
             }
             Act::ExistThere(there) => {
                 let mut there = there.clone();
@@ -362,12 +381,7 @@ impl Stack {
             Act::Reconcile => {
                 let sql = "SELECT COALESCE(jsonb_agg(to_jsonb(r) ORDER BY r.kind, r.cometchat_uid), '[]')
                            FROM cometchat.reconcile() AS r WHERE r.user_id = $1 OR r.cometchat_uid = $1::text";
-                match self.db.connect("postgres").query_one(sql, &[&user]) {
-                    Ok(row) => row.get::<_, Value>(0).to_string(),
-                    Err(error) => {
-                        error.as_db_error().map_or_else(String::new, |e| e.message().to_owned())
-                    }
-                }
+                said(self.db.connect("postgres").query_one(sql, &[&user]))
             }
         };
         Seen {
