@@ -89,5 +89,5 @@ if grep -nE "MODULE_PATHNAME|LANGUAGE c\b|^@" "$out.new"; then
   die "the lines above do not belong into the hosted edition"
 fi
 mv "$out.new" "$out"
-cp sql/hosted/uninstall.sql "$dir/uninstall.sql"
+for file in uninstall move_to_extension move_from_extension move_in; do cp "sql/hosted/$file.sql" "$dir/$file.sql"; done
 say "$out: $(wc -l <"$out") lines"

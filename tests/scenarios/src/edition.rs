@@ -88,7 +88,13 @@ impl Edition {
         admin
             .batch_execute("CREATE EXTENSION http WITH SCHEMA extensions")
             .expect("extension http");
-        admin.batch_execute(CRON).expect("the stand-in for pg_cron");
+        drop(admin);
+        Edition::stand_in_for_cron(db);
+    }
+
+    /// What the file finds in the place of pg_cron.
+    pub fn stand_in_for_cron(db: &Database) {
+        db.admin().batch_execute(CRON).expect("the stand-in for pg_cron");
     }
 
     /// Installs the file as the role postgres; requests may go to this machine.
@@ -97,10 +103,15 @@ impl Edition {
         Edition::run_file(db);
     }
 
-    /// Runs the file once more.
+    /// Runs the file as users get it, once more perhaps: requests to this machine are refused then.
+    pub fn run_file_alone(db: &Database) {
+        db.connect("postgres").batch_execute(Edition::file()).expect("the hosted edition's file");
+    }
+
+    /// Runs it, and lets requests go to this machine.
     pub fn run_file(db: &Database) {
+        Edition::run_file_alone(db);
         let mut owner = db.connect("postgres");
-        owner.batch_execute(Edition::file()).expect("the hosted edition's file");
         let loopback = root().join("tests/editions/loopback.sql");
         let loopback = std::fs::read_to_string(loopback).expect("loopback.sql");
         owner.batch_execute(&loopback).expect("loopback.sql");
