@@ -66,6 +66,8 @@ BEGIN
   IF jsonb_typeof(fields) <> 'object' THEN
     RAISE invalid_parameter_value USING MESSAGE = 'profile must be a JSON object', HINT = hint;
   END IF;
+  PERFORM (n.number #>> '{}')::float8
+  FROM jsonb_path_query(fields, 'strict $.** ? (@.type() == "number")') AS n(number);
   FOR field IN SELECT f.key, f.value FROM jsonb_each(fields) AS f ORDER BY f.key COLLATE "C" LOOP
     IF field.key <> ALL (keys) THEN
       RAISE invalid_parameter_value USING MESSAGE = format('profile has an unknown key "%s"', field.key),
@@ -101,6 +103,13 @@ BEGIN
       PERFORM cometchat.check_tags(field.value);
     END IF;
   END LOOP;
+EXCEPTION
+  WHEN statement_too_complex THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'profile is nested too deeply',
+      DETAIL = 'At most 100 levels are allowed.';
+  WHEN numeric_value_out_of_range THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'profile has a number that is out of range',
+      DETAIL = 'Numbers must fit into double precision.';
 END
 $function$;
 COMMENT ON FUNCTION cometchat.check_profile(text) IS

@@ -156,7 +156,8 @@ CREATE FUNCTION cometchat.complete_one(w cometchat.work, mine bigint, decision t
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-  tries integer := w.attempts + CASE WHEN decision IN ('retry', 'fail') THEN 1 ELSE 0 END;
+  tries integer := CASE WHEN decision = 'synced' THEN 0
+                        WHEN decision IN ('retry', 'fail') THEN w.attempts + 1 ELSE w.attempts END;
   synced boolean := decision = 'synced';
   failed boolean;
   delay_ms bigint;

@@ -158,6 +158,9 @@ BEGIN
     IF jsonb_typeof(o) <> 'object' THEN
       w.unreadable := 'overrides: not an object';
       o := '{}';
+    ELSIF s.overrides ~ '[0-9]{250}' THEN
+      w.unreadable := 'overrides: number out of range';
+      o := '{}';
     END IF;
   EXCEPTION WHEN data_exception THEN
     w.unreadable := 'overrides: not JSON';

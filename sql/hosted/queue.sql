@@ -155,8 +155,14 @@ BEGIN
       decision := CASE WHEN is_probe THEN 'suspect' ELSE decision END;
     END IF;
   END IF;
-  PERFORM cometchat.complete_one(w, mine, decision,
-    (extract(epoch FROM clock_timestamp() - started) * 1000)::bigint);
+  BEGIN
+    PERFORM cometchat.complete_one(w, mine, decision,
+      (extract(epoch FROM clock_timestamp() - started) * 1000)::bigint);
+  EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
+              OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
+    -- An app's own trigger on cometchat_users, say, refuses this user.
+    PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
+  END;
   IF decision IN ('throttled', 'pause', 'outage') THEN
     PERFORM cometchat.statement_record_run(COALESCE(NULLIF(ended, 'done'), cometchat.stored_code(w.fault)));
     RETURN '{"value": false}';

@@ -96,12 +96,16 @@ fn nothing_trusts_a_sessions_settings_or_search_path() {
     }
     let (stack, elsewhere) = (Stack::hosted(), simulator::Simulator::start());
     let ada = stack.sign_up("Ada Lovelace");
-    let mut session = stack.session(ada);
-    session.execute(&format!(
-        "SET cometchat.api_base_url = '{}'; SET cometchat.app_id = 'other'; SET cometchat.region = 'eu';
-         SET http.timeout_msec = 1; SET http.keepalive = on;",
+    // (The extension's own settings of where the key goes are a superuser's where its library is loaded.)
+    stack.execute(&format!(
+        "ALTER DATABASE {0} SET cometchat.api_base_url = '{1}'; ALTER DATABASE {0} SET cometchat.app_id = 'other'",
+        stack.db.name(),
         elsewhere.base_url()
     ));
+    let mut session = stack.session(ada);
+    session.execute(
+        "SET cometchat.request_timeout = '1ms'; SET http.timeout_msec = 1; SET http.keepalive = on ",
+    );
     session.execute(
         "CREATE TEMP TABLE settings (name text, value text); CREATE TEMP TABLE sending (only_row boolean);
          CREATE FUNCTION pg_temp.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
@@ -249,7 +253,7 @@ fn nothing_is_sent_while_the_log_would_show_the_key() {
     assert_eq!(answer.code(), "NOT_CONFIGURED");
     stack.execute(&format!("ALTER DATABASE {} RESET log_min_messages", stack.db.name()));
     let mut session = stack.session(ada);
-    session.execute("SET client_min_messages = debug5; SET log_statement_stats = off");
+    session.execute("SET client_min_messages = debug5");
     session.ensure(None, None, None).token();
     assert!(!stack.db.cluster().log().contains(DEV_API_KEY));
 }

@@ -55,7 +55,10 @@ fn what_is_missing_is_named_with_the_command_that_mends_it() {
     run("DROP SCHEMA cometchat");
     nothing_left();
     Edition::run_file_alone(&db);
-    run("DROP SCHEMA cometchat CASCADE; DROP TABLE public.cometchat_users; CREATE EXTENSION cometchat_ext");
+    run("CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'DELETE FROM cron.job WHERE jobid = $1 RETURNING true'",
+    );
+    db.connect("postgres").batch_execute(&script("uninstall")).expect("uninstall.sql");
+    run("CREATE EXTENSION cometchat_ext");
     assert_eq!(
         refusal(&db, "postgres").0,
         "the extension cometchat_ext is installed in this database"

@@ -180,7 +180,7 @@ fn a_hanging_request_is_in_nobodys_way() {
     thread::scope(|scope| {
         let hanging = scope.spawn(|| run(&stack));
         eventually("the request is there", || !stack.chat.requests().is_empty());
-        stack.execute("SET lock_timeout = '100ms'; UPDATE auth.users SET email = 'new@example.com';
+        stack.execute("SET lock_timeout = '100ms'; UPDATE auth.users SET email = 'new@example.com' WHERE true;
                        SELECT cometchat.enqueue(id) FROM auth.users; SELECT * FROM cometchat.progress");
         let failures = "(SELECT is_called FROM cometchat.trigger_failures)";
         assert_eq!(stack.value(failures).as_deref(), Some("false"), "the trigger met no lock");
