@@ -1,7 +1,7 @@
 # What can be done here. The work is in tools/*.sh; each says in its first lines what it does.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo example example-nextjs check lint test monitoring soak valgrind bench bench-full install hosted package package-test clean
+.PHONY: help setup build demo example example-nextjs check lint test monitoring twins soak valgrind bench bench-full install hosted package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -51,6 +51,9 @@ example-nextjs: ## Run the tests of the Next.js example in a browser, once `make
 	@tools/nextjs.sh
 
 ##@ Long runs
+twins: ## Live through 5,000 users in both editions and compare each step (USERS=n; SEED=n: the same again)
+	@tools/twins.sh '$(USERS)' '$(SEED)'
+
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
 	@tools/soak.sh '$(KILLS)' '$(SEED)'
 

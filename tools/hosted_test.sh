@@ -79,7 +79,7 @@ check "a job that fails is named" failing_job
 cleanup
 trap - EXIT
 
-export COMETCHAT_PG=$major
+export COMETCHAT_PG=$major COMETCHAT_HOSTED=1
 cargo test -q -p scenarios --no-fail-fast -- --test-threads=4 editions:: hosted_ || status=1
 mapfile -t both < <(grep -v '^#' tests/editions/scenarios.txt)
 ran=$(COMETCHAT_EDITION=hosted cargo test -p scenarios --no-fail-fast -- --test-threads=4 --exact "${both[@]}" 2>&1) || status=1
