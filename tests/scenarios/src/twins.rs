@@ -257,6 +257,9 @@ impl Twins {
             }
             self.native.rest(user);
             self.hosted.rest(user);
+            if report.users % 100 == 0 {
+                println!("{} users, {} differences", report.users, report.differences.len());
+            }
         }
         report
     }
