@@ -13,7 +13,7 @@ version=$(crate_version)
 files=(
   hosted/requirements hosted/rights tables policies hosted/state hosted/statements hosted/failures
   hosted/settings auth_users enqueue trigger_failures auth_trigger worker hosted/text hosted/profile
-  hosted/check_profile hosted/load hosted/claims hosted/answer hosted/request hosted/user_sync hosted/job
+  hosted/check_profile hosted/load hosted/claims hosted/answer hosted/request hosted/ask hosted/user_sync hosted/job
   hosted/queue hosted/auth_users backfill hosted/status hosted/remote stats operations health/hints
   health/facts health/runner health/api health/worker health/sending health/auth_users health/sign_ups
   health/queue health/access health/server hosted/health_extension health reconcile hosted/calls
