@@ -149,7 +149,7 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.not_cometchat(integer, text) IS 'An answer that is not CometChat''s.';
 
--- {"data": ..., "status": …}, or a fault.
+-- {"data": ..., "status": ...}, or a fault.
 CREATE FUNCTION cometchat.read_answer(status integer, content text, retry_after text, large boolean) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $function$
