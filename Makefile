@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo example examples example-vue example-angular example-nextjs example-expo example-from-your-own-route \
-	check lint test test-all monitoring soak valgrind instructions bench bench-full install package package-test clean
+	check lint test test-all monitoring twins soak valgrind instructions bench bench-full install hosted package package-test clean
 
 # The groups stand in the order of a newcomer's day; the targets of a group in the order of use.
 help: ## This list
@@ -25,6 +25,9 @@ package: ## Build the Debian package and the tarball into target/package (PG=17:
 
 package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; Dockerfiles; built twice (PG=15 or 17)
 	@tools/package_test.sh '$(or $(PG),15)'
+
+hosted: ## Make the edition for supabase.com, one SQL file: dist/cometchat_hosted.sql (docs/hosted.md)
+	@tools/hosted.sh
 
 ##@ Work on it (CONTRIBUTING.md)
 setup: ## Only install what the other targets need (PG=17: for PostgreSQL 17 instead of 15)
@@ -55,6 +58,9 @@ example-vue example-angular example-nextjs example-expo example-from-your-own-ro
 	@tools/examples.sh test $(@:example-%=%)
 
 ##@ Long runs
+twins: ## Live through 5,000 users in both editions and compare each step (USERS=n; SEED=n: the same again)
+	@tools/twins.sh '$(USERS)' '$(SEED)'
+
 soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
 	@tools/soak.sh '$(KILLS)' '$(SEED)'
 

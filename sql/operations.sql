@@ -54,7 +54,7 @@ BEGIN
     RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
   END IF;
   SELECT s.* INTO state FROM cometchat.sync_state AS s WHERE s.user_id = explain_user.user_id;
-  SELECT s.paused_reason INTO paused FROM cometchat.sending AS s;
+  SELECT s.paused_reason INTO paused FROM cometchat.sending_status AS s;
   known := cometchat.describe_user(explain_user.user_id, state.error_code);
   IF known ? 'error' THEN
     RETURN QUERY SELECT 'auth.users', 'cannot be read: ' || (known ->> 'error'),

@@ -36,7 +36,7 @@ CREATE VIEW cometchat.stats_latency AS
 COMMENT ON VIEW cometchat.stats_latency IS
   'How many requests took no longer than le_ms milliseconds; all of them where it is null.';
 
-CREATE VIEW cometchat.sending AS
+CREATE VIEW cometchat.sending_status AS
   SELECT CASE WHEN c.paused THEN 'OPERATOR'::text
               WHEN cometchat.is_copy() THEN 'COPY'::text
               WHEN f.paused_code IS NOT NULL THEN f.paused_code
@@ -45,7 +45,7 @@ CREATE VIEW cometchat.sending AS
   FROM cometchat.control AS c,
        jsonb_to_record(cometchat.worker_status()) AS f(
          paused_code text, throttled_until double precision, rate_per_minute integer);
-COMMENT ON VIEW cometchat.sending IS
+COMMENT ON VIEW cometchat.sending_status IS
   'One row, a part of cometchat.progress: why nothing is sent, OPERATOR, COPY or an errorCode of '
   'cometchat_ensure_user(), null while it is; and the limit per minute.';
 
@@ -83,7 +83,7 @@ CREATE VIEW cometchat.progress AS
              -- of a backfill that goes on
              (SELECT COALESCE(pg_catalog.max(b.remaining), 0::bigint) AS users
               FROM cometchat.running_backfill AS b) AS later,
-             cometchat.sending AS f,
+             cometchat.sending_status AS f,
              jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision)) AS c;
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '

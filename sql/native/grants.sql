@@ -8,7 +8,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.sync_state, cometchat.trigger_
 GRANT SELECT, UPDATE ON cometchat.control TO cometchat_ext;
 GRANT SELECT, INSERT, DELETE ON cometchat.pauses TO cometchat_ext;
 GRANT SELECT, USAGE ON SEQUENCE cometchat.trigger_failures TO cometchat_ext;
-GRANT SELECT ON cometchat.attempts, cometchat.failed_users, cometchat.sending TO cometchat_ext;
+GRANT SELECT ON cometchat.attempts, cometchat.failed_users, cometchat.sending_status TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
   cometchat.add_foreign_key(),
   cometchat.allowance(jsonb),

@@ -557,7 +557,7 @@ CREATE VIEW cometchat.stats_latency AS
 COMMENT ON VIEW cometchat.stats_latency IS
   'How many requests took no longer than le_ms milliseconds; all of them where it is null.';
 
-CREATE VIEW cometchat.sending AS
+CREATE VIEW cometchat.sending_status AS
   SELECT CASE WHEN c.paused THEN 'OPERATOR'::text
               WHEN cometchat.is_copy() THEN 'COPY'::text
               WHEN f.paused_code IS NOT NULL THEN f.paused_code
@@ -566,7 +566,7 @@ CREATE VIEW cometchat.sending AS
   FROM cometchat.control AS c,
        jsonb_to_record(cometchat.worker_status()) AS f(
          paused_code text, throttled_until double precision, rate_per_minute integer);
-COMMENT ON VIEW cometchat.sending IS
+COMMENT ON VIEW cometchat.sending_status IS
   'One row, a part of cometchat.progress: why nothing is sent, OPERATOR, COPY or an errorCode of '
   'cometchat_ensure_user(), null while it is; and the limit per minute.';
 
@@ -604,7 +604,7 @@ CREATE OR REPLACE VIEW cometchat.progress AS
              -- of a backfill that goes on
              (SELECT COALESCE(pg_catalog.max(b.remaining), 0::bigint) AS users
               FROM cometchat.running_backfill AS b) AS later,
-             cometchat.sending AS f,
+             cometchat.sending_status AS f,
              jsonb_to_record(cometchat.request_stats()) AS r(synced_per_minute double precision)) AS c;
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '
@@ -694,7 +694,7 @@ BEGIN
     RAISE null_value_not_allowed USING MESSAGE = 'user_id must not be null';
   END IF;
   SELECT s.* INTO state FROM cometchat.sync_state AS s WHERE s.user_id = explain_user.user_id;
-  SELECT s.paused_reason INTO paused FROM cometchat.sending AS s;
+  SELECT s.paused_reason INTO paused FROM cometchat.sending_status AS s;
   known := cometchat.describe_user(explain_user.user_id, state.error_code);
   IF known ? 'error' THEN
     RETURN QUERY SELECT 'auth.users', 'cannot be read: ' || (known ->> 'error'),
@@ -2516,7 +2516,7 @@ DECLARE
     'cometchat.running_backfill',
     'cometchat.stats_requests',
     'cometchat.stats_latency',
-    'cometchat.sending',
+    'cometchat.sending_status',
     'cometchat.attempts',
     'cometchat.reconcile_progress',
     'cometchat.pauses'
@@ -2560,7 +2560,7 @@ END
 $block$;
 -- As in ../native/grants.sql.
 GRANT SELECT, INSERT, UPDATE, DELETE ON cometchat.running_backfill, cometchat.home TO cometchat_ext;
-GRANT SELECT ON cometchat.attempts, cometchat.sending TO cometchat_ext;
+GRANT SELECT ON cometchat.attempts, cometchat.sending_status TO cometchat_ext;
 GRANT SELECT, INSERT, DELETE ON cometchat.pauses TO cometchat_ext;
 GRANT EXECUTE ON FUNCTION
   cometchat.allowance(jsonb),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use postgres::Client;
 
 use crate::database_variant::DatabaseVariant;
+use crate::edition::Edition;
 use crate::{Cluster, Encoding};
 
 /// A database that goes with the test.
@@ -102,8 +103,12 @@ impl Database {
         self.cluster.connect(&self.name, role)
     }
 
-    /// `ALTER DATABASE … SET`, for sessions that start from now on; `None` resets.
+    /// `ALTER DATABASE … SET`, for sessions that start from now on; `None` resets. In the hosted edition a
+    /// setting of ours is a row.
     pub fn set(&self, name: &str, value: Option<&str>) {
+        if Edition::set(self, name, value) {
+            return;
+        }
         let database = &self.name;
         let sql = match value {
             Some(value) => {

@@ -15,6 +15,7 @@ mod database;
 pub mod database_variant;
 pub mod document;
 mod dump;
+pub mod edition;
 mod encoding;
 pub mod environment;
 mod fault_server;
@@ -35,6 +36,7 @@ mod session;
 mod stack;
 mod stored;
 mod sync_progress;
+pub mod twins;
 mod wait;
 pub mod walk;
 

@@ -4,6 +4,7 @@ use serde_json::{json, Value};
 use simulator::{AppView, Recorded, Simulator, DEV_API_KEY};
 use uuid::Uuid;
 
+use crate::edition::Edition;
 use crate::wait::slowness;
 use crate::{eventually, Cluster, Database, Encoding, Session};
 
@@ -17,6 +18,7 @@ pub const NOTHING: [&str; 0] = [];
 pub struct Stack {
     pub db: Database,
     pub chat: Simulator,
+    edition: Edition,
 }
 
 impl Stack {
@@ -55,6 +57,44 @@ impl Stack {
 
     /// In a given database, with a given simulator.
     pub fn on(db: Database, chat: Simulator) -> Stack {
+        match Edition::of_this_run() {
+            Edition::Native => Stack::native_on(db, chat),
+            edition => Stack::hosted_on(db, chat, edition),
+        }
+    }
+
+    /// The edition for supabase.com, whatever edition this run is about.
+    pub fn hosted() -> Stack {
+        let cluster = Cluster::shared();
+        Stack::hosted_on(Database::like_supabase(cluster), Simulator::start(), Edition::hosted())
+    }
+
+    /// The extension, whatever edition this run is about.
+    pub fn native() -> Stack {
+        Stack::native_on(Database::like_supabase(Cluster::shared()), Simulator::start())
+    }
+
+    fn hosted_on(db: Database, chat: Simulator, edition: Edition) -> Stack {
+        edition.install(&db);
+        let set = |name, value| db.set(name, Some(value));
+        set("cometchat.app_id", APP);
+        set("cometchat.region", "us");
+        set("cometchat.request_timeout", "7500ms");
+        set("cometchat.connect_timeout", "7500ms");
+        set("cometchat.user_rate_limit", "-1");
+        set("cometchat.api_base_url", &chat.base_url());
+        edition.set_key(&db, DEV_API_KEY);
+        db.admin().batch_execute("SELECT cometchat.pause()").expect("pause");
+        edition.start_cron(&db);
+        Stack { db, chat, edition }
+    }
+
+    /// Which edition it is.
+    pub fn edition(&self) -> &Edition {
+        &self.edition
+    }
+
+    fn native_on(db: Database, chat: Simulator) -> Stack {
         let key =
             db.cluster().secret_file(&format!("key-{}", db.name()), format!("{DEV_API_KEY}\n"));
         // Before there is a worker: for a change of settings it would start anew.
@@ -76,7 +116,7 @@ impl Stack {
         // In one transaction, so that none begins to work.
         let create = "CREATE EXTENSION cometchat_ext; SELECT cometchat.pause()";
         db.admin().batch_execute(create).expect(create);
-        let stack = Stack { db, chat };
+        let stack = Stack { db, chat, edition: Edition::Native };
         if slowness() > 1 {
             stack.without_deadlines();
             return stack.with_long_timeouts();
@@ -168,6 +208,9 @@ impl Stack {
     /// Lets `process_queue` send, while the worker stays away. Nobody may be queued yet.
     #[track_caller]
     pub fn unpause_all_but_the_worker(&self) {
+        if self.edition.stop_cron() {
+            return self.execute("SELECT cometchat.resume()");
+        }
         // One that is still on its way would find itself unpaused: it comes, and falls asleep.
         self.execute("SELECT cometchat.resume()");
         eventually("there is a worker", || self.worker().is_some());

@@ -22,7 +22,7 @@ fn with_long_timeouts() -> (Stack, Uuid) {
 /// How many sessions of this database work on a user, or wait for one.
 fn busy(stack: &Stack) -> i64 {
     let sql = "SELECT count(DISTINCT pid) FROM pg_locks
-               WHERE locktype = 'advisory' AND objsubid > 2
+               WHERE locktype = 'advisory' AND objsubid >= 2
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     stack.db.admin().query_one(sql, &[]).expect(sql).get(0)
 }

@@ -202,6 +202,16 @@ mod worker_turns;
 /// Dead name servers, TLS handshakes and answers that never end.
 mod worker_unreachable_api;
 
+// ---- The edition for supabase.com
+/// Beside the extension: the same calls and faults, the same answers, requests and stored state.
+mod editions;
+/// Who may do what, and that the key goes to CometChat and nowhere else.
+mod hosted_access;
+/// Installed, installed again, missing what it stands on, moved to the extension and back.
+mod hosted_install;
+/// The queue without a worker: people first, probes, kills, one session or several.
+mod hosted_queue;
+
 // ---- Security: attacks
 /// By the owner of auth.users on every reader of that table.
 mod attack_auth_users;

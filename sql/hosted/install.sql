@@ -1,0 +1,23 @@
+-- The last steps: row security of the owner, the foreign key, the cron jobs, what the privileges are now.
+
+-- The owner may be subject to row security too, by ALTER TABLE ... FORCE.
+DO $block$
+BEGIN
+  DROP POLICY IF EXISTS cometchat_users_extension ON public.cometchat_users;
+  EXECUTE pg_catalog.format('CREATE POLICY cometchat_users_extension ON public.cometchat_users TO %I '
+                            'USING (true) WITH CHECK (true)', CURRENT_USER);
+END
+$block$;
+COMMENT ON POLICY cometchat_users_extension ON public.cometchat_users IS
+  'The owner sees and changes every row, even if row security is forced on it.';
+
+SELECT cometchat.add_foreign_key();
+
+-- cron.schedule() replaces a job of the same name. CALL must be alone in its command: it commits.
+SELECT cron.schedule('cometchat', '5 seconds', 'CALL cometchat.process_queue()');
+SELECT cron.schedule('cometchat-log', '7 * * * *',
+  $$DELETE FROM cron.job_run_details AS d USING cron.job AS j
+    WHERE d.jobid = j.jobid AND j.jobname LIKE 'cometchat%' AND d.end_time < now() - interval '1 hour'$$);
+
+DELETE FROM cometchat.shipped_privileges AS p WHERE p.kind IS NOT NULL;
+INSERT INTO cometchat.shipped_privileges SELECT p.* FROM cometchat.privileges_now() AS p ON CONFLICT DO NOTHING;

@@ -1,0 +1,188 @@
+-- The steps of process_queue(), one user at a time: the twin of src/worker/foreground.rs and of
+-- crates/sync/src/circuit_breaker.rs. There are no threads, and no lock is held while CometChat is waited for.
+
+-- Nobody has a chance: one request at a time looks, after 5 s, then ever more rarely, at least once a minute.
+CREATE FUNCTION cometchat.open_breaker(code text) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE cometchat.sending AS s
+  SET paused_code = code, probes = s.probes + 1, suspect = NULL,
+      probe_at = clock_timestamp() + LEAST(5 * 2 ^ LEAST(s.probes, 4), 60) * interval '1 s'
+  WHERE s.only_row;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.open_breaker(text) IS 'Pauses the sending until the next probe.';
+
+CREATE FUNCTION cometchat.close_breaker() RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE cometchat.sending AS s SET paused_code = NULL, probes = 0, probe_at = NULL, suspect = NULL
+  WHERE s.only_row AND (s.paused_code IS NOT NULL OR s.suspect IS NOT NULL);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.close_breaker() IS 'Goes on with the sending.';
+
+-- Why the queue sends nothing now; null if it does.
+CREATE FUNCTION cometchat.queue_waits() RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $function$
+BEGIN
+  RETURN (SELECT c.paused FROM cometchat.control AS c)
+    OR EXISTS (SELECT FROM cometchat.sending AS s
+               WHERE GREATEST(s.not_before, s.queue_not_before, s.probe_at) > clock_timestamp());
+END
+$function$;
+COMMENT ON FUNCTION cometchat.queue_waits() IS
+  'Whether the queue sends nothing now: paused, throttled, or before the next probe.';
+
+CREATE FUNCTION cometchat.claim_batch(max_users integer) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '500ms' SET client_min_messages = 'warning'
+AS $function$
+DECLARE
+  mine constant bigint := cometchat.session_claim();
+  app record;
+  failure jsonb;
+  home record;
+  claimed uuid;
+  w cometchat.work;
+BEGIN
+  IF cometchat.is_restricted() THEN
+    RETURN cometchat.failure('UNAUTHORIZED'); -- SECURITY: as in identify()
+  END IF;
+  IF cometchat.read_only() THEN
+    RETURN cometchat.failure('READ_ONLY');
+  END IF;
+  PERFORM cometchat.finish_batch(); -- what an earlier run of this session may have left behind
+  app := cometchat.app_id();
+  failure := COALESCE(app.failure, (cometchat.endpoint(app.app_id)).failure);
+  IF failure IS NOT NULL THEN
+    PERFORM cometchat.statement_record_run(failure ->> 'error');
+    RETURN failure;
+  END IF;
+  SELECT * INTO home FROM cometchat.statement_home();
+  IF (SELECT c.paused FROM cometchat.control AS c) OR home.is_copy THEN
+    PERFORM cometchat.statement_record_run('paused');
+    RETURN '{"value": 0}';
+  END IF;
+  -- The platform ends statements after two minutes.
+  IF cometchat.queue_waits() OR clock_timestamp() > statement_timestamp() + interval '45 s' THEN
+    PERFORM cometchat.statement_record_run(
+      COALESCE((SELECT s.paused_code FROM cometchat.sending AS s WHERE s.probe_at > clock_timestamp()), 'done'));
+    RETURN '{"value": 0}';
+  END IF;
+  IF NOT home.has_home THEN
+    PERFORM cometchat.settle_here();
+  END IF;
+  IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
+    PERFORM cometchat.requeue_missed();
+  END IF;
+  PERFORM cometchat.reclaim_stale();
+  LOOP
+    SELECT c.user_id INTO claimed FROM cometchat.statement_claim(LEAST(max_users, 1), LEAST(max_users, 1), mine, 0) AS c;
+    EXIT WHEN claimed IS NOT NULL OR cometchat.continue_backfill(app.app_id, 500) IS NULL;
+  END LOOP;
+  IF claimed IS NULL THEN
+    PERFORM cometchat.statement_record_run('done');
+    RETURN '{"value": 0}';
+  END IF;
+  PERFORM cometchat.statement_record_run('sending');
+  w := cometchat.load(claimed, app.app_id);
+  IF w.status = 'gone' THEN
+    PERFORM cometchat.statement_wipe(ARRAY[claimed]);
+  END IF;
+  -- CometChat does not say who has deactivated somebody: leave word before it happens.
+  IF cometchat.is_to_deactivate(w) THEN
+    PERFORM cometchat.statement_intend_to_deactivate(ARRAY[claimed], ARRAY[w.uid], mine, app.app_id);
+  END IF;
+  INSERT INTO cometchat.claimed_work AS c (claim, work) VALUES (mine, to_jsonb(w))
+  ON CONFLICT (claim) DO UPDATE SET work = EXCLUDED.work;
+  RETURN '{"value": 1}';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.claim_batch(integer) IS 'First step of cometchat.process_queue(): claims one user.';
+
+-- Sends for this session's user, and writes what became of it. {"value": true}; false when sending more now is
+-- useless.
+CREATE FUNCTION cometchat.send_batch() RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET jit = off SET client_min_messages = 'warning'
+AS $function$
+DECLARE
+  mine constant bigint := cometchat.session_claim();
+  started timestamptz := clock_timestamp();
+  whom uuid;
+  first_refused uuid;
+  is_probe boolean;
+  w cometchat.work;
+  decision text;
+  ended text := 'done';
+BEGIN
+  IF cometchat.is_restricted() THEN
+    RETURN cometchat.failure('UNAUTHORIZED');
+  END IF;
+  DELETE FROM cometchat.claimed_work AS c WHERE c.claim = mine
+  RETURNING (jsonb_populate_record(NULL::cometchat.work, c.work)).* INTO w;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.user_id = w.user_id AND s.claim = mine) THEN
+    RETURN '{"value": true}';
+  END IF;
+  whom := w.user_id;
+  w.deadline := cometchat.deadline();
+  w := cometchat.run(w);
+  decision := cometchat.decide(w.fault);
+  SELECT s.suspect, s.paused_code IS NOT NULL INTO first_refused, is_probe FROM cometchat.sending AS s;
+  IF decision IN ('synced', 'fail') AND w.asked THEN
+    -- CometChat answers: only the user before was concerned.
+    IF first_refused <> whom THEN
+      UPDATE cometchat.sync_state AS s
+      SET attempts = s.attempts + 1,
+          next_attempt_at = CASE WHEN s.attempts + 1 < cometchat.setting('max_attempts')::integer
+            THEN now() + GREATEST(random() * LEAST(2 * 2 ^ LEAST(s.attempts, 20), 900), 0.1) * interval '1 s' END,
+          failed_at = CASE WHEN s.attempts + 1 >= cometchat.setting('max_attempts')::integer THEN now() END
+      WHERE s.user_id = first_refused AND s.claim IS NULL AND s.next_attempt_at IS NOT NULL;
+    END IF;
+    PERFORM cometchat.close_breaker();
+  ELSIF decision IN ('pause', 'outage') THEN
+    ended := cometchat.stored_code(w.fault);
+    IF first_refused IS NULL AND NOT is_probe THEN
+      UPDATE cometchat.sending AS s SET suspect = whom WHERE s.only_row;
+      decision := 'suspect';
+    ELSE
+      PERFORM cometchat.open_breaker(CASE decision WHEN 'outage' THEN 'NETWORK'
+                                     ELSE cometchat.failure_of(w.fault, false) ->> 'errorCode' END);
+      decision := CASE WHEN is_probe THEN 'suspect' ELSE decision END;
+    END IF;
+  END IF;
+  BEGIN
+    PERFORM cometchat.complete_one(w, mine, decision,
+      (extract(epoch FROM clock_timestamp() - started) * 1000)::bigint);
+  EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
+              OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
+    -- An app's own trigger on cometchat_users, say, refuses this user.
+    PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
+  END;
+  IF decision IN ('throttled', 'pause', 'outage') THEN
+    PERFORM cometchat.statement_record_run(COALESCE(NULLIF(ended, 'done'), cometchat.stored_code(w.fault)));
+    RETURN '{"value": false}';
+  END IF;
+  RETURN '{"value": true}';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.send_batch() IS 'Second step of cometchat.process_queue(): sends, and writes the outcome.';
+
+CREATE FUNCTION cometchat.finish_batch() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  UPDATE cometchat.sync_state AS s
+  SET claim = NULL, claimed_at = NULL, unsettled_until = now() + cometchat.in_flight_ms() * interval '1 ms'
+  WHERE s.claim = cometchat.session_claim();
+  IF FOUND THEN
+    PERFORM cometchat.statement_record_run('canceled');
+  END IF;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.finish_batch() IS
+  'Last step of cometchat.process_queue(): gives back what was not sent.';

@@ -1,0 +1,218 @@
+-- One request to CometChat through pgsql-http: the twin of crates/transport.
+
+-- One string as one segment of a path; null where it cannot be one.
+CREATE FUNCTION cometchat.segment(raw text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $function$
+BEGIN
+  RETURN CASE
+    WHEN raw IN ('', '.', '..') OR octet_length(raw) > 1024 OR raw ~ '[/\\\u0001-\u001f\u007f-\u009f]' THEN NULL
+    WHEN raw ~ '^[A-Za-z0-9._~-]+$' THEN raw
+    ELSE (SELECT string_agg(CASE WHEN b.hex ~ '^(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)$'
+                                 THEN convert_from(decode(b.hex, 'hex'), 'UTF8') ELSE '%' || upper(b.hex) END,
+                            '' ORDER BY b.n)
+          FROM (SELECT n, substr(encode(convert_to(raw, 'UTF8'), 'hex'), 2 * n - 1, 2) AS hex
+                FROM generate_series(1, octet_length(raw)) AS n) AS b) END;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.segment(text) IS 'A string as one segment of a path; null where it cannot be one.';
+
+-- May a request be sent now? Null, or what is in the way.
+CREATE FUNCTION cometchat.permit(asker uuid, of_revocation boolean) RETURNS jsonb
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+  own integer := cometchat.setting('user_rate_limit')::integer;
+  not_before timestamptz := (SELECT s.not_before FROM cometchat.sending AS s);
+  step interval;
+BEGIN
+  IF asker IS NOT NULL AND own >= 0 THEN
+    IF own = 0 THEN
+      RETURN cometchat.fault('refused', NULL, NULL, NULL, 'refused by the caller''s own limit');
+    END IF;
+    step := interval '1 minute' / own;
+    INSERT INTO cometchat.user_budgets AS b (user_id, revocation, whole_at)
+    VALUES (asker, of_revocation, clock_timestamp() + step)
+    ON CONFLICT (user_id, revocation) DO UPDATE SET whole_at = GREATEST(b.whole_at, clock_timestamp()) + step
+    WHERE GREATEST(b.whole_at, clock_timestamp()) + step <= clock_timestamp() + interval '1 minute';
+    IF NOT FOUND THEN
+      RETURN cometchat.fault('refused', NULL, NULL, NULL, 'refused by the caller''s own limit');
+    END IF;
+  END IF;
+  IF not_before > clock_timestamp() THEN
+    RETURN cometchat.fault('rate_limited', 429, NULL, NULL, NULL,
+                           ceil(extract(epoch FROM not_before - clock_timestamp()))::integer)
+           || '{"unsent": true}';
+  END IF;
+  RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.permit(uuid, boolean) IS
+  'What keeps a request from being sent now: the caller''s own limit, or a 429; null if nothing does.';
+
+-- What curl says of a failed transfer.
+CREATE FUNCTION cometchat.network_fault(said text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $function$
+DECLARE
+  what text := CASE
+    WHEN said ~* 'tim(ed|e) ?out|timeout was reached' THEN NULL
+    WHEN said ~* 'resolve' THEN 'name not found'
+    WHEN said ~* 'ssl|tls|certificate' THEN 'tls'
+    WHEN said ~* 'no route|unreachable' THEN 'no route'
+    WHEN said ~* 'connect to|couldn''t connect|could not connect|connection refused' THEN 'connection refused'
+    WHEN said ~* 'transfer closed|partial file|bytes remaining' THEN 'answer cut off'
+    WHEN said ~* 'empty reply' THEN 'connection closed'
+    WHEN said ~* 'reset|recv failure|send failure' THEN 'connection reset'
+    WHEN said ~* 'http/0\.9|weird server reply|unsupported protocol|invalid|header|chunk' THEN 'not HTTP'
+    ELSE 'connection failed' END;
+BEGIN
+  RETURN CASE
+    WHEN what IS NULL THEN cometchat.fault('timeout', NULL, NULL, NULL, 'no answer in time')
+    WHEN what = 'not HTTP' THEN cometchat.not_cometchat(0, what)
+    ELSE cometchat.fault('network', NULL, NULL, what, 'network error: ' || what) END;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.network_fault(text) IS 'A failed transfer, from curl''s own words.';
+
+-- Remembers what an answer says to everybody. Waits for no lock: another session remembers the same.
+CREATE FUNCTION cometchat.note_limits(headers jsonb, answer jsonb) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+  left_over text := COALESCE(headers ->> 'x-ratelimit-remaining', headers ->> 'x-rate-limit-remaining');
+  reset text := COALESCE(headers ->> 'x-ratelimit-reset', headers ->> 'x-rate-limit-reset');
+  nearly boolean := CASE WHEN left_over ~ '^[0-9]{1,9}$' THEN left_over::integer < 10 ELSE false END;
+  until timestamptz;
+BEGIN
+  IF answer ->> 'kind' = 'rate_limited' THEN
+    until := clock_timestamp() + LEAST(COALESCE((answer ->> 'retry_after')::integer, 1), 86400) * interval '1 s';
+    UPDATE cometchat.sending AS s
+    SET not_before = until, not_before_asked = (answer ->> 'retry_after')::integer
+    WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
+  ELSIF nearly THEN
+    until := clock_timestamp() + interval '1 minute';
+    IF reset ~ '^[0-9]{10}$' THEN
+      until := LEAST(until, to_timestamp(reset::bigint));
+    END IF;
+    UPDATE cometchat.sending AS s SET queue_not_before = until
+    WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k
+                         WHERE k.queue_not_before IS DISTINCT FROM until FOR UPDATE SKIP LOCKED);
+  END IF;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.note_limits(jsonb, jsonb) IS
+  'Remembers a 429, or an announced limit that is nearly used up.';
+
+-- Sends one request that ends by `deadline`. `asker`: on whose account it goes, null for trusted callers.
+-- Its search_path names pgsql-http's schema, wherever that is (see the end of this file).
+--
+-- SECURITY: pgsql-http prints every header at DEBUG2; here the session gets no such messages. Its two settings
+-- are anybody's, and so are curl's options of a pooled session: the caller's are put aside, so that no proxy,
+-- no unverified certificate and no other's timeout is used, and given back, whatever happens.
+CREATE FUNCTION cometchat.request(
+  method text, path text, body jsonb, deadline timestamptz, asker uuid DEFAULT NULL, large boolean DEFAULT false,
+  revocation boolean DEFAULT false
+) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, extensions, pg_temp
+SET client_min_messages = 'warning'
+AS $function$
+DECLARE
+  app record := cometchat.app_id();
+  target record := cometchat.endpoint(app.app_id);
+  left_ms integer := floor(extract(epoch FROM deadline - clock_timestamp()) * 1000);
+  answer jsonb;
+  got record;
+  headers jsonb;
+  canceled text;
+  failed text;
+  their_options text[];
+  their_values text[];
+  their_timeout text;
+  their_keepalive text;
+BEGIN
+  IF COALESCE(app.failure, target.failure) IS NOT NULL THEN
+    RETURN jsonb_build_object('kind', 'not_configured', 'failure', COALESCE(app.failure, target.failure),
+                              'effect', 0);
+  END IF;
+  IF path IS NULL THEN
+    RETURN cometchat.fault('invalid', NULL, NULL, NULL, 'invalid request: uid');
+  END IF;
+  IF left_ms < 1 THEN
+    RETURN cometchat.fault('timeout', NULL, NULL, NULL, 'no answer in time');
+  END IF;
+  answer := cometchat.permit(asker, revocation);
+  IF answer IS NOT NULL THEN
+    RETURN answer;
+  END IF;
+  -- SECURITY: at that level pgsql-http would write the key to the server's log.
+  IF current_setting('log_min_messages') ~ '^debug[2-5]$' THEN
+    RETURN jsonb_build_object('kind', 'not_configured', 'effect', 0, 'failure',
+      cometchat.failure('NOT_CONFIGURED', 'log_min_messages would write the key to the log'));
+  END IF;
+  SELECT array_agg(l.curlopt), array_agg(l.value) INTO their_options, their_values FROM http_list_curlopt() AS l;
+  their_timeout := current_setting('http.timeout_msec');
+  their_keepalive := current_setting('http.keepalive');
+  BEGIN
+    -- (In SET clauses of the function they would need the library when a dump is loaded.)
+    PERFORM set_config('http.timeout_msec', '0', true), set_config('http.keepalive', 'off', true);
+    PERFORM http_reset_curlopt();
+    PERFORM http_set_curlopt('CURLOPT_TIMEOUT_MS', left_ms::text);
+    PERFORM http_set_curlopt('CURLOPT_CONNECTTIMEOUT_MS', LEAST(left_ms,
+              extract(epoch FROM cometchat.setting('connect_timeout')::interval) * 1000)::integer::text);
+    PERFORM http_set_curlopt('CURLOPT_PROXY', ''); -- not the server's environment either
+    SELECT h.status, h.content, h.headers INTO got
+    FROM http((method, target.base_url || path,
+               ARRAY[http_header('apikey', cometchat.api_key()), http_header('appId', app.app_id),
+                     http_header('accept', 'application/json'),
+                     http_header('user-agent', 'cometchat_hosted/@version'),
+                     http_header('expect', '')], -- or curl waits a second before the body of each PUT
+               CASE WHEN body IS NOT NULL THEN 'application/json' END, body::text)::http_request) AS h;
+    SELECT jsonb_object_agg(lower(h.field), left(h.value, 1000)) INTO headers FROM unnest(got.headers) AS h;
+    answer := CASE
+      -- SECURITY: curl has followed a redirect; whatever was found there is not CometChat's answer.
+      WHEN headers ? 'location' THEN cometchat.not_cometchat(302, 'redirect')
+      ELSE cometchat.read_answer(got.status,
+             convert_from(text_to_bytea(got.content), getdatabaseencoding()),
+             headers ->> 'retry-after', large) END;
+  EXCEPTION
+    WHEN internal_error THEN -- curl's errors have no code of their own
+      failed := SQLERRM;
+    WHEN query_canceled THEN
+      canceled := SQLERRM;
+    WHEN data_exception OR program_limit_exceeded OR insufficient_resources THEN
+      answer := cometchat.not_cometchat(COALESCE(got.status, 0), 'not JSON');
+  END;
+  -- A cancel, or a statement timeout, comes as curl's error first.
+  BEGIN
+    PERFORM pg_sleep(0);
+  EXCEPTION WHEN query_canceled THEN
+    canceled := SQLERRM;
+  END;
+  PERFORM http_reset_curlopt();
+  PERFORM http_set_curlopt(o.option, o.value) FROM unnest(their_options, their_values) AS o(option, value);
+  PERFORM set_config('http.timeout_msec', their_timeout, true), set_config('http.keepalive', their_keepalive, true);
+  IF canceled IS NOT NULL THEN
+    RAISE query_canceled USING MESSAGE = canceled;
+  END IF;
+  IF failed IS NOT NULL THEN
+    answer := cometchat.network_fault(failed);
+  END IF;
+  PERFORM cometchat.note_limits(headers, answer);
+  RETURN answer;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.request(text, text, jsonb, timestamptz, uuid, boolean, boolean) IS
+  'Sends one request to CometChat: its data, or what is wrong.';
+
+-- Where pgsql-http is.
+DO $block$
+DECLARE
+  home text := (SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n
+                ON n.oid = e.extnamespace WHERE e.extname = 'http');
+BEGIN
+  EXECUTE pg_catalog.format('ALTER FUNCTION cometchat.request(text, text, jsonb, timestamptz, uuid, boolean, '
+    'boolean) SET search_path = pg_catalog, %I, pg_temp', home);
+END
+$block$;

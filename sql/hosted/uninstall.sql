@@ -1,0 +1,13 @@
+-- Removes the hosted edition with its data. For the SQL editor; as the role that installed it.
+--
+-- The trigger functions are dropped with CASCADE: their triggers on auth.users, a table of another owner, go
+-- with them.
+BEGIN;
+SELECT cron.unschedule(j.jobid) FROM cron.job AS j WHERE j.jobname LIKE 'cometchat%';
+DROP FUNCTION IF EXISTS public.cometchat_ensure_user(uuid, text, text);
+DROP FUNCTION IF EXISTS public.cometchat_refresh_token(uuid);
+DROP FUNCTION IF EXISTS public.cometchat_revoke_tokens(uuid);
+DROP SCHEMA IF EXISTS cometchat CASCADE;
+DROP TABLE IF EXISTS public.cometchat_users;
+COMMIT;
+-- The secrets stay in the Vault: DELETE FROM vault.secrets WHERE name LIKE 'cometchat\_%';

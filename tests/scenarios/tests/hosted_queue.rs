@@ -1,0 +1,196 @@
+//! The edition for supabase.com: the queue without a worker.
+
+use std::thread;
+
+use scenarios::edition::is_available;
+use scenarios::{eventually, Stack};
+use simulator::{Fault, FaultKind, ListenerState};
+
+/// Runs the queue once, as pg_cron does.
+fn run(stack: &Stack) -> Option<String> {
+    let ran = stack.db.connect("postgres").batch_execute("CALL cometchat.process_queue()");
+    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
+}
+
+fn syncing() -> Stack {
+    let stack = Stack::hosted();
+    stack.edition().stop_cron();
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    stack
+}
+
+#[test]
+fn people_go_before_the_backlog() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.execute("SELECT cometchat.disable_auth_trigger()");
+    let many = stack.sign_ups(20);
+    stack.execute("SELECT cometchat.enable_auth_trigger(); SELECT cometchat.backfill()");
+    let person = stack.sign_up("Ada Lovelace");
+    run(&stack);
+    let requests = stack.chat.requests();
+    assert_eq!(
+        requests[0].uid.as_deref(),
+        Some(person.to_string().as_str()),
+        "the person is first"
+    );
+    stack.all_arrive(&many);
+}
+
+/// One at a time probes; when CometChat accepts again, all arrive.
+#[test]
+fn a_rejected_key_pauses_and_a_probe_resumes() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
+    let users = stack.sign_ups(5);
+    run(&stack);
+    assert_eq!(stack.asked().len(), 2, "one, and another to be sure");
+    stack.execute("UPDATE cometchat.sending SET probe_at = now() + interval '1 hour' WHERE true");
+    run(&stack);
+    assert!(stack.asked().is_empty(), "until the next probe");
+    let paused = "SELECT paused_reason FROM cometchat.progress";
+    assert_eq!(stack.value(paused).as_deref(), Some("API_KEY_REJECTED"));
+    let answer = stack.session(users[0]).ensure(None, None, None);
+    assert_eq!(answer.code(), "API_KEY_REJECTED");
+    assert!(stack.asked().is_empty(), "calls are answered at once");
+    stack.chat.clear_faults();
+    stack.execute("UPDATE cometchat.sending SET probe_at = now() WHERE true");
+    // Whoever met the refusal first comes a second later, behind the others.
+    eventually("all arrive", || {
+        run(&stack);
+        users.iter().all(|user| stack.stored(*user).token.is_some())
+    });
+    assert_eq!(stack.value(paused), None);
+}
+
+#[test]
+fn an_answer_about_one_user_stops_nobody_else() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let poisoned = stack.sign_up("Poison");
+    let others = stack.sign_ups(5);
+    let mut fault = Fault::raw(403, "text/html", "<html>blocked");
+    fault.uid = Some(poisoned.to_string());
+    stack.chat.set_fault(fault);
+    run(&stack);
+    stack.all_arrive(&others);
+    let attempts =
+        format!("(SELECT attempts FROM cometchat.sync_state WHERE user_id = '{poisoned}')");
+    assert_eq!(stack.value(&attempts).as_deref(), Some("1"), "it counts as that user's");
+}
+
+#[test]
+fn a_429_is_everybodys() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let mut fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "600");
+    fault.times = Some(1);
+    stack.chat.set_fault(fault);
+    let users = stack.sign_ups(5);
+    run(&stack);
+    run(&stack);
+    assert_eq!(stack.asked().len(), 1);
+    let answer = stack.session(users[3]).ensure(None, None, None);
+    assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
+    assert!(stack.asked().is_empty(), "nothing else is sent");
+    stack.execute("SELECT cometchat.resume()");
+    run(&stack);
+    stack.all_arrive(&users);
+}
+
+/// kill -9 is the platform's business; a terminated session is the same for what it had claimed.
+#[test]
+fn whoever_was_in_flight_when_the_session_ended_is_sent_again() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).perform());
+    thread::scope(|scope| {
+        let hanging = scope.spawn(|| run(&stack));
+        eventually("the request is there", || !stack.chat.requests().is_empty());
+        stack.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE query LIKE 'CALL cometchat.process_queue%' AND pid <> pg_backend_pid()");
+        hanging.join().expect("the thread");
+    });
+    stack.chat.clear_faults();
+    assert_eq!(stack.stored(ada).token, None);
+    stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true");
+    run(&stack);
+    assert!(stack.stored(ada).token.is_some());
+    assert_eq!(stack.app().user_count(), 1);
+}
+
+#[test]
+fn four_sessions_share_the_queue() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let users = stack.sign_ups(40);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| run(&stack));
+        }
+    });
+    run(&stack);
+    stack.all_arrive(&users);
+    assert_eq!(stack.asked(), vec!["create_user"; 40], "each once");
+}
+
+#[test]
+fn an_outage_costs_no_attempt_and_no_user() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.chat.set_listener(ListenerState::Closed);
+    let users = stack.sign_ups(3);
+    for _ in 0..3 {
+        run(&stack);
+    }
+    let attempts = "(SELECT sum(attempts) FROM cometchat.sync_state)";
+    assert_eq!(stack.value(attempts).as_deref(), Some("0"));
+    assert_eq!(
+        stack.value("SELECT paused_reason FROM cometchat.progress").as_deref(),
+        Some("NETWORK")
+    );
+    stack.chat.set_listener(ListenerState::Open);
+    stack.execute("SELECT cometchat.resume(); UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true");
+    run(&stack);
+    stack.all_arrive(&users);
+}
+
+/// No lock is held while CometChat is waited for: a sign-up and an edit are as quick as ever.
+#[test]
+fn a_hanging_request_is_in_nobodys_way() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
+    thread::scope(|scope| {
+        let hanging = scope.spawn(|| run(&stack));
+        eventually("the request is there", || !stack.chat.requests().is_empty());
+        stack.execute("SET lock_timeout = '100ms'; UPDATE auth.users SET email = 'new@example.com' WHERE true;
+                       SELECT cometchat.enqueue(id) FROM auth.users; SELECT * FROM cometchat.progress");
+        let failures = "(SELECT is_called FROM cometchat.trigger_failures)";
+        assert_eq!(stack.value(failures).as_deref(), Some("false"), "the trigger met no lock");
+        hanging.join().expect("the thread");
+    });
+    stack.chat.clear_faults();
+    stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = now(), unsettled_until = now() WHERE true");
+    run(&stack);
+    assert_eq!(stack.chat_user(ada)["metadata"]["@private"]["email"], "new@example.com");
+}
