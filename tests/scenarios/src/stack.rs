@@ -74,6 +74,11 @@ impl Stack {
         Stack::native_on(Database::like_supabase(Cluster::shared()), Simulator::start())
     }
 
+    /// As it is: the extension, if it comes, is a test's own business.
+    pub fn bare(db: Database, chat: Simulator) -> Stack {
+        Stack { db, chat, edition: Edition::Native }
+    }
+
     fn hosted_on(db: Database, chat: Simulator, edition: Edition) -> Stack {
         edition.install(&db);
         let set = |name, value| db.set(name, Some(value));

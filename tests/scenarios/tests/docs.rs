@@ -29,7 +29,7 @@ fn unconfigured(db: Database) -> Stack {
 fn at(db: Database, chat: Simulator) -> Stack {
     db.set("cometchat.api_base_url", Some(&chat.base_url()));
     db.cluster().secret_file(&format!("key-{}", db.name()), DEV_API_KEY);
-    Stack { db, chat }
+    Stack::bare(db, chat)
 }
 
 /// A copy of this database beside it, which sends to the same CometChat.
