@@ -24,7 +24,7 @@ trap 'exit 130' INT TERM HUP
 tools/setup.sh "$major"
 tools/build.sh "$major"
 mapfile -t missing < <(debian_missing valgrind libc6-dbg)
-[ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
+[ ${#missing[@]} = 0 ] || (debian_install "${missing[@]}") || { say "valgrind is not to be had here: skipped"; exit 0; }
 
 # ---- a database with users of each kind -----------------------------------------------------
 work=$(mktemp -d "${TMPDIR:-/tmp}/cometchat-instructions.XXXXXX")
