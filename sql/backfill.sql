@@ -50,7 +50,7 @@ BEGIN
   ORDER BY q.user_id -- the order in which other statements lock them
   ON CONFLICT (user_id) DO UPDATE
   SET wanted_revision = s.wanted_revision + 1, -- pending, however long the user is put off
-      next_attempt_at = pg_catalog.now(), attempts = 0, backlog = true
+      next_attempt_at = pg_catalog.now(), attempts = 0, failed_at = NULL, backlog = true
   WHERE s.next_attempt_at IS NULL AND s.claim IS NULL;
   GET DIAGNOSTICS marked = ROW_COUNT;
   RETURN marked;
