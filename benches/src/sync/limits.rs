@@ -22,7 +22,7 @@ pub fn measure(scale: &Scale, report: &mut Report) {
     fixture.stack.db.set("cometchat.api_base_url", Some(&fixture.stack.chat.base_url()));
     fixture.stack.db.set("cometchat.rate_limit", Some("0"));
     let [few, many] = scale.windows;
-    one(&fixture, 500, Duration::from_secs(2), few, report);
+    one(&fixture, 500, Duration::from_secs(10), few, report);
     one(&fixture, 10_000, Duration::from_secs(10), many, report);
 }
 

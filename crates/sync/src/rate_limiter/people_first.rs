@@ -76,7 +76,7 @@ fn of_an_announced_window_it_leaves_less_the_less_of_it_is_left() {
             left -= 1;
             answer(&mut limiter, left, now);
         }
-        assert_eq!(left, 30 + kept, "after {second} s");
+        assert_eq!(left, 25 + kept, "after {second} s");
         let again = limiter.room(Priority::Backlog, Cap::Follow, now).unwrap_err();
         assert!(again > now && again <= NOW + MINUTE, "asks again in {} ms", again - now);
         let at_that_time = limiter.room(Priority::Backlog, Cap::Follow, again);

@@ -6,9 +6,15 @@ pub(super) const FIRST_LIMIT: u32 = 500;
 /// The import's, on every plan ("Data import", constraints).
 pub(super) const FIRST_IMPORT_LIMIT: u32 = 60;
 
-/// Of 100 requests of an announced window, those that the worker leaves to callers who wait, and to look
-/// ahead.
-pub(super) const RESERVE_PERCENT: u32 = 3;
+/// What the worker leaves of an announced window to callers who wait, and to look whether the window is
+/// over: one request in 40, within bounds. With one in 50, or with two of 100, the model (`model.rs`)
+/// finds worlds in which a look is refused; 60 are enough however large the limit is.
+pub(super) fn reserve(limit: u32) -> u32 {
+    match limit {
+        0..100 => 2,
+        _ => (limit / 40).clamp(3, 60),
+    }
+}
 
 /// What the backlog leaves besides, of 100 requests, when an announced window begins; less and less
 /// until it ends, so that nothing of the window is lost.

@@ -1,7 +1,7 @@
 //! One class of operations: what is left of the window that CometChat announces.
 
 use super::clock::{Clock, LOOK_AGAIN_MS, WINDOW_MS};
-use super::priority::{Priority, BACKLOG_RESERVE_PERCENT, RESERVE_PERCENT};
+use super::priority::{reserve, Priority, BACKLOG_RESERVE_PERCENT};
 use super::recent::Recent;
 use cometchat::Limits;
 
@@ -257,7 +257,7 @@ impl Window {
         if priority == Priority::Interactive {
             return 0;
         }
-        let to_look = (self.limit / 100 * RESERVE_PERCENT).max(2);
+        let to_look = reserve(self.limit);
         let of_others = if self.is_shared() { OTHERS.min(self.limit / 20) } else { 0 };
         i64::from(to_look) + i64::from(of_others)
     }
