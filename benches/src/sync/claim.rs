@@ -13,7 +13,7 @@ use crate::scale::Scale;
 
 /// The worker's own queries, by the names that they are prepared under here, and their inputs' types.
 const QUERIES: [(&str, &str, &str); 2] = [
-    ("claim", "(bigint, bigint)", include_str!("../../../src/store/sql/claim.sql")),
+    ("claim", "(bigint, bigint, bigint, bigint)", include_str!("../../../src/store/sql/claim.sql")),
     ("queue_state", "(bigint, bigint)", include_str!("../../../src/store/sql/queue_state.sql")),
 ];
 
@@ -46,7 +46,7 @@ pub fn measure(size: &Scale, report: &mut Report) {
         failed.client.batch_execute(sql).expect(sql);
     }
     for (what, sql) in [
-        ("claim", execute("claim", &format!("{MOST}, 1"))),
+        ("claim", execute("claim", &format!("{MOST}, {MOST}, 1, 0"))),
         ("look whether somebody is due", execute("queue_state", "1, 600000")),
     ] {
         let mut costs = [Costs::default(), Costs::default(), Costs::default()];

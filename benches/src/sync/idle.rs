@@ -26,7 +26,7 @@ const CONF: [&str; 2] =
     ["shared_preload_libraries = 'cometchat_ext, pg_stat_statements'", "autovacuum = off"];
 
 /// Each look at the queue begins by asking whether it is paused.
-const LOOK: &str = "SELECT c.paused FROM cometchat.control%";
+const LOOK: &str = "%SELECT c.paused, %FROM cometchat.control%";
 
 /// A server that is being watched.
 pub struct Idle {
