@@ -21,14 +21,16 @@ fn call(client: &mut Client, sql: &str) -> Answer {
     Answer(client.query_one(sql, &[]).expect("an answer, not an error").get(0))
 }
 
+/// For whoever looks at a session's memory: after many changes to others' tables, Postgres has every session
+/// forget its catalog cache, and what reads it again takes new memory.
+fn a_server_of_its_own() -> Cluster {
+    Cluster::start(&["shared_preload_libraries = 'cometchat_ext'", "autovacuum = off"])
+}
+
 #[test]
 fn thousands_of_calls_leave_nothing_behind() {
     let chat = Simulator::builder().record(RecordMode::Counts).start().expect("a simulator");
-    // On a server of its own: after many changes to others' tables, Postgres has every session forget its
-    // catalog cache, and what reads it again takes new memory.
-    let cluster =
-        Cluster::start(&["shared_preload_libraries = 'cometchat_ext'", "autovacuum = off"]);
-    let stack = Stack::on(Database::plain(cluster), chat);
+    let stack = Stack::on(Database::plain(a_server_of_its_own()), chat);
     let mut client = stack.db.admin();
     let user = Uuid::new_v4();
     let ensure = format!("SELECT public.cometchat_ensure_user('{user}', 'Ada')");
@@ -82,7 +84,7 @@ fn a_thousand_malformed_answers_are_a_thousand_answers() {
             let _ = std::io::Write::write_all(&mut stream, &bytes);
         }
     });
-    let stack = Stack::plain();
+    let stack = Stack::on(Database::plain(a_server_of_its_own()), Simulator::start());
     stack.db.set("cometchat.api_base_url", Some(&server.base_url()));
     let mut client = stack.db.admin();
     client.batch_execute("SET cometchat.request_timeout = '2s'").expect("set");
