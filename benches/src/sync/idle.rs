@@ -25,8 +25,8 @@ const REST: Duration = Duration::from_secs(20);
 const CONF: [&str; 2] =
     ["shared_preload_libraries = 'cometchat_ext, pg_stat_statements'", "autovacuum = off"];
 
-/// Each look at the queue begins by asking whether it is paused.
-const LOOK: &str = "%SELECT c.paused, %FROM cometchat.control%";
+/// What each look at the queue asks (`queue_state.sql`).
+const LOOK: &str = "AS due_in_ms";
 
 /// A server that is being watched.
 pub struct Idle {
@@ -38,9 +38,6 @@ pub struct Idle {
 /// How things stood at a time.
 struct Mark {
     at: Instant,
-    /// How often the worker looked.
-    looks: i64,
-    statements: i64,
     log: i64,
 }
 
@@ -58,13 +55,24 @@ impl Idle {
         let (fixture, before) = at_rest.expect("the server comes to rest");
         thread::sleep(self.at_least.saturating_sub(before.at.elapsed()));
         let after = Mark::of(&fixture);
+        let statements = statements(&fixture);
+        let is_look = |(query, _): &&(String, i64)| query.contains(LOOK);
+        let calls = |(_, calls): &(String, i64)| *calls;
         let minutes = (after.at - before.at).as_secs_f64() / 60.0;
         // At most one in each minute, the last of which may have just begun.
         let what = format!("looks at the queue in {minutes:.1} minutes");
-        report.at_most(&what, (after.looks - before.looks) as f64, minutes.ceil());
-        // A look that finds nothing is one statement.
+        report.at_most(
+            &what,
+            statements.iter().filter(is_look).map(calls).sum::<i64>() as f64,
+            minutes.ceil(),
+        );
+        // A look that finds nothing would be one statement, were it not for the sample of users that is
+        // compared each minute, and for what may have changed: version, settings, pause, whose copy it is.
         let what = format!("statements in {minutes:.1} minutes");
-        report.at_most(&what, (after.statements - before.statements) as f64, minutes.ceil());
+        report.at_most(&what, statements.iter().map(calls).sum::<i64>() as f64, minutes.ceil());
+        for (query, calls) in &statements {
+            report.note(&format!("{calls} times: {}", abridged(query)));
+        }
         let what = format!("bytes of WAL in {minutes:.1} minutes");
         report.at_most(&what, (after.log - before.log) as f64, 0.0);
     }
@@ -99,22 +107,34 @@ fn come_to_rest(stop: &AtomicBool) -> Option<(Fixture, Mark)> {
             last = Mark::of(&fixture);
         }
     }
+    assert!(
+        statements(&fixture).iter().any(|(query, _)| query.contains(LOOK)),
+        "the worker's statements are not counted"
+    );
+    watcher(&fixture).execute("SELECT extensions.pg_stat_statements_reset()", &[]).expect("reset");
     let mark = Mark::of(&fixture);
-    assert!(mark.looks > 0, "the worker's statements are not counted");
     Some((fixture, mark))
 }
 
 impl Mark {
     fn of(fixture: &Fixture) -> Mark {
-        let mut client = watcher(fixture);
-        let sql = "SELECT COALESCE(sum(calls) FILTER (WHERE query LIKE $2), 0)::bigint,
-                          COALESCE(sum(calls), 0)::bigint
-                   FROM extensions.pg_stat_statements AS s
-                   JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = $1";
-        let row = client.query_one(sql, &[&fixture.stack.db.name(), &LOOK]).expect(sql);
-        let log = log_position(&mut client);
-        Mark { at: Instant::now(), looks: row.get(0), statements: row.get(1), log }
+        Mark { at: Instant::now(), log: log_position(&mut watcher(fixture)) }
     }
+}
+
+/// What ran in the database since the counters were reset, and how often.
+fn statements(fixture: &Fixture) -> Vec<(String, i64)> {
+    let sql = "SELECT query, calls FROM extensions.pg_stat_statements AS s
+               JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = $1 ORDER BY calls DESC, query";
+    let rows = watcher(fixture).query(sql, &[&fixture.stack.db.name()]).expect(sql);
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// The beginning of a statement, without its comments.
+fn abridged(query: &str) -> String {
+    let words =
+        query.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>();
+    words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect()
 }
 
 /// A session in another database, which is not counted.
