@@ -61,7 +61,8 @@ DECLARE
     WHEN said ~* 'ssl|tls|certificate' THEN 'tls'
     WHEN said ~* 'no route|unreachable' THEN 'no route'
     WHEN said ~* 'connect to|couldn''t connect|could not connect|connection refused' THEN 'connection refused'
-    WHEN said ~* 'transfer closed|partial file|bytes remaining' THEN 'answer cut off'
+    -- libcurl 8.14 says "missing" where earlier versions said "remaining"
+    WHEN said ~* 'transfer closed|partial file|bytes (remaining|missing)' THEN 'answer cut off'
     WHEN said ~* 'empty reply' THEN 'connection closed'
     WHEN said ~* 'reset|recv failure|send failure' THEN 'connection reset'
     WHEN said ~* 'http/0\.9|weird server reply|unsupported protocol|invalid|header|chunk' THEN 'not HTTP'
