@@ -112,7 +112,9 @@ in_postgres() {
 for major in "${majors[@]}"; do in_postgres "$major"; done
 # The edition for supabase.com, on PostgreSQL 17 alone: Debian has its extensions for it.
 if [[ " ${majors[*]} " == *' 17 '* && -z $name ]]; then
-  if (tools/hosted_extensions.sh 17); then suite hosted 10 tools/hosted_test.sh "$work/hosted"
+  if (tools/hosted_extensions.sh 17); then
+    suite hosted 10 tools/hosted_test.sh "$work/hosted"
+    suite hosted-js 12 env NO_COLOR=1 COMETCHAT_PG=17 COMETCHAT_EDITION=hosted tools/supabase.sh
   else say "pgsql-http and pg_cron are not to be had here: the edition for supabase.com is not tested"; fi
 fi
 

@@ -47,24 +47,32 @@ LANGUAGE plpgsql VOLATILE
 AS $$ BEGIN RETURN current_setting('transaction_read_only')::boolean OR pg_is_in_recovery(); END $$;
 COMMENT ON FUNCTION cometchat.read_only() IS 'Whether nothing can be written.';
 
+-- SECURITY: with two keys, the first of which is an object of ours: other advisory locks are others'.
+CREATE FUNCTION cometchat.try_lock(whom uuid, place integer DEFAULT 0) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $function$
+BEGIN
+  RETURN pg_try_advisory_xact_lock(('cometchat.sync_state'::regclass::oid::bigint - 2147483648)::integer,
+                                   (hashtext(whom::text) & -4) + place);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.try_lock(uuid, integer) IS
+  'Takes the user''s lock (0), or a place in the queue for it (1 to 3), until the transaction ends; false if '
+  'another session has it.';
+
 -- One call at a time for one user: one works, three wait. Until the transaction ends, so that the next one
 -- finds what this one committed.
 CREATE FUNCTION cometchat.lock_user(whom uuid, deadline timestamptz) RETURNS jsonb
 LANGUAGE plpgsql
 AS $function$
-DECLARE
-  -- SECURITY: with two keys, the first of which is an object of ours: other advisory locks are others'.
-  place constant integer := hashtext(whom::text) & -4;
-  ours constant integer := ('cometchat.sync_state'::regclass::oid::bigint - 2147483648)::integer;
 BEGIN
   IF cometchat.read_only() THEN
     RETURN cometchat.failure('READ_ONLY');
   END IF;
-  IF pg_try_advisory_xact_lock(ours, place) THEN
+  IF cometchat.try_lock(whom) THEN
     RETURN NULL;
   END IF;
-  IF NOT pg_try_advisory_xact_lock(ours, place + 1) AND NOT pg_try_advisory_xact_lock(ours, place + 2)
-     AND NOT pg_try_advisory_xact_lock(ours, place + 3) THEN
+  IF NOT cometchat.try_lock(whom, 1) AND NOT cometchat.try_lock(whom, 2) AND NOT cometchat.try_lock(whom, 3) THEN
     RETURN cometchat.too_many_requests();
   END IF;
   LOOP
@@ -72,7 +80,7 @@ BEGIN
       RETURN cometchat.failure('TIMEOUT');
     END IF;
     PERFORM pg_sleep(0.008);
-    IF pg_try_advisory_xact_lock(ours, place) THEN
+    IF cometchat.try_lock(whom) THEN
       RETURN NULL;
     END IF;
   END LOOP;

@@ -82,7 +82,15 @@ BEGIN
   PERFORM cometchat.reclaim_stale();
   LOOP
     SELECT c.user_id INTO claimed FROM cometchat.statement_claim(LEAST(max_users, 1), LEAST(max_users, 1), mine, 0) AS c;
-    EXIT WHEN claimed IS NOT NULL OR cometchat.continue_backfill(app.app_id, 500) IS NULL;
+    IF claimed IS NULL THEN
+      EXIT WHEN cometchat.continue_backfill(app.app_id, 500) IS NULL;
+    ELSE
+      EXIT WHEN cometchat.try_lock(claimed);
+      -- A call is at work for this user: its request and ours would be two. (The worker of the extension is
+      -- there before the call.)
+      PERFORM cometchat.statement_defer(mine, ARRAY[claimed], '{1000}');
+      claimed := NULL;
+    END IF;
   END LOOP;
   IF claimed IS NULL THEN
     PERFORM cometchat.statement_record_run('done');

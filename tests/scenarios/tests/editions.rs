@@ -21,11 +21,12 @@ fn both_editions_answer_ask_and_store_the_same() {
     let (users, seed) = (number("COMETCHAT_TWINS", 100), number("COMETCHAT_TWINS_SEED", 1));
     let report = Twins::new(seed).live(users as usize, users > 100);
     println!(
-        "seed {seed}: {} users, {} operations, {} faults, {} requests, {} differences",
+        "seed {seed}: {} users, {} operations, {} faults, {} requests, {} refusals cut off, {} differences",
         report.users,
         report.operations,
         report.faults,
         report.requests,
+        report.refusals_cut_off,
         report.differences.len()
     );
     let shown = report.differences.iter().take(5).cloned().collect::<Vec<_>>().join("\n----\n");

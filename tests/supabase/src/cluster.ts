@@ -5,6 +5,7 @@ import { chown, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import * as hosted from './hosted.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
@@ -30,13 +31,16 @@ export class Cluster {
   /** A superuser's connections: what an operator does. */
   readonly admin: pg.Pool;
 
-  private constructor(dir: string) {
+  readonly #app: ChatApp;
+
+  private constructor(dir: string, app: ChatApp) {
     this.dir = dir;
+    this.#app = app;
     this.admin = this.pool('supabase_admin', 4);
   }
 
   static async start(dir: string, app: ChatApp): Promise<Cluster> {
-    const lines = [
+    const lines = hosted.isHosted ? hosted.conf(dir) : [
       "shared_preload_libraries = 'cometchat_ext'",
       `cometchat.app_id = ${quote(app.appId)}`,
       `cometchat.region = ${quote(app.region)}`,
@@ -44,9 +48,9 @@ export class Cluster {
       `cometchat.api_base_url = ${quote(app.baseUrl ?? '')}`,
     ];
     await run(`${root}/tools/cluster.sh`, ['start', dir, major, ...lines], patience);
-    const cluster = new Cluster(dir);
+    const cluster = new Cluster(dir, app);
     try {
-      await cluster.#fill(app.apiKey);
+      await cluster.#fill(app);
     } catch (failure) {
       await cluster.stop();
       throw failure;
@@ -54,19 +58,25 @@ export class Cluster {
     return cluster;
   }
 
-  async #fill(apiKey: string): Promise<void> {
+  async #fill(app: ChatApp): Promise<void> {
     // SECURITY: as in production, the key is in a file that only the server can read.
     const key = `${this.dir}/cometchat.key`;
     const { uid, gid } = await stat(`${this.dir}/data`);
-    await writeFile(key, `${apiKey}\n`, { mode: 0o600 });
+    await writeFile(key, `${app.apiKey}\n`, { mode: 0o600 });
     await chown(key, uid, gid);
     // psql, because the fixture is written for it.
     const psql = ['-X', '-q', '-h', this.dir, '-U', 'supabase_admin', '-d', 'postgres', '-f', fixture];
-    await run(`${await bin()}/psql`, psql, patience);
+    const program = `${await bin()}/psql`;
+    await run(program, psql, patience);
     if (await this.#hasSafeupdate()) {
       await this.sql(`alter role authenticator set session_preload_libraries = 'safeupdate'`);
     }
-    await this.sql('create extension cometchat_ext');
+    if (hosted.isHosted) {
+      const start = (name: string, args: string[]) => run(name, args, patience);
+      await hosted.install(this.dir, root, app, program, start, (text, values) => this.sql(text, values));
+    } else {
+      await this.sql('create extension cometchat_ext');
+    }
     await this.sql('select cometchat.enable_auth_trigger()');
   }
 
@@ -95,6 +105,9 @@ export class Cluster {
 
   /** `ALTER DATABASE … SET`, for sessions that start from now on. */
   async set(name: string, value: string | null): Promise<void> {
+    if (hosted.isHosted && name.startsWith('cometchat.')) {
+      return hosted.set((text, values) => this.sql(text, values), this.#app, name, value);
+    }
     const change = value === null ? `reset ${name}` : `set ${name} = ${quote(value)}`;
     await this.sql(`alter database postgres ${change}`);
   }

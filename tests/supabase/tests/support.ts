@@ -116,7 +116,9 @@ export class World {
   async pauseWorker(): Promise<void> {
     await this.stack.cluster.sql('select cometchat.pause()');
     await eventually('the worker has left', async () => {
-      const sql = `select from pg_stat_activity where backend_type like 'cometchat worker%' and datname is not null`;
+      const sql = `select from pg_stat_activity
+                   where backend_type like 'cometchat worker%' and datname is not null
+                      or state = 'active' and query = 'CALL cometchat.process_queue()'`;
       return (await this.stack.cluster.sql(sql)).length === 0;
     });
   }
