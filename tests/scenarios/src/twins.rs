@@ -77,7 +77,9 @@ impl Twins {
                     break;
                 }
                 if seen[0] != seen[1] {
-                    report.differences.push(format!("{:#?}\n{}", &story[..=n], differing(&seen)));
+                    let difference = format!("{:?}\n{}", &story[..=n], differing(&seen));
+                    println!("{difference}");
+                    report.differences.push(difference);
                     break;
                 }
             }
