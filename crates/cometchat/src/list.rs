@@ -194,10 +194,14 @@ impl<'de> Deserialize<'de> for Users {
                 }
                 Ok(users)
             }
-            // A PHP list with gaps: `{"0": {..}, "2": {..}}`.
+            // A PHP list with gaps: `{"0": {..}, "2": {..}}`. Any other object, one user say, is no list: taken
+            // for one, its users would be missing in CometChat.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
                 let mut users = Users::default();
-                while map.next_key::<IgnoredAny>()?.is_some() {
+                while let Some(key) = map.next_key::<String>()? {
+                    if key.parse::<u32>().is_err() {
+                        return Err(serde::de::Error::custom("an object that is no list"));
+                    }
                     let entry = Budget::new(MAX_ENTRY);
                     let v = map.next_value_seed(Tree(&entry))?;
                     users.add(v, MAX_ENTRY - entry.left())?;

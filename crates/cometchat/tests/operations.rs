@@ -197,11 +197,18 @@ fn list_users() {
 
     let client = Stub::json(200, r#"{"data":[]}"#).client();
     assert!(!client.list_users(&ListUsers::default()).unwrap().has_more());
+    let client = Stub::json(200, r#"{"data":{"0":{"uid":"ada"},"2":{"uid":"bob"}}}"#).client();
+    assert_eq!(
+        client.list_users(&ListUsers::default()).unwrap().users.len(),
+        2,
+        "PHP's, with gaps"
+    );
     let too_many = ListUsers { per_page: Some(1001), ..Default::default() };
     assert_eq!(client.list_users(&too_many).unwrap_err().kind(), ErrorKind::Invalid);
 
     for (status, body, kind) in [
         (200, r#"{"data":"x"}"#, ErrorKind::NotCometChat),
+        (200, r#"{"data":{"uid":"ada","name":"Ada"}}"#, ErrorKind::NotCometChat),
         (200, r#"{"error":{"code":"AUTH_ERR_NO_ACCESS"}}"#, ErrorKind::KeyRejected),
         (403, r#"{"error":{"code":"AUTH_ERR_NO_ACCESS"}}"#, ErrorKind::KeyRejected),
         (503, r#"{"data":[]}"#, ErrorKind::Server),
