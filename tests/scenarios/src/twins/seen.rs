@@ -153,7 +153,8 @@ impl Stack {
     fn process_queue(&self, user: Uuid) -> String {
         self.execute(&format!(
             "UPDATE cometchat.sync_state SET next_attempt_at = now()
-             WHERE user_id = '{user}' AND next_attempt_at IS NOT NULL AND wanted_revision <> synced_revision"
+             WHERE user_id = '{user}' AND next_attempt_at IS NOT NULL
+               AND (next_attempt_at < now() + interval '1 minute' OR wanted_revision <> synced_revision)"
         ));
         self.forget_waits();
         let answer = self.db.connect("postgres").batch_execute("CALL cometchat.process_queue(1)");
