@@ -111,11 +111,14 @@ impl Cluster {
     }
 
     /// `pg_upgrade` of a cluster that is stopped, into this one of a later version, which is empty and stopped.
+    /// From 18 on clusters have checksums as they come, and the older one must have them too.
     #[track_caller]
     pub fn upgrade_from(&self, old: &Cluster) {
         let script = r#"source "$0/tools/lib.sh"
+            [ "$4" -lt 18 ] || as_pg "$(pg_bin "$3")/pg_checksums" --enable -D "$2/data"
             as_pg sh -c 'cd "$1" && exec "$3/pg_upgrade" -b "$2" -B "$3" -d "$4/data" -D "$1/data" -s "$1" \
-              -U supabase_admin' sh "$1" "$(pg_bin "$3")" "$(pg_bin "$4")" "$2""#;
+              -U supabase_admin' sh "$1" "$(pg_bin "$3")" "$(pg_bin "$4")" "$2" ||
+              { grep -hi -A40 "error:" "$1"/data/pg_upgrade_output.d/*/log/*_dump_*.log; exit 1; }"#;
         let mut upgrade = Command::new("bash");
         upgrade.args(["-c", script]).arg(root()).arg(&self.dir).arg(&old.dir);
         run(upgrade.args([&old.major, &self.major]));
