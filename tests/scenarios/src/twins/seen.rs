@@ -204,7 +204,7 @@ impl Stack {
                      WHERE u.user_id = $1), 'state', (
                      SELECT to_jsonb(s) - '{next_attempt_at,claimed_at,failed_at,unsettled_until,recent_attempts}'::text[]
                             || jsonb_build_object(
-                              'next', CASE WHEN s.next_attempt_at < now() + interval '3 s' THEN 'soon'
+                              'next', CASE WHEN s.next_attempt_at < now() + interval '1 minute' THEN 'soon'
                                            WHEN s.next_attempt_at < now() + interval '23 hours' THEN 'later'
                                            WHEN s.next_attempt_at IS NOT NULL THEN 'much later' END,
                               'failed', s.failed_at IS NOT NULL,
