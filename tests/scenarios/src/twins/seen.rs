@@ -2,6 +2,7 @@
 //! and there.
 
 use serde_json::{json, Value};
+use simulator::FaultKind;
 use uuid::Uuid;
 
 use super::act::Act;
@@ -115,6 +116,10 @@ impl Stack {
             Act::DeactivateThere => self.app().deactivate(&user.to_string()).to_string(),
             Act::DeleteThere => self.app().delete(&user.to_string()).to_string(),
             Act::Meet(fault) => {
+                // It is to be met on a new connection: see `act.rs`.
+                if matches!(fault.kind, FaultKind::Close | FaultKind::TruncatedBody) {
+                    self.chat.clear_faults();
+                }
                 self.chat.set_fault((**fault).clone());
                 String::new()
             }
