@@ -68,7 +68,7 @@ fn plot(rows: &[Row]) -> String {
     let scale = |ratio: f64| width * ratio.min(WIDEST) / WIDEST;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 {height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
+         font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"800\" height=\"{height}\" fill=\"#fff\"/>\n\
          <text x=\"{left}\" y=\"16\" fill=\"#666\">times as long as what it is compared with; | is the goal</text>\n"
     );
     for (n, (row, ratio)) in bars.iter().enumerate() {

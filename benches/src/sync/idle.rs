@@ -26,7 +26,7 @@ const CONF: [&str; 2] =
     ["shared_preload_libraries = 'cometchat_ext, pg_stat_statements'", "autovacuum = off"];
 
 /// What each look at the queue asks (`queue_state.sql`).
-const LOOK: &str = "AS due_in_ms";
+const LOOK: &str = "AS backlog_due_in_ms";
 
 /// A server that is being watched.
 pub struct Idle {
@@ -95,7 +95,20 @@ fn come_to_rest(stop: &AtomicBool) -> Option<(Fixture, Mark)> {
     fixture.resume();
     wait_until("all are synced", || fixture.server.answered() >= USERS);
     fixture.stack.execute("CHECKPOINT");
-    let mut last = Mark::of(&fixture);
+    at_rest(&fixture, stop)?;
+    assert!(
+        statements(&fixture).iter().any(|(query, _)| query.contains(LOOK)),
+        "the worker's statements are not counted"
+    );
+    watcher(&fixture).execute("SELECT extensions.pg_stat_statements_reset()", &[]).expect("reset");
+    // Whatever that has touched comes to rest, too.
+    let mark = at_rest(&fixture, stop)?;
+    Some((fixture, mark))
+}
+
+/// How things stand once the log has not moved for a while; `None` when stopped before that.
+fn at_rest(fixture: &Fixture, stop: &AtomicBool) -> Option<Mark> {
+    let mut last = Mark::of(fixture);
     let give_up = Instant::now() + Duration::from_secs(300);
     while last.at.elapsed() < REST {
         assert!(Instant::now() < give_up, "the server does not come to rest");
@@ -103,17 +116,11 @@ fn come_to_rest(stop: &AtomicBool) -> Option<(Fixture, Mark)> {
             return None;
         }
         thread::sleep(Duration::from_secs(1));
-        if log_position(&mut watcher(&fixture)) != last.log {
-            last = Mark::of(&fixture);
+        if log_position(&mut watcher(fixture)) != last.log {
+            last = Mark::of(fixture);
         }
     }
-    assert!(
-        statements(&fixture).iter().any(|(query, _)| query.contains(LOOK)),
-        "the worker's statements are not counted"
-    );
-    watcher(&fixture).execute("SELECT extensions.pg_stat_statements_reset()", &[]).expect("reset");
-    let mark = Mark::of(&fixture);
-    Some((fixture, mark))
+    Some(last)
 }
 
 impl Mark {
