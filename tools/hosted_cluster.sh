@@ -20,17 +20,8 @@ tools/cluster.sh start "$dir" "$major" "shared_preload_libraries = 'pg_cron'" "c
   "cron.host = '$dir'" "${HOSTED_CONF:-cron.log_run = on}"
 psql=("$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$dir")
 "${psql[@]}" -U supabase_admin -d postgres -c "CREATE DATABASE spec"
-# What the platform's dashboard does with a click.
-"${psql[@]}" -U supabase_admin -d spec -f tests/supabase/fixture.sql
-"${psql[@]}" -U supabase_admin -d spec <<'SQL'
-SET client_min_messages = warning;
-CREATE EXTENSION http WITH SCHEMA extensions;
-CREATE EXTENSION pg_cron;
-CREATE EXTENSION plpgsql_check;
-GRANT USAGE ON SCHEMA cron TO postgres;
-GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA cron TO postgres;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cron TO postgres;
-SQL
+"${psql[@]}" -U supabase_admin -d spec -f tests/supabase/fixture.sql -c "SET client_min_messages = warning" \
+  -f tests/editions/platform.sql -c "CREATE EXTENSION plpgsql_check"
 tools/hosted.sh "$dir/dist"
 "${psql[@]}" -U postgres -d spec -f "$dir/dist/cometchat_hosted.sql" -f tests/editions/loopback.sql >/dev/null
 "$simulator" --port 0 --default-app spec --ready-file "$dir/simulator.json" >"$dir/simulator.log" 2>&1 &

@@ -59,22 +59,25 @@ export class Cluster {
   }
 
   async #fill(app: ChatApp): Promise<void> {
-    // SECURITY: as in production, the key is in a file that only the server can read.
-    const key = `${this.dir}/cometchat.key`;
-    const { uid, gid } = await stat(`${this.dir}/data`);
-    await writeFile(key, `${app.apiKey}\n`, { mode: 0o600 });
-    await chown(key, uid, gid);
-    // psql, because the fixture is written for it.
-    const psql = ['-X', '-q', '-h', this.dir, '-U', 'supabase_admin', '-d', 'postgres', '-f', fixture];
     const program = `${await bin()}/psql`;
-    await run(program, psql, patience);
+    // psql, because the files are written for it.
+    const psql = (role: string, ...files: string[]) => {
+      const args = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', this.dir, '-U', role, '-d', 'postgres'];
+      return run(program, [...args, ...files.flatMap((file) => ['-f', file])], patience);
+    };
+    await psql('supabase_admin', fixture);
     if (await this.#hasSafeupdate()) {
       await this.sql(`alter role authenticator set session_preload_libraries = 'safeupdate'`);
     }
     if (hosted.isHosted) {
       const start = (name: string, args: string[]) => run(name, args, patience);
-      await hosted.install(this.dir, root, app, program, start, (text, values) => this.sql(text, values));
+      await hosted.install(this.dir, root, app, psql, start, (text, values) => this.sql(text, values));
     } else {
+      // SECURITY: as in production, the key is in a file that only the server can read.
+      const key = `${this.dir}/cometchat.key`;
+      const { uid, gid } = await stat(`${this.dir}/data`);
+      await writeFile(key, `${app.apiKey}\n`, { mode: 0o600 });
+      await chown(key, uid, gid);
       await this.sql('create extension cometchat_ext');
     }
     await this.sql('select cometchat.enable_auth_trigger()');

@@ -16,16 +16,15 @@ export const conf = (dir: string): string[] => [
   `cron.host = '${dir}'`,
 ];
 
+type Psql = (role: string, ...files: string[]) => Promise<unknown>;
+
 /** What the platform's dashboard does with a click, and then what its user does. */
-export async function install(dir: string, root: string, app: ChatApp, psql: string, run: Run, sql: Sql): Promise<void> {
-  await sql(`create extension http with schema extensions; create extension pg_cron;
-    grant usage on schema cron to postgres;
-    grant select, delete on all tables in schema cron to postgres;
-    grant execute on all functions in schema cron to postgres`);
+export async function install(dir: string, root: string, app: ChatApp, psql: Psql, run: Run, sql: Sql): Promise<void> {
+  const editions = `${root}/tests/editions`;
+  await psql('supabase_admin', `${editions}/platform.sql`);
   await chmod(dir, 0o755);
   await run(`${root}/tools/hosted.sh`, [`${dir}/dist`]);
-  const files = ['-f', `${dir}/dist/cometchat_hosted.sql`, '-f', `${root}/tests/editions/loopback.sql`];
-  await run(psql, ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', dir, '-U', 'postgres', '-d', 'postgres', ...files]);
+  await psql('postgres', `${dir}/dist/cometchat_hosted.sql`, `${editions}/loopback.sql`);
   await sql('select vault.create_secret($1, $2)', [app.apiKey, KEY]);
   for (const [name, value] of Object.entries(own(app))) await set(sql, app, `cometchat.${name}`, value);
   // As often as pg_cron can: the file asks for every five seconds.
