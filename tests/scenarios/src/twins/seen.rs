@@ -77,22 +77,8 @@ impl Stack {
                 let sql = "SELECT public.cometchat_ensure_user($1, $2, $3)";
                 said(session.client.query_one(sql, &[&named, name, email]))
             }
-            Act::Refresh { trusted } => {
-                let (mut session, named) = self.caller(user, *trusted);
-                said(
-                    session
-                        .client
-                        .query_one("SELECT public.cometchat_refresh_token($1)", &[&named]),
-                )
-            }
-            Act::Revoke { trusted } => {
-                let (mut session, named) = self.caller(user, *trusted);
-                said(
-                    session
-                        .client
-                        .query_one("SELECT public.cometchat_revoke_tokens($1)", &[&named]),
-                )
-            }
+            Act::Refresh { trusted } => self.tokens("refresh_token", user, *trusted),
+            Act::Revoke { trusted } => self.tokens("revoke_tokens", user, *trusted),
             Act::Override(profile) => {
                 let sql = "SELECT cometchat.enqueue($1, $2)";
                 match self.service().client.execute(sql, &[&user, profile]) {
@@ -144,6 +130,12 @@ impl Stack {
             stored: self.row_of(user),
             remote: self.remote(user),
         }
+    }
+
+    fn tokens(&self, function: &str, user: Uuid, trusted: bool) -> String {
+        let (mut session, named) = self.caller(user, trusted);
+        let sql = format!("SELECT public.cometchat_{function}($1)");
+        said(session.client.query_one(&sql, &[&named]))
     }
 
     fn caller(&self, user: Uuid, trusted: bool) -> (Session, Option<Uuid>) {
