@@ -97,8 +97,7 @@ fn a_large_limit_is_shared_too() {
     in_three_tries(|| {
         let one = Stack::syncing();
         let two = another(&one, Database::like_supabase(Cluster::shared()));
-        let limits = Limits { core: Some(500), window_ms: 4000, ..Limits::default() };
-        drain_both(&one, &two, &limits, A_FEW)
+        drain_both(&one, &two, &Limits { core: Some(500), window_ms: 4000, ..Limits::default() }, 0)
     });
 }
 
