@@ -37,6 +37,20 @@ pub fn may_mount() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
+/// Whether this PostgreSQL has a module of its own contrib. The package that 16 comes from has none; every
+/// other major version has all of them.
+pub fn has_module(name: &str) -> bool {
+    let script = r#"source "$0/tools/lib.sh"; [ -e "$(pg_lib "$1")/$2.so" ]"#;
+    let looked =
+        Command::new("bash").args(["-c", script]).arg(root()).arg(major()).arg(name).status();
+    let is_there = looked.is_ok_and(|status| status.success());
+    assert!(is_there || major() == "16", "{name} is not installed: tools/setup.sh");
+    if !is_there {
+        println!("skipped: this PostgreSQL has no {name}");
+    }
+    is_there
+}
+
 impl Cluster {
     /// Stops the server if it runs and starts it in `environment`.
     pub fn restart_in(&self, environment: &Environment) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scenarios::environment::has_module;
 use scenarios::health::{check, fails, is_mended_by_its_hint, run_hint, unwell};
 use scenarios::{eventually, within, Cluster, Database, PgCopy, Stack};
 use simulator::Simulator;
@@ -20,6 +21,9 @@ fn is_well(stack: &Stack) {
 
 #[test]
 fn a_server_without_the_library_is_told_how_to_preload_it() {
+    if !has_module("pg_stat_statements") {
+        return;
+    }
     let stack = in_cluster(&["shared_preload_libraries = 'pg_stat_statements'"]);
     let ada = stack.sign_up("Ada Lovelace");
     is_mended_by_its_hint(

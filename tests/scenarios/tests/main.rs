@@ -249,6 +249,8 @@ mod config_secrets;
 mod container_secrets;
 /// What docs/ shows is what psql prints.
 mod docs;
+/// The extension's owner is trusted, and nobody who was it.
+mod extension_owner;
 /// A linter for the objects that the extension creates.
 mod linter;
 /// A linter for the documents: the files, types and columns that they name exist.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use scenarios::environment::has_module;
 use scenarios::{eventually, Cluster, Database, Stack};
 use serde_json::json;
 use simulator::Simulator;
@@ -60,6 +61,9 @@ fn live(stack: &Stack) {
 
 #[test]
 fn no_statement_of_ours_is_compiled() {
+    if !has_module("pg_stat_statements") {
+        return;
+    }
     let stack = counted();
     if stack.value("SELECT pg_jit_available()").as_deref() == Some("false") {
         println!("skipped: this PostgreSQL comes without llvmjit");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use scenarios::environment::has_module;
 use scenarios::{eventually, Cluster, Database, Session, Stack};
 use serde_json::json;
 use simulator::{Fault, FaultKind, Simulator, DEV_API_KEY};
@@ -184,11 +185,17 @@ fn search(stack: &Stack) {
 
 #[test]
 fn with_the_key_in_a_file_it_is_nowhere_else() {
+    if !has_module("pg_stat_statements") {
+        return;
+    }
     search(&talkative());
 }
 
 #[test]
 fn with_the_key_in_vault_it_is_nowhere_else() {
+    if !has_module("pg_stat_statements") {
+        return;
+    }
     let stack = talkative();
     stack.db.set("cometchat.api_key_file", None);
     // What the operator's own statement says is the operator's to hide.

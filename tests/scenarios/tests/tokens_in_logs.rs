@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use scenarios::environment::has_module;
 use scenarios::{eventually, Cluster, Database, Session, Stack};
 use secret_spellings::found;
 use serde_json::json;
@@ -182,6 +183,9 @@ impl Talkative {
 
 #[test]
 fn no_token_and_no_key_is_logged_or_shown() {
+    if !has_module("pg_stat_statements") {
+        return;
+    }
     let mut talkative = Talkative::new();
     let over = AtomicBool::new(false);
     let (host, name) = (talkative.stack.db.cluster().again(), talkative.stack.db.name().to_owned());
