@@ -3,6 +3,7 @@
 //! SECURITY: nothing here depends on a setting, the search_path or `current_user`. What is not found
 //! grants nothing.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
@@ -18,7 +19,7 @@ pub fn is_trusted_with(
 ) -> bool {
     super::rights::is_superuser(role)
         || may_execute(role, schema, function, arguments)
-        || owner_of_extension(extension) == Some(role)
+        || owns_extension(role, extension)
 }
 
 fn may_execute(
@@ -50,6 +51,38 @@ fn may_execute(
         let may = pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, oid, role, execute);
         may == pg_sys::AclResult::ACLCHECK_OK
     }
+}
+
+/// Whether `role` owns the extension. That it does not is remembered, because it is asked at each login
+/// and no cache of Postgres's has an extension's owner.
+///
+/// SECURITY: only a "no" is remembered, and until a function changes: `REASSIGN OWNED`, which alone gives an
+/// extension to another role, gives its functions away in the same transaction.
+fn owns_extension(role: pg_sys::Oid, name: &CStr) -> bool {
+    thread_local! {
+        static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+    }
+    if NO_OWNER.get() == Some(role) {
+        return false;
+    }
+    if !IS_WATCHED.replace(true) {
+        let functions = pg_sys::SysCacheIdentifier::PROCOID as i32;
+        let nothing = pg_sys::Datum::null();
+        // SAFETY: once in a process; the function forgets, and nothing else.
+        unsafe { pg_sys::CacheRegisterSyscacheCallback(functions, Some(forget_no_owner), nothing) };
+    }
+    let is_owner = owner_of_extension(name) == Some(role);
+    NO_OWNER.set((!is_owner).then_some(role));
+    is_owner
+}
+
+thread_local! {
+    /// The role that was last seen not to own the extension.
+    static NO_OWNER: Cell<Option<pg_sys::Oid>> = const { Cell::new(None) };
+}
+
+unsafe extern "C-unwind" fn forget_no_owner(_: pg_sys::Datum, _: i32, _: u32) {
+    NO_OWNER.set(None);
 }
 
 fn owner_of_extension(name: &CStr) -> Option<pg_sys::Oid> {

@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 
 use pgrx::pg_sys;
 
-use super::text;
 use super::values::Column;
+use super::{text, unguarded};
 
 /// A detoasted value. It lives as long as the memory context that it was read in.
 pub struct Jsonb(*mut pg_sys::JsonbContainer);
@@ -82,19 +82,11 @@ impl Jsonb {
 /// # Safety
 /// A container that is an object.
 unsafe fn member(container: *mut pg_sys::JsonbContainer, key: &str) -> Option<pg_sys::JsonbValue> {
-    let key = text::to_server(key);
-    let length = i32::try_from(key.len()).ok()?;
-    let mut value = MaybeUninit::<pg_sys::JsonbValue>::uninit();
-    // SAFETY: as the caller says; the key's bytes live until the call is over, which fills the value where
-    // it finds one.
+    let mut value = MaybeUninit::uninit();
+    // SAFETY: as the caller says; the value is filled where it is found.
     unsafe {
-        let found = pg_sys::getKeyJsonValueFromContainer(
-            container,
-            key.as_ptr().cast(),
-            length,
-            value.as_mut_ptr(),
-        );
-        (!found.is_null()).then(|| value.assume_init())
+        let found = unguarded::member(container, &text::to_server(key), &mut value);
+        found.then(|| value.assume_init())
     }
 }
 

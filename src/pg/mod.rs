@@ -21,6 +21,7 @@ mod stored_row; // a row, column by column
 pub mod subxact; // statements whose failure is a value
 pub mod text; // bytes to text, and back
 pub mod transaction; // a background worker's transactions
+mod unguarded; // what cannot raise an error
 pub mod unique_key; // one row by its key, without a statement
 mod values; // values in statements and rows
 pub mod wait_event; // what a wait is shown as

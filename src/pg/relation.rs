@@ -45,6 +45,7 @@ impl Lock {
 pub struct Relation {
     pub oid: pg_sys::Oid,
     pub owner: pg_sys::Oid,
+    pub schema: pg_sys::Oid,
     /// `r`, `p`, `v`, …: `pg_class.relkind`.
     pub kind: u8,
     /// It has partitions or tables that inherit from it, or had some.
@@ -85,11 +86,15 @@ pub fn relation(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
 
 /// The same, if its lock need not be waited for.
 pub fn relation_if_free(schema: &CStr, name: &CStr, lock: Lock) -> Option<Relation> {
+    // SAFETY: a plain global.
+    let heard = || unsafe { pg_sys::SharedInvalidMessageCounter };
+    let before = heard();
     let oid = look_up(schema, name)?;
     // SAFETY: a lock that is not waited for; an oid of a relation.
     let locked = unsafe { pg_sys::ConditionalLockRelationOid(oid, lock.mode()) };
-    // It was there a moment ago; the lock keeps it so.
-    if !locked || look_up(schema, name) != Some(oid) {
+    // Whoever takes a lock hears of all changes before it (`RangeVarGetRelidExtended` relies on the same):
+    // where there was none, the name still means this relation, and the lock keeps it so.
+    if !locked || (heard() != before && look_up(schema, name) != Some(oid)) {
         return None;
     }
     // SAFETY: it is locked.
@@ -110,6 +115,7 @@ unsafe fn describe(oid: pg_sys::Oid) -> Option<Relation> {
         let found = Relation {
             oid,
             owner: (*class).relowner,
+            schema: (*class).relnamespace,
             kind: (*class).relkind as u8,
             has_children: (*class).relhassubclass,
             is_plain_heap: (*class).relam == pg_sys::HEAP_TABLE_AM_OID

@@ -76,22 +76,22 @@ impl Rights {
 pub fn plain_table(schema: &CStr, name: &CStr, reader: Option<pg_sys::Oid>) -> Option<Relation> {
     let table = relation_if_free(schema, name, Lock::Read)?;
     let plain = table.kind == b'r' && table.is_plain_heap && !table.has_children;
-    (plain && may_read(reader.unwrap_or(table.owner), schema, table.oid)).then_some(table)
+    (plain && may_read(reader.unwrap_or(table.owner), &table)).then_some(table)
 }
 
 /// Whether `role` may select from the table, and use its schema.
-fn may_read(role: pg_sys::Oid, schema: &CStr, table: pg_sys::Oid) -> bool {
+fn may_read(role: pg_sys::Oid, table: &Relation) -> bool {
     let ok = pg_sys::AclResult::ACLCHECK_OK;
     let (usage, select) =
         (pg_sys::ACL_USAGE as pg_sys::AclMode, pg_sys::ACL_SELECT as pg_sys::AclMode);
     // SAFETY: syscache look-ups inside a transaction.
     unsafe {
-        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         #[cfg(feature = "pg15")]
-        let may_use = pg_sys::pg_namespace_aclcheck(schema, role, usage);
+        let may_use = pg_sys::pg_namespace_aclcheck(table.schema, role, usage);
         #[cfg(not(feature = "pg15"))]
-        let may_use = pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, role, usage);
-        may_use == ok && pg_sys::pg_class_aclcheck(table, role, select) == ok
+        let may_use =
+            pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, table.schema, role, usage);
+        may_use == ok && pg_sys::pg_class_aclcheck(table.oid, role, select) == ok
     }
 }
 

@@ -1,10 +1,13 @@
 //! A row as it is stored, read column by column.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
 use super::values::{Column, Columns};
+
+const NAME_LENGTH: usize = pg_sys::NAMEDATALEN as usize;
 
 /// A column that is read, and the types that it may have.
 pub struct Wanted {
@@ -31,6 +34,8 @@ pub struct StoredRow<'a> {
     pub(super) columns: &'a [Wanted],
     /// In the order of `columns`; `None` for one that is missing.
     pub(super) resolved: &'a [Option<Found>],
+    /// Where the next one that is asked for is looked for first.
+    pub(super) next: Cell<usize>,
 }
 
 impl StoredRow<'_> {
@@ -40,8 +45,14 @@ impl StoredRow<'_> {
     }
 
     fn resolved(&self, name: &CStr) -> Option<&Found> {
-        match self.columns.iter().position(|wanted| wanted.name == name) {
-            Some(n) => self.resolved[n].as_ref(),
+        let (before, after) = self.columns.split_at(self.next.get());
+        let is_it = |(_, wanted): &(usize, &Wanted)| wanted.name == name;
+        let found = (before.len()..).zip(after).find(is_it);
+        match found.or_else(|| before.iter().enumerate().find(is_it)) {
+            Some((n, _)) => {
+                self.next.set(n + 1);
+                self.resolved[n].as_ref()
+            }
             None => pgrx::error!("cometchat_ext: column {name:?} is not among those that are read"),
         }
     }
@@ -58,13 +69,21 @@ impl StoredRow<'_> {
         }
     }
 
+    /// Takes the row apart, as far as it is looked at.
+    pub(super) fn take_apart(&self) {
+        let last = self.resolved.iter().flatten().map(|column| column.number).max();
+        // SAFETY: the slot holds a row, and the number is one of its descriptor's.
+        unsafe {
+            if let Some(last) = last.filter(|last| i32::from((*self.slot).tts_nvalid) < *last) {
+                pg_sys::slot_getsomeattrs_int(self.slot, last);
+            }
+        }
+    }
+
     /// `None` for null.
     fn datum(&self, column: &Found) -> Option<pg_sys::Datum> {
-        // SAFETY: the slot holds a row, and has as many values as the descriptor columns.
+        // SAFETY: the slot has as many values as the descriptor columns, and was taken apart.
         unsafe {
-            if i32::from((*self.slot).tts_nvalid) < column.number {
-                pg_sys::slot_getsomeattrs_int(self.slot, column.number);
-            }
             let at = column.number as usize - 1;
             let null = *(*self.slot).tts_isnull.add(at);
             (!null).then(|| *(*self.slot).tts_values.add(at))
@@ -93,43 +112,54 @@ pub(super) unsafe fn resolve(
     descriptor: pg_sys::TupleDesc,
     columns: &[Wanted],
 ) -> Option<Vec<Option<Found>>> {
-    let mut resolved = vec![None; columns.len()];
-    // SAFETY: as the caller says.
-    for (name, found) in unsafe { attributes(descriptor) } {
-        if let Some(n) = columns.iter().position(|wanted| wanted.name == name) {
+    let mut resolved = Vec::with_capacity(columns.len());
+    let mut after = 0;
+    for wanted in columns {
+        // SAFETY: as the caller says.
+        let found = unsafe { column(descriptor, wanted.name, after) };
+        let may_be_read = match &found {
             // What a virtual column computes is not in the row.
-            if !columns[n].types.contains(&found.oid) || found.is_virtual {
-                return None;
-            }
-            resolved[n] = Some(found);
+            Some(found) => wanted.types.contains(&found.oid) && !found.is_virtual,
+            None => wanted.may_be_missing,
+        };
+        if !may_be_read {
+            return None;
         }
+        after = found.map_or(after, |found| found.number);
+        resolved.push(found);
     }
-    let is_there =
-        |(found, wanted): (&Option<Found>, &Wanted)| found.is_some() || wanted.may_be_missing;
-    resolved.iter().zip(columns).all(is_there).then_some(resolved)
+    Some(resolved)
 }
 
-/// The columns of a table, and their names.
+/// The column of that name. The search begins behind the column `after`, and goes round: who asks in
+/// the table's order finds each at once.
 ///
 /// # Safety
-/// A valid descriptor, for as long as the names are looked at.
-pub(super) unsafe fn attributes<'a>(
+/// A valid descriptor, of at least `after` columns.
+pub(super) unsafe fn column(
     descriptor: pg_sys::TupleDesc,
-) -> impl Iterator<Item = (&'a CStr, Found)> {
-    // SAFETY: as the caller says; a name is NUL-terminated within its field.
+    name: &CStr,
+    after: i32,
+) -> Option<Found> {
+    let name = name.to_bytes_with_nul();
+    // SAFETY: as the caller says.
     let count = unsafe { (*descriptor).natts };
-    // SAFETY: as above, of each column.
-    (0..count).filter_map(move |n| unsafe {
-        #[cfg(not(feature = "pg18"))]
-        let attribute = &*(*descriptor).attrs.as_ptr().add(n as usize);
-        #[cfg(feature = "pg18")]
-        let attribute = &*pg_sys::TupleDescAttr(descriptor, n);
-        let found = Found {
-            number: n + 1,
-            oid: attribute.atttypid,
-            is_variable: attribute.attlen == -1,
-            is_virtual: attribute.attgenerated as u8 == b'v',
-        };
-        (!attribute.attisdropped).then(|| (CStr::from_ptr(attribute.attname.data.as_ptr()), found))
-    })
+    let is_it = |n: i32| {
+        // SAFETY: one of its columns, whose name is NUL-terminated within its field.
+        unsafe {
+            #[cfg(not(feature = "pg18"))]
+            let attribute = &*(*descriptor).attrs.as_ptr().add(n as usize);
+            #[cfg(feature = "pg18")]
+            let attribute = &*pg_sys::TupleDescAttr(descriptor, n);
+            let theirs = &*(&raw const attribute.attname.data).cast::<[u8; NAME_LENGTH]>();
+            let is_it = theirs[0] == name[0] && theirs.starts_with(name);
+            (is_it && !attribute.attisdropped).then(|| Found {
+                number: n + 1,
+                oid: attribute.atttypid,
+                is_variable: attribute.attlen == -1,
+                is_virtual: attribute.attgenerated as u8 == b'v',
+            })
+        }
+    };
+    (after..count).find_map(is_it).or_else(|| (0..after).find_map(is_it))
 }

@@ -9,6 +9,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::unguarded::database_encoding as encoding;
+
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 
@@ -38,14 +40,18 @@ pub fn from_server(bytes: &[u8]) -> String {
             }
             text
         }
-        _ => String::from_utf8_lossy(bytes).into_owned(),
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        },
     }
 }
 
 /// Text in the database's encoding. A character that the encoding lacks becomes `?`, and so does
 /// NUL, which no text of Postgres's can have. Must run inside a transaction.
 pub fn to_server(text: &str) -> Cow<'_, [u8]> {
-    let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "?")) } else { text.into() };
+    let has_nul = text.as_bytes().contains(&0);
+    let text = if has_nul { Cow::Owned(text.replace('\0', "?")) } else { text.into() };
     match encoding() {
         other if other != UTF8 && other != SQL_ASCII && !text.is_ascii() => {
             let mut bytes = Vec::with_capacity(text.len());
@@ -112,11 +118,6 @@ pub fn into_datum(text: &str) -> pg_sys::Datum {
     let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
     // SAFETY: the bytes live until the call is over, which copies them.
     unsafe { pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), length).into() }
-}
-
-fn encoding() -> i32 {
-    // SAFETY: reads a global that is set for good when the process connects.
-    unsafe { pg_sys::GetDatabaseEncoding() }
 }
 
 /// How many bytes the first character takes, by its first byte; one that is cut takes what is left.

@@ -6,13 +6,14 @@
 //! [`super::rights::plain_table`], which looks whether its reader may read it. Whatever is not as
 //! simple as that is for the caller to read by a statement.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::relation::Relation;
-use super::stored_row::{attributes, resolve};
+use super::stored_row::{column, resolve};
 pub use super::stored_row::{StoredRow, Wanted};
 
 /// It is not as simple as that: the table has no such key, a column is of another type, a value is stored
@@ -70,35 +71,12 @@ impl Table {
         // closed with the table, or by Postgres where an error ends the (sub)transaction.
         unsafe {
             let heap = pg_sys::table_open(relation.oid, pg_sys::NoLock as i32);
-            let indexes = pg_sys::RelationGetIndexList(heap);
-            let number = attributes((*heap).rd_att)
-                .find(|(name, _)| *name == key)
-                .map_or(0, |(_, found)| found.number);
-            let lock = pg_sys::AccessShareLock as i32;
-            let index = pgrx::PgList::<pg_sys::Oid>::from_pg(indexes)
-                .iter_oid()
-                .find(|index| is_key(*index, number))
-                .filter(|index| pg_sys::ConditionalLockRelationOid(*index, lock))
-                .map(|index| pg_sys::index_open(index, pg_sys::NoLock as i32));
-            pg_sys::list_free(indexes);
-            if let Some(index) = index {
-                let table = Table { heap, index };
-                if table.compares_uuids() {
-                    return Ok(table);
-                }
-                table.close();
-            } else {
-                pg_sys::table_close(heap, pg_sys::NoLock as i32);
+            let number = column((*heap).rd_att, key, 0).map(|found| found.number);
+            if let Some(index) = number.and_then(|number| open_key(heap, number)) {
+                return Ok(Table { heap, index });
             }
+            pg_sys::table_close(heap, pg_sys::NoLock as i32);
             Err(NotPlain)
-        }
-    }
-
-    fn compares_uuids(&self) -> bool {
-        // SAFETY: it is open, and has one column.
-        unsafe {
-            u32::from(*(*self.index).rd_opfamily) == UUID_OPS
-                && (*(*self.index).rd_rel).relam == pg_sys::BTREE_AM_OID
         }
     }
 
@@ -128,7 +106,10 @@ impl Table {
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
             let found = pg_sys::index_getnext_slot(scan, forward, slot);
-            let row = StoredRow { slot, columns, resolved: &resolved };
+            let row = StoredRow { slot, columns, resolved: &resolved, next: Cell::new(0) };
+            if found {
+                row.take_apart();
+            }
             let value = match found {
                 true if resolved.iter().flatten().all(|column| row.is_inline(column)) => {
                     Ok(Some(read(&row)))
@@ -172,19 +153,41 @@ impl Table {
     }
 }
 
-/// Whether an index says that this column alone, from 1, is unique.
+/// The index that says that this column alone, from 1, is a unique uuid: the primary key as a rule.
+///
+/// # Safety
+/// A table that is open and locked.
+unsafe fn open_key(heap: pg_sys::Relation, column: i32) -> Option<pg_sys::Relation> {
+    // SAFETY: as the caller says; the list is Postgres's own copy.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        let primary = pg_sys::RelationGetPrimaryKeyIndex(heap);
+        #[cfg(feature = "pg18")]
+        let primary = pg_sys::RelationGetPrimaryKeyIndex(heap, false);
+        if primary != pg_sys::InvalidOid {
+            if let Some(index) = open_if_key(primary, column) {
+                return Some(index);
+            }
+        }
+        let indexes = pgrx::PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(heap));
+        let index = indexes.iter_oid().find_map(|index| open_if_key(index, column));
+        pg_sys::list_free(indexes.into_pg());
+        index
+    }
+}
+
+/// Opens an index if it is that, and if its lock is free.
 ///
 /// # Safety
 /// An index of a table that is locked.
-unsafe fn is_key(index: pg_sys::Oid, column: i32) -> bool {
-    // SAFETY: a syscache look-up; the tuple is read before it is released, and has at least one key.
+unsafe fn open_if_key(index: pg_sys::Oid, column: i32) -> Option<pg_sys::Relation> {
+    // SAFETY: it is locked before it is opened, has at least one key, and is closed where it is not the one.
     unsafe {
-        let kind = pg_sys::SysCacheIdentifier::INDEXRELID as i32;
-        let tuple = pg_sys::SearchSysCache1(kind, pg_sys::Datum::from(index));
-        if tuple.is_null() {
-            return false;
+        if !pg_sys::ConditionalLockRelationOid(index, pg_sys::AccessShareLock as i32) {
+            return None;
         }
-        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_index>();
+        let index = pg_sys::index_open(index, pg_sys::NoLock as i32);
+        let form = (*index).rd_index;
         let partial = pg_sys::Anum_pg_index_indpred as i32;
         let is_key = (*form).indisunique
             && (*form).indimmediate
@@ -192,10 +195,13 @@ unsafe fn is_key(index: pg_sys::Oid, column: i32) -> bool {
             // It may lack old versions of rows, which an older snapshot sees.
             && !(*form).indcheckxmin
             && (*form).indnkeyatts == 1
-            && column > 0
             && i32::from(*(*form).indkey.values.as_ptr()) == column
-            && pg_sys::heap_attisnull(tuple, partial, std::ptr::null_mut());
-        pg_sys::ReleaseSysCache(tuple);
-        is_key
+            && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+            && u32::from(*(*index).rd_opfamily) == UUID_OPS
+            && pg_sys::heap_attisnull((*index).rd_indextuple, partial, std::ptr::null_mut());
+        if !is_key {
+            pg_sys::index_close(index, pg_sys::NoLock as i32);
+        }
+        is_key.then_some(index)
     }
 }

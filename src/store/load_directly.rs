@@ -47,25 +47,26 @@ const STATE: [Wanted; 18] = [
     ours(c"revoke_pending", FLAG),
     ours(c"requested", FLAG),
     ours(c"unsettled_until", TIME),
-    ours(c"claim", NUMBER),
     ours(c"wanted_revision", NUMBER),
-    ours(c"outcomes", NUMBER),
     ours(c"attempts", &[pg_sys::INT4OID]),
+    ours(c"claim", NUMBER),
+    ours(c"outcomes", NUMBER),
 ];
 
-/// A column of `auth.users` as the Auth server makes it; each came with some version of it.
+/// A column of `auth.users` as the Auth server makes it; each came with some version of it. Here and above in
+/// the tables' order, in which they are found at once.
 const fn theirs(name: &'static CStr, types: &'static [pg_sys::Oid]) -> Wanted {
     Wanted { name, types, may_be_missing: true }
 }
 
 const AUTH: [Wanted; 8] = [
     theirs(c"email", TEXT),
-    theirs(c"phone", TEXT),
+    theirs(c"email_confirmed_at", TIME),
     theirs(c"raw_user_meta_data", &[pg_sys::JSONBOID]),
+    theirs(c"phone", TEXT),
+    theirs(c"phone_confirmed_at", TIME),
     theirs(c"banned_until", TIME),
     theirs(c"deleted_at", TIME),
-    theirs(c"email_confirmed_at", TIME),
-    theirs(c"phone_confirmed_at", TIME),
     theirs(c"is_anonymous", FLAG),
 ];
 

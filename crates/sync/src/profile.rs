@@ -2,6 +2,7 @@
 
 use cometchat::limits::{self, Own};
 use cometchat::{NewUser, User, UserPatch};
+use serde::Serialize;
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -133,7 +134,7 @@ impl Profile {
     /// Whether CometChat's user is to be read before an update is sent: metadata is written whole,
     /// and a user without a name may have one there that has to go.
     pub fn reads_first(&self, sent: &SentFingerprint) -> bool {
-        self.name.is_none() || sent.metadata != self.as_sent().metadata
+        self.name.is_none() || sent.metadata != hash(&self.metadata)
     }
 
     /// Everything but metadata, for a user of whom we know what was sent before.
@@ -187,11 +188,15 @@ impl Profile {
         differs
     }
 
+    fn profile_hash(&self) -> String {
+        hash(&self.fields.hashed(&self.name))
+    }
+
     /// What is remembered once CometChat has this profile.
     pub fn as_sent(&self) -> SentFingerprint {
         SentFingerprint {
-            profile: hash(&self.fields.hashed(&self.name)),
-            metadata: hash(&Value::Object(self.metadata.clone())),
+            profile: self.profile_hash(),
+            metadata: hash(&self.metadata),
             keys: self.fields.sent_fields(),
         }
     }
@@ -218,18 +223,21 @@ fn clean_email(raw: &str) -> Option<String> {
 }
 
 /// Stable across servers, versions and restores: object keys are sorted.
-fn hash(value: &Value) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0'); // below 16
-    let digest = Sha256::digest(value.to_string());
-    digest.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+fn hash(value: &impl Serialize) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    // Keys are strings, and memory does not refuse to be written to.
+    let digest = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
+    let mut text = String::with_capacity(32);
+    text.extend(digest.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
+    text
 }
 
 impl SyncState {
     /// Whether CometChat has exactly this profile, as far as we know.
     pub fn has(&self, profile: &Profile) -> bool {
         self.sent.as_ref().is_some_and(|sent| {
-            let now = profile.as_sent();
-            sent.profile == now.profile && sent.metadata == now.metadata
+            sent.profile == profile.profile_hash() && sent.metadata == hash(&profile.metadata)
         })
     }
 }

@@ -23,18 +23,30 @@ const SHORTEST_PHONE: usize = 7;
 
 /// A name that shows an e-mail address, a whole one or the beginning of one.
 pub fn shows_address(name: &str) -> bool {
+    if cannot_have_at(name) {
+        return false;
+    }
     // As it is written too: some letters of compatibility stand for a space and an accent.
     let written: String = visible(name).collect();
     has_address(&written) || has_address(&plain(name))
+}
+
+/// Neither an `@` nor what may stand for one: nearly every name, at every login.
+fn cannot_have_at(name: &str) -> bool {
+    name.is_ascii() && !name.contains(['@', '%', '&', '\\'])
 }
 
 /// A name that shows this very address, white space in it or not.
 pub fn shows(name: &str, address: &str) -> bool {
     let squeeze =
         |text: &str| -> String { plain(text).chars().filter(|c| !c.is_whitespace()).collect() };
-    let name = squeeze(name);
     // Only what is longer than that could lose its `@` below.
-    if address.len() <= MOST && address.contains('@') && !name.contains('@') {
+    let keeps_at = address.len() <= MOST && address.contains('@');
+    if keeps_at && cannot_have_at(name) {
+        return false;
+    }
+    let name = squeeze(name);
+    if keeps_at && !name.contains('@') {
         return false;
     }
     let address = squeeze(address);
@@ -108,6 +120,9 @@ fn plain(text: &str) -> String {
 
 /// Takes no room on the screen, or prints as nothing.
 fn is_unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control() && !c.is_whitespace();
+    }
     (is_hidden(c) && !c.is_whitespace())
         || matches!(c,
             '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'

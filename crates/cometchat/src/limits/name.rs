@@ -10,7 +10,7 @@ const BLACK_FLAG: char = '\u{1F3F4}';
 /// A name without characters that hide or reorder text, with single spaces, at most 100
 /// UTF-16 units. `None` when nothing visible is left. Reads no further than it needs.
 pub fn clean_name(raw: &str) -> Option<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(raw.len().min(4 * MAX_NAME_UTF16));
     let (mut units, mut space, mut in_flag) = (0, false, false);
     let mut cut_before = None;
     for c in raw.chars() {
