@@ -28,10 +28,14 @@ fn goes_on(stack: &Stack) {
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     let [ada, bob, carl] = ["Ada Lovelace", "Bob Marley", "Carl Gauss"].map(|n| stack.sign_up(n));
     stack.all_arrive(&[ada, bob, carl]);
+    // Where all is SERIALIZABLE, whoever writes beside the worker is refused.
+    for user in [ada, bob, carl] {
+        stack.settled(user);
+    }
     let stored = stack.stored(ada).token;
     assert_eq!(Some(stack.session(ada).ensure(None, None, None).token()), stored);
     assert_ne!(Some(stack.session(ada).refresh(None).token()), stored);
-    stack.settled(ada); // where all is SERIALIZABLE, whoever writes beside the worker is refused
+    stack.settled(ada);
     assert!(stack.session(ada).revoke(None).success());
     assert_eq!(stack.stored(ada).token, None);
     stack.settled(ada);

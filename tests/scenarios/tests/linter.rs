@@ -105,8 +105,8 @@ WHERE prosecdef AND pg_get_userbyid(proowner) <> 'cometchat_ext'
   AND oid NOT IN (SELECT oid FROM pinned)
   AND (lanname <> 'plpgsql'
        -- before it takes on others it may look at catalogs only
-       OR code !~ 'PERFORM cometchat\.(restrict|switch_role)\(\)'
-       OR (regexp_split_to_array(code, 'PERFORM cometchat\.(restrict|switch_role)'))[1]
+       OR code !~ '(PERFORM|IF) cometchat\.(restrict|switch_role)\(\)'
+       OR (regexp_split_to_array(code, '(PERFORM|IF) cometchat\.(restrict|switch_role)'))[1]
           ~* '\m(FROM|JOIN|UPDATE|INSERT\s+INTO|DELETE)\s+(?!pg_catalog\.)\w'
        OR code ~ 'cometchat\.switch_role' AND code !~ 'cometchat\.restrict')
 UNION ALL

@@ -209,7 +209,7 @@ fn sign_ups_do_not_wait_for_a_request_that_hangs() {
     assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
 }
 
-/// `on_auth_user_insert()` has the statement of `mark_due()` in its own text, which is faster.
+/// `on_auth_user_insert()` tries an INSERT of its own before `mark_due()`, which is faster.
 #[test]
 fn a_sign_up_marks_a_user_as_mark_due_does() {
     let stack = Stack::new();
