@@ -67,7 +67,7 @@ soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=
 valgrind: ## Run the tests of names and encodings under valgrind (T=name: others), 20 minutes at the most
 	@tools/valgrind.sh $(T)
 
-instructions: ## Count the instructions of a stored call, a sign-up's trigger and a user from the queue (PG=17)
+instructions: ## Count the instructions of a stored call, a sign-up's trigger, a user from the queue, an answer (PG=17)
 	@COMETCHAT_PG='$(or $(PG),15)' tools/instructions.sh
 
 bench: ## Measure: transport against bare ureq, ending a hanging call, cost of a sign-up, the worker

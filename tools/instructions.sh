@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# `make instructions`: how many instructions of the processor a stored call, a sign-up's trigger and a user sent
-# from the queue take, in units of a bare look-up in PL/pgSQL. Unlike times these do not depend on how busy the
-# machine is. It fails when one is more than a tenth above benches/instructions.txt, which has a line for each major.
+# `make instructions`: how many instructions of the processor a stored call, a sign-up's trigger, a user sent
+# from the queue and an answer take, in units of a bare look-up in PL/pgSQL. Unlike times these do not depend on how
+# busy the machine is. It fails when one is more than a tenth above benches/instructions.txt, which has a line for each major.
 #
 #   BLESS=1 tools/instructions.sh      writes this major's lines there
 #
 # A single-user server under callgrind runs each loop twice; the difference is what the calls of the longer one cost.
-# Calls of pg_backend_pid() tell callgrind where one loop ends and the next begins.
+# Calls of pg_backend_pid() tell callgrind where one loop ends and the next begins. The answer is read by a program
+# without a server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
@@ -102,6 +103,16 @@ mapfile -t events < <(for file in $(ls "$work"/calls.* | sort -t. -k3 -n); do
   awk '/^(summary|totals):/ { print $2; exit }' "$file"; done)
 [ "${#events[@]}" -ge 13 ] || { ls "$work" >&2; die "callgrind wrote ${#events[@]} dumps"; }
 slope() { echo $(((events[$2] - events[$1]) / (many - few))); }
+
+# ---- an answer, read without a server ----------------------------------------------------------
+progress "building what reads answers" timeout 3600 cargo build --release -p cometchat --example parse
+# parse TIMES: the instructions of the whole program.
+parse() {
+  valgrind --tool=callgrind --callgrind-out-file="$work/parse.$1" \
+    "$CARGO_TARGET_DIR/release/examples/parse" "$1" >"$work/parse.log" 2>&1 || { cat "$work/parse.log" >&2; return 1; }
+  awk '/^(summary|totals):/ { print $2; exit }' "$work/parse.$1"
+}
+page=$((($(parse 22) - $(parse 2)) / 20))
 unit=$(slope 1 2)
 table() {
   local name count
@@ -112,6 +123,7 @@ table() {
 $(slope 3 4) stored call
 $(($(slope 9 10) - $(slope 6 7))) trigger at a sign-up
 $(slope 11 12) a user from the queue
+$page an answer with 100 users
 END
 }
 table >"$work/table"
