@@ -27,6 +27,8 @@ trap 'exit 130' INT TERM HUP
 for major in "${majors[@]}"; do tools/setup.sh "$major"; done
 bouncer=$(tools/pgbouncer.sh) || say "PgBouncer is not to be had here: its tests are skipped"
 monitoring=$(tools/monitoring.sh) || say "Prometheus is not to be had here: its tests are skipped"
+faketime=$(tools/faketime.sh) || say "libfaketime is not to be had here: its tests are skipped"
+export COMETCHAT_FAKETIME=$faketime
 export PATH=$PATH${bouncer:+:$bouncer}${monitoring:+:$monitoring}
 mkdir -p "$logs"
 rm -f "$logs"/*.log "$logs/summary"

@@ -37,6 +37,18 @@ $function$;
 COMMENT ON FUNCTION cometchat.queue_waits() IS
   'Whether the queue sends nothing now: paused, throttled, or before the next probe.';
 
+CREATE FUNCTION cometchat.clock_set_back() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  PERFORM cometchat.statement_clock_set_back(cometchat.in_flight_ms());
+  PERFORM cometchat.start_worker();
+  DELETE FROM cometchat.user_budgets AS b WHERE b.whole_at > now() + interval '1 min';
+END
+$function$;
+COMMENT ON FUNCTION cometchat.clock_set_back() IS
+  'The server''s clock was set back: who waits is due now, and nothing is withheld for longer.';
+
 CREATE FUNCTION cometchat.claim_batch(max_users integer) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '500ms' SET client_min_messages = 'warning'
@@ -56,6 +68,9 @@ BEGIN
     RETURN cometchat.failure('READ_ONLY');
   END IF;
   PERFORM cometchat.finish_batch(); -- what an earlier run of this session may have left behind
+  IF (SELECT c.process_queue_run_at > now() + interval '1 s' FROM cometchat.control AS c) THEN
+    PERFORM cometchat.clock_set_back();
+  END IF;
   app := cometchat.app_id();
   failure := COALESCE(app.failure, (cometchat.endpoint(app.app_id)).failure);
   IF failure IS NOT NULL THEN

@@ -35,3 +35,4 @@
 @statement owners (text[]) RETURNS TABLE (cometchat_uid text, user_id uuid)
 @statement cron_job () RETURNS TABLE (job text)
 @statement make_plan_limited_due () RETURNS bigint
+@statement clock_set_back (bigint) RETURNS bigint

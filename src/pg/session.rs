@@ -34,13 +34,17 @@ pub fn setting(name: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
+/// The wall clock, in microseconds since 2000-01-01 UTC.
+pub fn now() -> i64 {
+    // SAFETY: a function without preconditions.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// The wall clock, in milliseconds since 2020-01-01 UTC.
 pub fn milliseconds_since_2020() -> u64 {
     /// Microseconds from Postgres's epoch (2000-01-01) to 2020-01-01.
     const YEAR_2020: i64 = 7305 * 86_400 * 1_000_000;
-    // SAFETY: a function without preconditions.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    u64::try_from((now - YEAR_2020) / 1000).unwrap_or(0)
+    u64::try_from((now() - YEAR_2020) / 1000).unwrap_or(0)
 }
 
 /// Whether a process, by its id, is a backend of this server.

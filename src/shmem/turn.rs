@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use pgrx::pg_sys;
+use crate::pg::session::now;
 
 /// A worker that has been idle for so long makes room first.
 const MIN_IDLE: Duration = Duration::from_millis(500);
@@ -139,11 +139,6 @@ impl Turn {
     pub fn has_served(&self) -> bool {
         self.served.swap(false, Ordering::AcqRel)
     }
-}
-
-fn now() -> i64 {
-    // SAFETY: a function without preconditions.
-    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 /// The moment after `time` from now.

@@ -58,6 +58,11 @@ pub fn record_run(result: &str) {
     RECORD_RUN.write(&[("result", result.into())]);
 }
 
+/// Whether the clock was set back since the last run of `process_queue()`.
+pub fn last_run_is_ahead() -> bool {
+    CONTROL.first(&[], |row| row.flag(c"last_run_is_ahead")).unwrap_or(false)
+}
+
 static IS_LONG_AGO: Statement =
     Statement::with_rights(Rights::Catalog, include_str!("sql/is_long_ago.sql"));
 

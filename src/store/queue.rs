@@ -153,6 +153,13 @@ pub fn make_plan_limited_due() {
     MAKE_PLAN_LIMITED_DUE.write(&[]);
 }
 
+static CLOCK_SET_BACK: Statement = Statement::new(include_str!("sql/clock_set_back.sql"));
+
+/// The server's clock was set back: nobody waits until it says again what it said before.
+pub fn clock_set_back() {
+    CLOCK_SET_BACK.write(&[("in_flight_ms", in_flight_ms().into())]);
+}
+
 static MAKE_THROTTLED_DUE: Statement = Statement::new(include_str!("sql/make_throttled_due.sql"));
 
 /// Users that a 429 put off are due now.

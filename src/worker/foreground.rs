@@ -71,6 +71,9 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
     home.settle();
+    if store::control::last_run_is_ahead() {
+        queue::clock_set_back();
+    }
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);

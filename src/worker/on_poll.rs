@@ -12,6 +12,7 @@ use super::room::is_new_complaint;
 use super::run::Worker;
 use super::{bgworker, notice, threads};
 use crate::http::WorkerEndpoint;
+use crate::pg::session;
 use crate::pg::transaction::{self, Failed};
 use crate::shmem;
 use crate::store::claim::Claimed;
@@ -26,6 +27,7 @@ impl Worker {
         let idle = self.is_done();
         bgworker::clear_pending_wakeup();
         self.free_stale_claims();
+        self.look_at_the_clock();
         let usable = self.agent.as_ref().map(|(options, _)| options);
         let polled = poll(room, self.claim, self.settings.as_deref(), usable);
         if polled.is_ok() {
@@ -75,6 +77,18 @@ impl Worker {
             && transaction::run(move || queue::free_stale_claims(claim)).unwrap_or(false)
         {
             self.pacing.set_stale_claims(None);
+        }
+    }
+
+    /// Makes due who would otherwise wait until the clock says again what it said before it was set back.
+    fn look_at_the_clock(&mut self) {
+        if let Some(by) = self.clock.set_back(session::now(), Instant::now()) {
+            let seconds = by.as_secs();
+            notice::tell(&format!("the clock was set back by {seconds} s: who waits is due now"));
+            self.clock_set_back = true;
+        }
+        if self.clock_set_back && transaction::run(queue::clock_set_back).is_ok() {
+            self.clock_set_back = false;
         }
     }
 

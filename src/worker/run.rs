@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use sync::circuit_breaker::CircuitBreaker;
 use sync::pacing::{Pacing, Room};
 use sync::policy::SAFETY_PROBE;
+use sync::wall_clock::WallClock;
 
 use super::bgworker;
 use super::completions::CompletionBuffer;
@@ -20,7 +21,7 @@ use super::threads::{self, SharedAgent};
 use crate::config;
 use crate::http;
 use crate::pg::wait_event::WaitEvent;
-use crate::pg::{background, transaction};
+use crate::pg::{background, session, transaction};
 use crate::shmem::{self, turn};
 use crate::store::{self, queue};
 
@@ -32,6 +33,9 @@ pub struct Worker {
     /// Marks this worker's claims: a number that no earlier worker had.
     pub(super) claim: i64,
     pub(super) pacing: Pacing,
+    pub(super) clock: WallClock,
+    /// It was set back, and who waits has yet to be made due.
+    pub(super) clock_set_back: bool,
     /// Why new users wait, if that was logged.
     pub(super) plan_full: Option<String>,
     /// Users that are claimed and not handed to a thread yet.
@@ -62,6 +66,8 @@ impl Worker {
         Worker {
             claim: store::fresh_claim(),
             pacing: Pacing::new(now, last_breaker(now)),
+            clock: WallClock::new(session::now(), now),
+            clock_set_back: false,
             plan_full: None,
             ready: Ready::default(),
             import_since: None,

@@ -2,7 +2,6 @@
 //! instructions that this takes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code, unused_imports)]
 #[path = "../tests/stub/mod.rs"]
 mod stub;
 

@@ -24,3 +24,4 @@ pub mod rate_limiter; // how many requests CometChat allows
 pub mod throughput; // how many users a minute are being synced
 pub mod user_rate_limit; // how many requests one user may cause
 pub mod user_sync; // makes CometChat agree with what is wanted of one user
+pub mod wall_clock; // whether the clock was set back

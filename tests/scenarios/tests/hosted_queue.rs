@@ -43,6 +43,27 @@ fn people_go_before_the_backlog() {
     });
 }
 
+/// A run sees by the last one that the server's clock was set back since.
+#[test]
+fn after_a_step_back_of_the_clock_nobody_waits_for_it() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let users = stack.sign_ups(3);
+    stack.execute(
+        "UPDATE cometchat.control SET process_queue_run_at = now() + interval '1 hour' WHERE true;
+         UPDATE cometchat.sync_state SET next_attempt_at = now() + interval '1 hour' WHERE true;
+         UPDATE cometchat.sending SET not_before = now() + interval '1 hour' WHERE true",
+    );
+    eventually("all arrive", || {
+        run(&stack);
+        users.iter().all(|user| stack.stored(*user).token.is_some())
+    });
+    let ahead = "SELECT process_queue_run_at > now() FROM cometchat.control";
+    assert_eq!(stack.value(ahead).as_deref(), Some("false"));
+}
+
 /// One at a time probes; when CometChat accepts again, all arrive.
 #[test]
 fn a_rejected_key_pauses_and_a_probe_resumes() {

@@ -117,6 +117,8 @@ mod backlog;
 mod bulk_import;
 /// The import fails, is refused, or is not to be had.
 mod bulk_import_faults;
+/// The server's clock is set back or forth.
+mod clock_steps;
 /// Bans, edits and revocations while a session waits for CometChat's answer.
 mod concurrent_ban;
 /// What others do to a user's rows while a request about that user is in flight.

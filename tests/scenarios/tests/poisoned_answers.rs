@@ -127,8 +127,13 @@ fn process_queue_goes_on_after_one_users_refusal() {
     let culprit = users[0];
     let fault = Fault::raw(403, "text/html", FIREWALL).uid(&culprit.to_string());
     stack.chat.set_fault(fault);
-    // All due at the same time, as after a pause.
-    stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true");
+    // All due at the same time, as after a pause, but for that one: whoever is last has nobody behind who could
+    // show that others are accepted.
+    stack.execute(&format!(
+        "UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true;
+         UPDATE cometchat.sync_state SET next_attempt_at = now() - interval '1 s'
+         WHERE user_id = '{culprit}'"
+    ));
 
     Session::of(stack.db.admin()).execute("CALL cometchat.process_queue()");
 
