@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # `make soak`: hundreds of `kill -9` of the worker, the launcher, sessions and the postmaster while
 # people sign up and edit their profiles, and among them restarts, reloads, changes of the columns of auth.users and
-# VACUUM FULL of our tables; at the end nobody may be lost. Then failovers mid-drain, upgrades of a living database, and
-# random walks of 300 users each through faults of CometChat's; at the end it must agree. An hour at the most.
+# VACUUM FULL of our tables; at the end nobody may be lost. Then failovers mid-drain, steps of the clock, upgrades of a
+# living database, and random walks of 300 users each through faults of CometChat's; at the end it must agree. An hour at the most.
 #
 #   tools/soak.sh [KILLS] [SEED]     500 kills; the seed is printed, giving it repeats a run's choices
 set -euo pipefail
@@ -31,6 +31,12 @@ COMETCHAT_SOAK=1 TMPDIR=$work timeout --kill-after=30 40m cargo test -p scenario
 for round in $(seq "${COMETCHAT_FAILOVERS:-5}"); do
   say "failovers, round $round"
   TMPDIR=$work timeout --kill-after=30 5m cargo test -q -p scenarios failover:: || die "a failover failed"
+done
+COMETCHAT_FAKETIME=$(tools/faketime.sh) || say "libfaketime is not to be had here: no clock is set"
+export COMETCHAT_FAKETIME
+for round in $(seq "${COMETCHAT_CLOCK_STEPS:-3}"); do
+  say "steps of the clock, round $round"
+  TMPDIR=$work timeout --kill-after=30 10m cargo test -q -p scenarios clock_steps:: || die "after a step of the clock somebody waited"
 done
 say "upgrades"
 TMPDIR=$work timeout --kill-after=30 15m cargo test -q -p scenarios -- upgrade_alive:: pg_upgrade:: || die "an upgrade failed"
