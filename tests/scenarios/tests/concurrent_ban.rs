@@ -59,9 +59,11 @@ fn a_ban_during_a_token_call_is_not_lost() {
         eventually("the ban is through", || stack.stored(ada).deactivated);
     });
 
-    // In the hosted edition the queue waits for the call: what is seen first is that it intends to.
-    stack.settled(ada);
+    if stack.edition().is_hosted() {
+        stack.settled(ada); // the queue waits for the call there: what is seen first is that it intends to
+    }
     assert_eq!(stack.stored(ada).token, None, "the one that was minted works no more");
+    stack.settled(ada);
     assert!(stack.is_deactivated(ada));
     assert!(stack.stored(ada).deactivated);
     comes_back(&stack, ada);

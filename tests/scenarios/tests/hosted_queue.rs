@@ -5,11 +5,21 @@ use std::thread;
 use scenarios::edition::is_available;
 use scenarios::{eventually, Stack};
 use simulator::{Fault, FaultKind, ListenerState};
+use uuid::Uuid;
 
 /// Runs the queue once, as pg_cron does.
 fn run(stack: &Stack) -> Option<String> {
     let ran = stack.db.connect("postgres").batch_execute("CALL cometchat.process_queue()");
     ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
+}
+
+/// Runs the queue as often as it takes until all have arrived.
+#[track_caller]
+fn all_arrive(stack: &Stack, users: &[Uuid]) {
+    eventually("all arrive", || {
+        run(stack);
+        users.iter().all(|user| stack.stored(*user).token.is_some())
+    });
 }
 
 fn syncing() -> Stack {
@@ -36,11 +46,7 @@ fn people_go_before_the_backlog() {
         Some(person.to_string().as_str()),
         "the person is first"
     );
-    // As many runs as that takes.
-    eventually("all arrive", || {
-        run(&stack);
-        many.iter().all(|user| stack.stored(*user).token.is_some())
-    });
+    all_arrive(&stack, &many);
 }
 
 /// A run sees by the last one that the server's clock was set back since.
@@ -56,10 +62,7 @@ fn after_a_step_back_of_the_clock_nobody_waits_for_it() {
          UPDATE cometchat.sync_state SET next_attempt_at = now() + interval '1 hour' WHERE true;
          UPDATE cometchat.sending SET not_before = now() + interval '1 hour' WHERE true",
     );
-    eventually("all arrive", || {
-        run(&stack);
-        users.iter().all(|user| stack.stored(*user).token.is_some())
-    });
+    all_arrive(&stack, &users);
     let ahead = "SELECT process_queue_run_at > now() FROM cometchat.control";
     assert_eq!(stack.value(ahead).as_deref(), Some("false"));
 }
@@ -86,10 +89,7 @@ fn a_rejected_key_pauses_and_a_probe_resumes() {
     stack.chat.clear_faults();
     stack.execute("UPDATE cometchat.sending SET probe_at = now() WHERE true");
     // Whoever met the refusal first comes a second later, behind the others.
-    eventually("all arrive", || {
-        run(&stack);
-        users.iter().all(|user| stack.stored(*user).token.is_some())
-    });
+    all_arrive(&stack, &users);
     assert_eq!(stack.value(paused), None);
 }
 
