@@ -8,8 +8,7 @@ library=$(pg_prefix 15)/faketime/libfaketime.so.1
 if [ ! -e "$library" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  (cd "$work" && timeout 300 apt-get -q download libfaketime >&2)
-  dpkg -x "$work"/libfaketime_*.deb "$work"
+  debian_unpack "$work" libfaketime
   mkdir -p "${library%/*}"
   find "$work/usr/lib" -name libfaketime.so.1 -exec cp {} "$library" \;
   [ "$(id -u)" != 0 ] || chmod -R a+rX "${library%/*}"

@@ -24,6 +24,14 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 PG_USER=$(id -un); [ "$(id -u)" != 0 ] || PG_USER=postgres
 as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid=postgres --regid=postgres --init-groups env -u RUST_BACKTRACE HOME=/tmp "$@"); else "$@"; fi; }
 
+# debian_unpack DIR PACKAGE...: downloads packages into DIR and unpacks them there. Nothing is installed.
+debian_unpack() {
+  local dir=$1 package
+  shift
+  (cd "$dir" && timeout 600 apt-get -q download "$@" >&2)
+  for package in "$dir"/*.deb; do dpkg -x "$package" "$dir"; done
+}
+
 # debian_missing PACKAGE...: prints those that are not installed; none where this is not Debian.
 debian_missing() {
   local package

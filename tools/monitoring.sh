@@ -12,8 +12,7 @@ dir=$CARGO_TARGET_DIR/monitoring
 if [ ! -x "$dir/prometheus-postgres-exporter" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  (cd "$work" && timeout 600 apt-get -q download prometheus prometheus-postgres-exporter >&2)
-  for package in "$work"/*.deb; do dpkg -x "$package" "$work"; done
+  debian_unpack "$work" prometheus prometheus-postgres-exporter
   rm -rf "$dir.new"
   mkdir -p "$dir.new"
   cp "$work"/usr/bin/{prometheus,promtool,prometheus-postgres-exporter} "$dir.new"

@@ -10,8 +10,7 @@ if [ ! -x "$dir/pgbouncer" ]; then
   [ ${#missing[@]} = 0 ] || debian_install "${missing[@]}"
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  (cd "$work" && timeout 300 apt-get -q download pgbouncer >&2)
-  dpkg -x "$work"/pgbouncer_*.deb "$work"
+  debian_unpack "$work" pgbouncer
   mkdir -p "$dir"
   cp "$work/usr/sbin/pgbouncer" "$dir"
   [ "$(id -u)" != 0 ] || chmod -R a+rX "$dir"

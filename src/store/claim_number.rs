@@ -9,8 +9,7 @@ use crate::shmem::wake;
 
 /// A number for claims that no earlier worker had: the clock.
 pub fn fresh_claim() -> i64 {
-    // SAFETY: a function without preconditions.
-    unsafe { pg_sys::GetCurrentTimestamp() }
+    session::now()
 }
 
 /// A number for the claims of this session. Negative, unlike a worker's, and not of all its bits:

@@ -13,16 +13,20 @@ static SETTLE_HERE: Statement = Statement::new(include_str!("sql/settle_here.sql
 /// The database that may send.
 pub struct Home {
     is_known: bool,
+    /// The clock was set back since the last run of `process_queue()`.
+    pub last_run_is_ahead: bool,
 }
 
 /// Whether this database may send; not while an operator has stopped it, or has yet to allow it in a copy.
 pub fn sending() -> Option<Home> {
-    if CONTROL.first(&[], |row| row.flag(c"paused")).unwrap_or(false) {
+    let read = |row: &Row| (row.flag(c"paused"), row.flag(c"last_run_is_ahead"));
+    let (paused, last_run_is_ahead) = CONTROL.first(&[], read).unwrap_or_default();
+    if paused {
         return None;
     }
     let read = |row: &Row| (row.flag(c"is_copy"), row.flag(c"has_home"));
     let (is_copy, is_known) = HOME.first(&[], read).unwrap_or((false, true));
-    (!is_copy).then_some(Home { is_known })
+    (!is_copy).then_some(Home { is_known, last_run_is_ahead })
 }
 
 /// The contrary.
@@ -56,11 +60,6 @@ static RECORD_RUN: Statement = Statement::new(include_str!("sql/record_run.sql")
 /// Remembers how far `process_queue()` has come.
 pub fn record_run(result: &str) {
     RECORD_RUN.write(&[("result", result.into())]);
-}
-
-/// Whether the clock was set back since the last run of `process_queue()`.
-pub fn last_run_is_ahead() -> bool {
-    CONTROL.first(&[], |row| row.flag(c"last_run_is_ahead")).unwrap_or(false)
 }
 
 static IS_LONG_AGO: Statement =

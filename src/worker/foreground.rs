@@ -70,10 +70,10 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let Some(home) = store::control::sending() else { return Ok(0) };
     let app_id = app::app_id()?;
     http::worker_endpoint(&app_id)?;
-    home.settle();
-    if store::control::last_run_is_ahead() {
+    if home.last_run_is_ahead {
         queue::clock_set_back();
     }
+    home.settle();
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);

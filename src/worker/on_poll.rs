@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use sync::pacing::{NextDue, Room};
 use sync::policy::SAFETY_PROBE;
+use sync::wall_clock::WallClock;
 
 use super::poll::{poll, PollResult};
 use super::room::is_new_complaint;
@@ -82,14 +83,15 @@ impl Worker {
 
     /// Makes due who would otherwise wait until the clock says again what it said before it was set back.
     fn look_at_the_clock(&mut self) {
-        if let Some(by) = self.clock.set_back(session::now(), Instant::now()) {
+        let clock = WallClock::new(session::now(), Instant::now());
+        if let Some(by) = clock.set_back_since(&self.clock) {
+            if transaction::run(queue::clock_set_back).is_err() {
+                return; // the next look sees it again
+            }
             let seconds = by.as_secs();
             notice::tell(&format!("the clock was set back by {seconds} s: who waits is due now"));
-            self.clock_set_back = true;
         }
-        if self.clock_set_back && transaction::run(queue::clock_set_back).is_ok() {
-            self.clock_set_back = false;
-        }
+        self.clock = clock;
     }
 
     /// A paused worker gives its connection back; resume() has another one started. `true`: it is to

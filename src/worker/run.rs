@@ -33,9 +33,8 @@ pub struct Worker {
     /// Marks this worker's claims: a number that no earlier worker had.
     pub(super) claim: i64,
     pub(super) pacing: Pacing,
+    /// The clock, when nobody waited for what went away with a step back.
     pub(super) clock: WallClock,
-    /// It was set back, and who waits has yet to be made due.
-    pub(super) clock_set_back: bool,
     /// Why new users wait, if that was logged.
     pub(super) plan_full: Option<String>,
     /// Users that are claimed and not handed to a thread yet.
@@ -67,7 +66,6 @@ impl Worker {
             claim: store::fresh_claim(),
             pacing: Pacing::new(now, last_breaker(now)),
             clock: WallClock::new(session::now(), now),
-            clock_set_back: false,
             plan_full: None,
             ready: Ready::default(),
             import_since: None,

@@ -224,13 +224,10 @@ fn clean_email(raw: &str) -> Option<String> {
 
 /// Stable across servers, versions and restores: object keys are sorted.
 fn hash(value: &impl Serialize) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
     // Keys are strings, and memory does not refuse to be written to.
     let digest = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
-    let mut text = String::with_capacity(32);
-    text.extend(digest.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
-    text
+    let first_half = digest.iter().take(16).fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
+    format!("{first_half:032x}")
 }
 
 impl SyncState {

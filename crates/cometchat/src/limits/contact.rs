@@ -120,9 +120,6 @@ fn plain(text: &str) -> String {
 
 /// Takes no room on the screen, or prints as nothing.
 fn is_unseen(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_control() && !c.is_whitespace();
-    }
     (is_hidden(c) && !c.is_whitespace())
         || matches!(c,
             '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
