@@ -68,7 +68,8 @@ BEGIN
     RETURN cometchat.failure('READ_ONLY');
   END IF;
   PERFORM cometchat.finish_batch(); -- what an earlier run of this session may have left behind
-  IF (SELECT c.process_queue_run_at > now() + interval '1 s' FROM cometchat.control AS c) THEN
+  SELECT * INTO home FROM cometchat.statement_sending();
+  IF home.last_run_is_ahead THEN
     PERFORM cometchat.clock_set_back();
   END IF;
   app := cometchat.app_id();
@@ -77,8 +78,7 @@ BEGIN
     PERFORM cometchat.statement_record_run(failure ->> 'error');
     RETURN failure;
   END IF;
-  SELECT * INTO home FROM cometchat.statement_home();
-  IF (SELECT c.paused FROM cometchat.control AS c) OR home.is_copy THEN
+  IF home.paused OR home.is_copy THEN
     PERFORM cometchat.statement_record_run('paused');
     RETURN '{"value": 0}';
   END IF;

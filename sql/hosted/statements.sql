@@ -26,7 +26,7 @@
 @statement stale_claims (bigint, integer[], timestamptz[]) RETURNS TABLE (user_id uuid, claim bigint)
 @statement abandoned_claims (bigint, bigint) RETURNS TABLE (user_id uuid, claim bigint)
 @statement free_claims (uuid[], bigint[], bigint) RETURNS bigint
-@statement home () RETURNS TABLE (has_home boolean, is_copy boolean)
+@statement sending () RETURNS TABLE (paused boolean, has_home boolean, is_copy boolean, expects_auth_users boolean, last_run_is_ahead boolean)
 @statement record_run (text) RETURNS bigint
 @statement known_users (uuid, bigint) RETURNS TABLE (user_id uuid)
 @statement next_attempts (uuid[]) RETURNS TABLE (user_id uuid, settled boolean, failed boolean, due_in_ms bigint)

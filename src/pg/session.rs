@@ -40,6 +40,12 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// When the server started, as [`now`] counts.
+pub fn server_started_at() -> i64 {
+    // SAFETY: written by the postmaster before it starts any process.
+    unsafe { pg_sys::PgStartTime }
+}
+
 /// The wall clock, in milliseconds since 2020-01-01 UTC.
 pub fn milliseconds_since_2020() -> u64 {
     /// Microseconds from Postgres's epoch (2000-01-01) to 2020-01-01.

@@ -8,7 +8,7 @@ use super::statement::Statement;
 use crate::pg::grants;
 use crate::pg::planning;
 use crate::pg::rights::{Rights, SEARCH_PATH};
-use crate::pg::spi::{self, Timestamp};
+use crate::pg::spi::{self, Row, Timestamp};
 use crate::pg::text;
 use crate::pg::transaction::{set_as_database, set_session};
 
@@ -31,26 +31,35 @@ pub fn prepare_session() {
     set_session(c"default_transaction_isolation", c"read committed");
 }
 
-static VERSION: Statement =
-    Statement::with_rights(Rights::Catalog, include_str!("sql/extension_version.sql"));
+static DATABASE: Statement =
+    Statement::with_rights(Rights::Catalog, include_str!("sql/database.sql"));
 
-/// The version of the extension in this database; `None` when it is not there.
-pub fn extension_version() -> Option<String> {
-    VERSION.first(&[], |row| row.get::<String>(c"version")).flatten()
+/// This database, as the catalogs have it.
+#[derive(Default)]
+pub struct Database {
+    pub name: String,
+    pub is_template: bool,
+    /// What `ALTER DATABASE … SET` says about it, to be compared as a whole.
+    pub settings: String,
+    /// The version of the extension in it; `None` when it is not there.
+    pub version: Option<String>,
+}
+
+/// Looks at this database.
+pub fn database() -> Database {
+    let read = |row: &Row| Database {
+        name: row.get(c"name").unwrap_or_default(),
+        is_template: row.flag(c"is_template"),
+        settings: row.get(c"settings").unwrap_or_default(),
+        version: row.get(c"version"),
+    };
+    DATABASE.first(&[], read).unwrap_or_default()
 }
 
 /// Whether it is one of before 0.2, whose tables lack columns. (The library serves its calls, too, from the
 /// restart of the server to ALTER EXTENSION UPDATE.)
 pub fn is_before_0_2() -> bool {
-    extension_version().is_some_and(|version| version.starts_with("0.1."))
-}
-
-static DATABASE_SETTINGS: Statement =
-    Statement::with_rights(Rights::Catalog, include_str!("sql/database_settings.sql"));
-
-/// What `ALTER DATABASE … SET` says about this database.
-pub fn database_settings() -> String {
-    DATABASE_SETTINGS.first(&[], |row| row.get::<String>(c"settings")).flatten().unwrap_or_default()
+    database().version.is_some_and(|version| version.starts_with("0.1."))
 }
 
 static OUR_SETTINGS: Statement =
@@ -60,13 +69,11 @@ static OTHER_SETTING: Statement =
     Statement::with_rights(Rights::Catalog, include_str!("sql/other_database_setting.sql"));
 
 /// Makes this process's settings those that the database has now: one that changed since the
-/// process connected, which is when Postgres reads them, would never be noticed. Returns what
-/// [`database_settings`] says; `None` when one was taken back in between, which only another
-/// process can do.
+/// process connected, which is when Postgres reads them, would never be noticed. `false` when one was
+/// taken back in between, which only another process can do.
 ///
-/// What is compared later is read first: a change between the two is noticed then.
-pub fn take_on_database_settings() -> Option<String> {
-    let all = database_settings();
+/// What is compared later, [`Database::settings`], is read before: a change between the two is noticed then.
+pub fn take_on_database_settings() -> bool {
     let ours =
         OUR_SETTINGS.all(&[], |row| (row.get::<String>(c"name"), row.get::<String>(c"value")));
     let mut names = Vec::new();
@@ -78,21 +85,7 @@ pub fn take_on_database_settings() -> Option<String> {
         }
         names.push(name);
     }
-    let taken_back = OTHER_SETTING.first(&[("names", spi::array(names))], |_| ()).is_some();
-    (!taken_back).then_some(all)
-}
-
-static DATABASE: Statement =
-    Statement::with_rights(Rights::Catalog, include_str!("sql/database.sql"));
-
-/// The name of this database.
-pub fn database_name() -> String {
-    DATABASE.first(&[], |row| row.get::<String>(c"name")).flatten().unwrap_or_default()
-}
-
-/// Whether this database is a template.
-pub fn is_template() -> bool {
-    DATABASE.first(&[], |row| row.flag(c"is_template")).unwrap_or(false)
+    OTHER_SETTING.first(&[("names", spi::array(names))], |_| ()).is_none()
 }
 
 static IS_BEING_RESTORED: Statement =

@@ -64,13 +64,6 @@ fn read_theirs(users: &[Uuid]) -> Option<HashMap<Uuid, AuthUser>> {
     }
 }
 
-/// Remembers that there is an `auth.users`: a dump does not bring that along.
-pub fn expect_auth_users() {
-    if !control::expects_auth_users() && auth_users::state() == AuthUsers::Table {
-        control::expect_auth_users();
-    }
-}
-
 pub(super) fn join(user: Uuid, (mapping, known): Ours, theirs: AuthUser) -> UserRow {
     let user_id = user.to_string();
     let (mapped_uid, mapping) = mapping.unzip();

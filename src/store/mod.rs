@@ -23,14 +23,13 @@ pub mod unseen; // changes of auth.users that no trigger saw
 mod vault; // secrets of Supabase's Vault
 
 pub use catalog::{
-    database_name, database_settings, extension_version, is_being_restored, is_template,
-    is_trusted, prepare_session, random, take_on_database_settings,
+    database, is_being_restored, is_trusted, prepare_session, random, take_on_database_settings,
 };
 pub use claim_number::{fresh_claim, is_in_flight, session_claim};
 pub use control::paused;
 pub use cron::job as cron_job;
 pub use forget::{forget, forget_token, forget_void_tokens};
-pub use load::{expect_auth_users, load, load_many, owners};
+pub use load::{load, load_many, owners};
 pub use load_directly::load_directly;
 pub use save::{doubt, queue, save, wait_for};
 pub use vault::secret as vault_secret;

@@ -89,13 +89,26 @@ pub fn beginning() -> Uuid {
 /// Compares the next `limit` users, from the given id on. Raises an error where `auth.users` cannot be
 /// read.
 pub fn page(from: Uuid, limit: usize, app_id: &str) -> Page {
-    let max_users = i64::try_from(limit).unwrap_or(i64::MAX);
-    let inputs = [("from_user_id", from.into()), ("max_users", max_users.into())];
-    let users: Vec<Uuid> =
-        KNOWN_USERS.all(&inputs, |row| row.get(c"user_id")).into_iter().flatten().collect();
+    let users = known(from, limit);
     let last = users.last().filter(|_| users.len() >= limit);
     let next = last.and_then(|user| successor(*user));
     Page { seen: users.len(), found: compare(&users, app_id), next }
+}
+
+/// Compares `limit` users, from the given id on and then from the beginning.
+pub fn sample(from: Uuid, limit: usize, app_id: &str) -> Vec<Difference> {
+    let mut users = known(from, limit);
+    let rest = limit.saturating_sub(users.len());
+    if rest > 0 {
+        users.extend(known(beginning(), rest).into_iter().take_while(|user| *user < from));
+    }
+    compare(&users, app_id)
+}
+
+fn known(from: Uuid, limit: usize) -> Vec<Uuid> {
+    let max_users = i64::try_from(limit).unwrap_or(i64::MAX);
+    let inputs = [("from_user_id", from.into()), ("max_users", max_users.into())];
+    KNOWN_USERS.all(&inputs, |row| row.get(c"user_id")).into_iter().flatten().collect()
 }
 
 /// Which of these users still differ.

@@ -24,9 +24,12 @@ pub extern "C-unwind" fn cometchat_worker_main(arg: pg_sys::Datum) {
         bgworker::clear_pending_wakeup();
         let ready = transaction::run(|| {
             store::prepare_session();
-            store::extension_version()?;
-            let open = !store::is_template();
-            open.then(|| (store::database_name(), store::take_on_database_settings()))
+            let database = store::database();
+            database.version?;
+            (!database.is_template).then(|| {
+                let settings = store::take_on_database_settings().then_some(database.settings);
+                (database.name, settings)
+            })
         });
         match ready {
             Ok(Some((database, settings))) => {

@@ -57,7 +57,7 @@ pub fn claim(limit: usize) -> Result<usize, CallError> {
 
 /// Like the worker, this sends nothing while extension and library are of different versions.
 fn one_version() -> Result<(), CallError> {
-    let (library, installed) = (env!("CARGO_PKG_VERSION"), store::extension_version());
+    let (library, installed) = (env!("CARGO_PKG_VERSION"), store::database().version);
     match installed {
         Some(installed) if installed != library => Err(CallError::NotConfigured(format!(
             "extension {installed}, library {library}; run ALTER EXTENSION cometchat_ext UPDATE"

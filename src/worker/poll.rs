@@ -63,19 +63,25 @@ pub fn poll(
     usable: Option<&AgentOptions>,
 ) -> Result<PollResult, Failed> {
     let mut result = transaction::run(AssertUnwindSafe(move || {
-        let Some(version) = store::extension_version() else { return PollResult::Gone };
-        transaction::commit_without_waiting();
         // First: the transaction that ends this wait may have changed what is read next.
-        if !restore_is_over() {
+        let restored = restore_is_over();
+        let database = store::database();
+        let Some(version) = database.version else { return PollResult::Gone };
+        transaction::commit_without_waiting();
+        if !restored {
             return PollResult::RestoreInProgress;
         }
-        if settings != Some(store::database_settings().as_str()) {
+        if settings != Some(database.settings.as_str()) {
             return PollResult::Restart;
         }
+        let is_template = database.is_template;
         // Before any table of ours is touched: another version's may be different.
         if version != env!("CARGO_PKG_VERSION") {
-            let template = store::is_template();
-            return if template { PollResult::Template } else { PollResult::OtherVersion(version) };
+            return if is_template {
+                PollResult::Template
+            } else {
+                PollResult::OtherVersion(version)
+            };
         }
         // An operator, or a provider whose disk is full, wants nothing to be written.
         let read_only = session::read_only();
@@ -84,10 +90,10 @@ pub fn poll(
             return PollResult::NotConfigured(READ_ONLY.to_owned());
         }
         let Some(home) = store::control::sending() else { return PollResult::Paused };
-        if store::is_template() {
+        if is_template {
             return PollResult::Template;
         }
-        store::expect_auth_users();
+        home.expect_auth_users();
         home.settle();
         match configured(usable) {
             Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),

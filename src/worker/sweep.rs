@@ -74,11 +74,8 @@ impl Sweep {
     /// Begins to compare all users once a day, after a start of the server, or if a sample differs.
     fn begin(&mut self, now: Instant, app_id: &str) {
         let sample_differs = || {
-            let sample =
-                unseen::page(Uuid::from_bytes(random_bytes()), policy::SAMPLE_SIZE, app_id);
-            let rest = policy::SAMPLE_SIZE - sample.seen.min(policy::SAMPLE_SIZE);
-            !sample.found.is_empty()
-                || (rest > 0 && !unseen::page(unseen::beginning(), rest, app_id).found.is_empty())
+            let from = Uuid::from_bytes(random_bytes());
+            !unseen::sample(from, policy::SAMPLE_SIZE, app_id).is_empty()
         };
         let allowed = self.not_before.is_none_or(|not_before| not_before <= now);
         if allowed && (control::comparison_is_due() || sample_differs()) {
