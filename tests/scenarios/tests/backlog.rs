@@ -134,10 +134,10 @@ fn a_large_backfill_is_queued_page_by_page_and_nobody_waits_for_it() {
 #[test]
 fn process_queue_goes_on_with_a_large_backfill() {
     let stack = Stack::new();
+    stack.unpause_all_but_the_worker();
     insert_users(&stack, MANY);
     stack.execute("SELECT cometchat.backfill()");
     stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = NULL WHERE backlog");
-    stack.unpause_all_but_the_worker();
     let mut service = stack.service();
     service.execute("CALL cometchat.process_queue(700)");
     assert_eq!(stack.app().user_count(), 700);
