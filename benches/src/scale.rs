@@ -21,8 +21,8 @@ pub struct Scale {
     pub differences: usize,
     /// Rows in the queue's table when it is said to be long.
     pub rows: usize,
-    /// Windows that are watched of limits of 500 and of 10,000 requests.
-    pub windows: [usize; 2],
+    /// Windows that are watched of limits of 500 and of 10,000 requests in 10 seconds, and of 500 in a minute.
+    pub windows: [usize; 3],
     /// What says so to this program, if anything does.
     pub argument: Option<&'static str>,
 }
@@ -38,7 +38,7 @@ impl Scale {
         users: 100_000,
         differences: 1000,
         rows: 1_000_000,
-        windows: [5, 3],
+        windows: [5, 3, 3],
         argument: None,
     };
 
@@ -48,7 +48,7 @@ impl Scale {
         pairs: 1000,
         idle: Duration::from_secs(301),
         users: 1_000_000,
-        windows: [10, 10],
+        windows: [10, 10, 5],
         argument: Some("--full"),
         ..Scale::USUAL
     };
@@ -63,7 +63,7 @@ impl Scale {
         users: 5_000,
         differences: 50,
         rows: 50_000,
-        windows: [3, 2],
+        windows: [3, 2, 0],
         argument: Some("--small"),
     };
 
