@@ -107,6 +107,7 @@ in_postgres() {
   suite "goldens-$major" 10 tools/goldens.sh "$work/goldens$major" "$name"
 
   tools/safeupdate.sh "$major"
+  (tools/other_extensions.sh "$major") || say "pgaudit is not to be had here: what is beside it is not tested"
   # The tests start their clusters themselves, and stop them whatever happens.
   suite "scenarios-$major" 40 \
     cargo test -p scenarios --no-fail-fast -- --test-threads=4 --skip hosted_ --skip editions:: ${name:+"$name"}

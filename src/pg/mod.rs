@@ -3,6 +3,7 @@
 
 pub mod activity; // what is shown of a long statement
 pub mod arguments; // types of our SQL functions' arguments and results
+mod audit; // what pgaudit logs of our statements
 pub mod background; // what a background process does as Postgres's own do
 pub mod databases; // the databases of the cluster
 pub mod deadline; // when a call has to be done

@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 
 use super::relation::relation_if_free;
 pub use super::relation::{is_superuser, relation, Lock, Relation};
-use super::{planning, session};
+use super::{audit, planning, session};
 
 /// The search path of every statement of ours. `pg_temp` is named, and last: one that is not named
 /// is searched first for types.
@@ -114,6 +114,7 @@ pub fn run_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
         pg_sys::SetUserIdAndSecContext(role, context | restricted as i32);
         pin_search_path();
         planning::pin();
+        audit::hide_parameters();
         let value = f();
         pg_sys::AtEOXact_GUC(false, level);
         pg_sys::SetUserIdAndSecContext(user, context);

@@ -89,7 +89,7 @@ pub fn refuse_transaction_block() {
     }
 }
 
-/// Sets a setting until the current nest level of settings ends.
+/// Sets a setting until the current nest level of settings ends, whoever is allowed to set it.
 ///
 /// # Safety
 /// Inside such a level that this process opened: a subtransaction, or `NewGUCNestLevel`.
@@ -99,7 +99,7 @@ pub unsafe fn save_setting(name: &CStr, value: &CStr) {
         pg_sys::set_config_option(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucContext::PGC_SUSET,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_SAVE,
             true,

@@ -40,15 +40,28 @@ pub fn may_mount() -> bool {
 /// Whether this PostgreSQL has a module of its own contrib. The package that 16 comes from has none; every
 /// other major version has all of them.
 pub fn has_module(name: &str) -> bool {
-    let script = r#"source "$0/tools/lib.sh"; [ -e "$(pg_lib "$1")/$2.so" ]"#;
-    let looked =
-        Command::new("bash").args(["-c", script]).arg(root()).arg(major()).arg(name).status();
-    let is_there = looked.is_ok_and(|status| status.success());
+    let is_there = is_installed(name);
     assert!(is_there || major() == "16", "{name} is not installed: tools/setup.sh");
     if !is_there {
         println!("skipped: this PostgreSQL has no {name}");
     }
     is_there
+}
+
+/// Whether an extension that is no part of PostgreSQL is installed (`tools/other_extensions.sh`).
+pub fn has_extension(name: &str) -> bool {
+    let is_there = is_installed(name);
+    if !is_there {
+        println!("skipped: {name} is not installed");
+    }
+    is_there
+}
+
+fn is_installed(library: &str) -> bool {
+    let script = r#"source "$0/tools/lib.sh"; [ -e "$(pg_lib "$1")/$2.so" ]"#;
+    let looked =
+        Command::new("bash").args(["-c", script]).arg(root()).arg(major()).arg(library).status();
+    looked.is_ok_and(|status| status.success())
 }
 
 impl Cluster {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use scenarios::environment::has_module;
+use scenarios::environment::{has_extension, has_module};
 use scenarios::{eventually, Cluster, Database, Session, Stack};
 use secret_spellings::found;
 use serde_json::json;
@@ -42,12 +42,16 @@ const TALKATIVE: [&str; 23] = [
     "pg_stat_statements.track_utility = on",
 ];
 
+/// Beside the rest, where pgaudit is to be had. It logs no less for a superuser than for anybody else.
+const AUDITED: [&str; 3] =
+    ["pgaudit.log = all", "pgaudit.log_parameter = on", "pgaudit.log_catalog = on"];
+
 /// The watch would fill the log with itself.
 const HUSH: &str = "SET log_statement = none; SET log_min_duration_statement = -1;
                     SET log_duration = off; SET log_min_messages = fatal;
                     SET debug_print_parse = off; SET debug_print_rewritten = off;
                     SET debug_print_plan = off; SET auto_explain.log_min_duration = -1;
-                    SET pg_stat_statements.track = none";
+                    SET pg_stat_statements.track = none; SET pgaudit.log = none";
 
 struct Talkative {
     stack: Stack,
@@ -57,7 +61,12 @@ struct Talkative {
 
 impl Talkative {
     fn new() -> Talkative {
-        let db = Database::like_supabase(Cluster::start(&TALKATIVE));
+        let mut conf: Vec<&str> = TALKATIVE.to_vec();
+        if has_extension("pgaudit") {
+            conf[0] = "shared_preload_libraries = 'cometchat_ext, auto_explain, pg_stat_statements, pgaudit'";
+            conf.extend(AUDITED);
+        }
+        let db = Database::like_supabase(Cluster::start(&conf));
         let secrets = BTreeSet::from([DEV_API_KEY.to_owned()]);
         Talkative { stack: Stack::on(db, Simulator::start()), secrets }
     }
@@ -212,7 +221,9 @@ fn no_token_and_no_key_is_logged_or_shown() {
     let statements = talkative.stack.value(statements).expect("statements");
     let log = talkative.stack.db.cluster().log();
     println!("{} bytes of log, {} secrets", log.len(), talkative.secrets.len());
-    for sign in ["Query Text", "PLANNEDSTMT", "CommitTransaction", "cometchat_ensure_user"] {
+    let signs = ["Query Text", "PLANNEDSTMT", "CommitTransaction", "cometchat_ensure_user"];
+    let audited = has_extension("pgaudit").then_some("AUDIT: SESSION");
+    for sign in signs.into_iter().chain(audited) {
         assert!(log.contains(sign), "it talks: {sign}");
     }
     for (place, text) in [("pg_stat_activity", &shown), ("pg_stat_statements", &statements)] {
