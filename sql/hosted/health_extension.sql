@@ -5,18 +5,18 @@ RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
-  level text := current_setting('log_min_messages');
+  telltale text := cometchat.telltale_setting();
 BEGIN
   check_name := 'key in the log';
-  ok := level !~ '^debug[2-5]$';
-  detail := 'log_min_messages is ' || level;
-  hint := CASE WHEN NOT ok THEN 'SET log_min_messages = warning; -- nothing is sent while pgsql-http would write the '
-                                'key to the log' END;
+  ok := telltale IS NULL;
+  detail := COALESCE(telltale, 'log_min_messages') || ' is ' || current_setting(COALESCE(telltale, 'log_min_messages'));
+  hint := CASE WHEN NOT ok THEN format('SET %s = %s; -- nothing is sent while it would bring secrets into the log', telltale,
+            CASE telltale WHEN 'log_min_messages' THEN 'warning' ELSE 'off' END) END;
   RETURN NEXT;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.health_extension(jsonb) IS
-  'The row of cometchat.health() about what pgsql-http would write to the server''s log.';
+  'The row of cometchat.health() about what would bring the key or a token into the server''s log.';
 
 CREATE FUNCTION cometchat.health_versions(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)

@@ -23,7 +23,7 @@ COMMENT ON COLUMN cometchat.name_values.path IS 'The rest of the path, as a text
 -- As src/store/name_fields.rs, whose further entries tools/hosted.sh writes here.
 CREATE FUNCTION cometchat.read_name_fields() RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET jit = off
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $function$
 DECLARE
   own text[] := ARRAY(SELECT btrim(f) FROM unnest(string_to_array(cometchat.setting('display_name_fields'), ','))
@@ -50,7 +50,7 @@ $function$;
 COMMENT ON FUNCTION cometchat.read_name_fields() IS 'Makes cometchat.name_values what the setting says.';
 
 CREATE FUNCTION cometchat.on_settings_changed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $function$
 BEGIN
   PERFORM cometchat.read_name_fields();

@@ -1,6 +1,8 @@
 -- The three functions that clients call: the twin of src/calls/ensure_user.rs and tokens.rs.
 --
 -- SECURITY: definers with a fixed search_path. identify() decides from the role in force outside all functions.
+-- Plans are generic, here and in whatever else handles tokens: one that is made for the values of a call has them
+-- as constants, which auto_explain and debug_print_plan bring into the log.
 
 -- Nothing may be sent now. A user who has a token is not kept out for that: the change waits.
 CREATE FUNCTION cometchat.not_sent(w cometchat.work, fault jsonb) RETURNS jsonb
@@ -208,7 +210,8 @@ CREATE FUNCTION public.cometchat_ensure_user(
   user_id uuid DEFAULT NULL, display_name text DEFAULT NULL, email text DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
 AS $function$
 BEGIN
   RETURN cometchat.ensure_user(user_id, display_name, email);
@@ -225,7 +228,8 @@ COMMENT ON FUNCTION public.cometchat_ensure_user(uuid, text, text) IS
 
 CREATE FUNCTION public.cometchat_refresh_token(user_id uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
 AS $function$
 BEGIN
   RETURN cometchat.refresh_token(user_id);
@@ -241,7 +245,8 @@ COMMENT ON FUNCTION public.cometchat_refresh_token(uuid) IS
 
 CREATE FUNCTION public.cometchat_revoke_tokens(user_id uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET lock_timeout = '4500ms' SET client_min_messages = 'warning'
 AS $function$
 BEGIN
   RETURN cometchat.revoke_tokens(user_id);

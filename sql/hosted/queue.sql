@@ -51,7 +51,8 @@ COMMENT ON FUNCTION cometchat.clock_set_back() IS
 
 CREATE FUNCTION cometchat.claim_batch(max_users integer) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '500ms' SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET lock_timeout = '500ms' SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   mine constant bigint := cometchat.session_claim();
@@ -131,7 +132,8 @@ COMMENT ON FUNCTION cometchat.claim_batch(integer) IS 'First step of cometchat.p
 -- useless.
 CREATE FUNCTION cometchat.send_batch() RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   mine constant bigint := cometchat.session_claim();

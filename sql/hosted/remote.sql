@@ -45,7 +45,8 @@ COMMENT ON FUNCTION cometchat.has_more(jsonb, integer, integer) IS 'Whether ther
 
 CREATE FUNCTION cometchat.list_remote_users(page integer, per_page integer) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   answer jsonb := cometchat.list_page(page, per_page, false);
@@ -63,7 +64,8 @@ COMMENT ON FUNCTION cometchat.list_remote_users(integer, integer) IS 'One page o
 
 CREATE FUNCTION cometchat.probe_api() RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   answer jsonb := cometchat.list_page(1, 1, false);
@@ -98,7 +100,8 @@ COMMENT ON FUNCTION cometchat.drift(cometchat.work, jsonb) IS
 
 CREATE FUNCTION cometchat.compare_remote_page(page integer) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET client_min_messages = 'warning'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   app record := cometchat.app_id();
@@ -171,7 +174,8 @@ COMMENT ON FUNCTION cometchat.compare_remote_page(integer) IS
 
 CREATE FUNCTION cometchat.describe_user(user_id uuid, error_code text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '100ms'
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+SET lock_timeout = '100ms'
 AS $function$
 DECLARE
   app record := cometchat.app_id();

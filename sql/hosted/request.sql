@@ -105,6 +105,21 @@ $function$;
 COMMENT ON FUNCTION cometchat.note_limits(jsonb, jsonb) IS
   'Remembers a 429, or an announced limit that is nearly used up.';
 
+-- SECURITY: at that level of messages pgsql-http writes the key to the server's log, and pgaudit copies the
+-- parameters of every statement there, tokens too. (Where pgaudit is not loaded, its settings are anybody's.)
+CREATE FUNCTION cometchat.telltale_setting() RETURNS text
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN CASE
+    WHEN current_setting('log_min_messages') ~ '^debug[2-5]$' THEN 'log_min_messages'
+    WHEN current_setting('pgaudit.log_parameter', true) = 'on'
+      AND EXISTS (SELECT FROM pg_catalog.pg_settings AS s
+                  WHERE s.name = 'pgaudit.log_parameter' AND s.context = 'superuser') THEN 'pgaudit.log_parameter' END;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.telltale_setting() IS 'A setting that would bring a key or a token into the log, if there is one.';
+
 -- Sends one request that ends by `deadline`. `asker`: on whose account it goes, null for trusted callers.
 -- Its search_path names pgsql-http's schema, wherever that is (see the end of this file).
 --
@@ -147,10 +162,9 @@ BEGIN
   IF answer IS NOT NULL THEN
     RETURN answer;
   END IF;
-  -- SECURITY: at that level pgsql-http would write the key to the server's log.
-  IF current_setting('log_min_messages') ~ '^debug[2-5]$' THEN
+  IF cometchat.telltale_setting() IS NOT NULL THEN
     RETURN jsonb_build_object('kind', 'not_configured', 'effect', 0, 'failure',
-      cometchat.failure('NOT_CONFIGURED', 'log_min_messages would write the key to the log'));
+      cometchat.failure('NOT_CONFIGURED', cometchat.telltale_setting() || ' would write secrets to the log'));
   END IF;
   SELECT array_agg(l.curlopt), array_agg(l.value) INTO their_options, their_values FROM http_list_curlopt() AS l;
   their_timeout := current_setting('http.timeout_msec');
@@ -165,10 +179,11 @@ BEGIN
     PERFORM http_set_curlopt('CURLOPT_PROXY', ''); -- not the server's environment either
     SELECT h.status, h.content, h.headers INTO got
     FROM http((method, target.base_url || path,
-               ARRAY[http_header('apikey', cometchat.api_key()), http_header('appId', app.app_id),
-                     http_header('accept', 'application/json'),
-                     http_header('user-agent', 'cometchat_hosted/@version'),
-                     http_header('expect', '')], -- or curl waits a second before the body of each PUT
+               -- SECURITY: not by http_header(), a function in SQL, whose parameters auto_explain logs.
+               ARRAY[('apikey', cometchat.api_key())::http_header, ('appId', app.app_id)::http_header,
+                     ('accept', 'application/json')::http_header,
+                     ('user-agent', 'cometchat_hosted/@version')::http_header,
+                     ('expect', '')::http_header], -- or curl waits a second before the body of each PUT
                CASE WHEN body IS NOT NULL THEN 'application/json' END, body::text)::http_request) AS h;
     SELECT jsonb_object_agg(lower(h.field), left(h.value, 1000)) INTO headers FROM unnest(got.headers) AS h;
     answer := CASE

@@ -65,7 +65,11 @@ impl Stack {
 
     /// The edition for supabase.com, whatever edition this run is about.
     pub fn hosted() -> Stack {
-        let cluster = Cluster::shared();
+        Stack::hosted_in(Cluster::shared())
+    }
+
+    /// The same, on a given server.
+    pub fn hosted_in(cluster: Cluster) -> Stack {
         Stack::hosted_on(Database::like_supabase(cluster), Simulator::start(), Edition::hosted())
     }
 

@@ -7,6 +7,7 @@
 mod adopt;
 /// Bad settings, files, claims and arguments: a clear answer, no request, nothing stored.
 mod bad_input;
+mod beside_extensions;
 /// Time and memory of thousands of calls in one statement.
 mod bulk_memory;
 /// One statement over all users: few locks, and other sessions go on.
@@ -211,6 +212,7 @@ mod editions;
 mod hosted_access;
 /// Installed, installed again, missing what it stands on, moved to the extension and back.
 mod hosted_install;
+mod hosted_logs;
 /// The queue without a worker: people first, probes, kills, one session or several.
 mod hosted_queue;
 
