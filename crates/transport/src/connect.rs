@@ -17,7 +17,7 @@ use crate::resolve::CachingResolver;
 use crate::reuse;
 use crate::tcp::{wait_for, Tcp};
 use crate::tunnel::{self, Host};
-use crate::wait::{Interest, Wait};
+use crate::wait::{is_ready, Interest, Wait};
 
 /// Every address gets at least this long before the next one is tried.
 const MIN_PER_ADDRESS: Duration = Duration::from_millis(50);
@@ -108,7 +108,10 @@ impl TcpConnector {
         match socket.connect(&SockAddr::from(addr)) {
             Ok(()) => {}
             Err(e) if e.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {
-                wait_for(&*self.waiter, socket.as_fd(), Interest::Writable, until, timeout)?;
+                // To a proxy on the same machine, say, it is there already: see INITIAL_READ_TIMEOUT.
+                if !is_ready(socket.as_fd(), Interest::Writable) {
+                    wait_for(&*self.waiter, socket.as_fd(), Interest::Writable, until, timeout)?;
+                }
                 if let Some(e) = socket.take_error()? {
                     return Err(e.into());
                 }

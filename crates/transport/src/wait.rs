@@ -62,6 +62,18 @@ pub trait Wait: Send + Sync + 'static {
     fn check(&self) -> Result<(), Interrupted>;
 }
 
+/// Whether `fd` is ready, without waiting.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, interest: Interest) -> bool {
+    poll(&mut [PollFd::new(fd, flags(interest))], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+fn flags(interest: Interest) -> PollFlags {
+    match interest {
+        Interest::Readable => PollFlags::POLLIN,
+        Interest::Writable => PollFlags::POLLOUT,
+    }
+}
+
 /// Waits with `poll(2)`; becomes interrupted for good when `stop` turns readable.
 #[derive(Clone, Debug, Default)]
 pub struct PollWait {
@@ -82,11 +94,7 @@ impl Wait for PollWait {
         interest: Interest,
         until: Option<Instant>,
     ) -> Result<bool, Interrupted> {
-        let flags = match interest {
-            Interest::Readable => PollFlags::POLLIN,
-            Interest::Writable => PollFlags::POLLOUT,
-        };
-        let socket = PollFd::new(fd, flags);
+        let socket = PollFd::new(fd, flags(interest));
         let (mut alone, mut both);
         let fds = match &self.stop {
             None => {
