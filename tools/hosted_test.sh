@@ -70,11 +70,20 @@ pinned() {
       AND p.proname <> 'on_auth_user_update' AND NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)")" ""
 }
 
+# What handles users' tokens has generic plans: others have tokens as constants, which auto_explain logs.
+generic() {
+  is "$(sql supabase_admin "SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc AS p
+    WHERE p.pronamespace IN ('cometchat'::regnamespace, 'public'::regnamespace) AND p.prosecdef
+      AND (p.prosrc ~ 'cometchat\.(work|load|run|request)\M' OR p.proname LIKE 'cometchat\_%')
+      AND NOT 'plan_cache_mode=force_generic_plan' = ANY (p.proconfig)")" ""
+}
+
 check "the file installs beside the real pg_cron" tools/hosted_cluster.sh start "$dir" "$major"
 check "goldens" tools/hosted_goldens.sh "$dir" "$major"
 check "plpgsql_check" checked
 check "comments" commented
 check "definers have a fixed path" pinned
+check "plans with tokens are generic" generic
 check "pg_cron sends a sign-up" by_cron
 check "a job that fails is named" failing_job
 cleanup

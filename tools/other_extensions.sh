@@ -22,10 +22,10 @@ esac || { tail -n 5 "$work/log" >&2; die "the packages cannot be fetched"; }
 [ -e "$work/usr/lib/postgresql/$major/lib/pgaudit.so" ] || die "Debian's packages have no pgaudit"
 # Only what is missing: a server may be running from here. pgaudit comes last, as it says that all is there.
 lib=$(pg_lib "$major")
-for file in "$work/usr/lib/postgresql/$major/lib"/*.so; do
-  [ -e "$lib/${file##*/}" ] || [ "${file##*/}" = pgaudit.so ] || cp "$file" "$lib/"
+for file in "$work/usr/lib/postgresql/$major/lib"/*.so "$work/usr/share/postgresql/$major/extension"/*; do
+  case $file in */pgaudit.so) continue ;; *.so) target=$lib ;; *) target=$(pg_share "$major") ;; esac
+  [ -e "$target/${file##*/}" ] || cp "$file" "$target/"
 done
-cp -n "$work/usr/share/postgresql/$major/extension/"* "$(pg_share "$major")/" 2>/dev/null || true
 cp "$work/usr/lib/postgresql/$major/lib/pgaudit.so" "$lib/pgaudit.so.new"
 mv "$lib/pgaudit.so.new" "$lib/pgaudit.so"
 if [ "$(id -u)" = 0 ]; then chmod -R a+rX "$(pg_prefix "$major")"; fi

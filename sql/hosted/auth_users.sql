@@ -172,6 +172,7 @@ COMMENT ON FUNCTION cometchat.unseen_change(cometchat.work, boolean, bigint) IS
 
 CREATE FUNCTION cometchat.diff_auth_users(from_id uuid, max_users integer, repair boolean) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+SET plan_cache_mode = 'force_generic_plan'
 AS $function$
 DECLARE
   app record := cometchat.app_id();

@@ -10,8 +10,9 @@ BEGIN
   check_name := 'key in the log';
   ok := telltale IS NULL;
   detail := COALESCE(telltale, 'log_min_messages') || ' is ' || current_setting(COALESCE(telltale, 'log_min_messages'));
-  hint := CASE WHEN NOT ok THEN format('SET %s = %s; -- nothing is sent while it would bring secrets into the log', telltale,
-            CASE telltale WHEN 'log_min_messages' THEN 'warning' ELSE 'off' END) END;
+  hint := CASE WHEN NOT ok THEN cometchat.setting_command(facts, telltale,
+            CASE telltale WHEN 'log_min_messages' THEN 'warning' ELSE 'off' END)
+            || ' -- as a superuser; nothing is sent while it would bring secrets into the log' END;
   RETURN NEXT;
 END
 $function$;

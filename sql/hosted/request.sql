@@ -105,21 +105,6 @@ $function$;
 COMMENT ON FUNCTION cometchat.note_limits(jsonb, jsonb) IS
   'Remembers a 429, or an announced limit that is nearly used up.';
 
--- SECURITY: at that level of messages pgsql-http writes the key to the server's log, and pgaudit copies the
--- parameters of every statement there, tokens too. (Where pgaudit is not loaded, its settings are anybody's.)
-CREATE FUNCTION cometchat.telltale_setting() RETURNS text
-LANGUAGE plpgsql STABLE
-AS $function$
-BEGIN
-  RETURN CASE
-    WHEN current_setting('log_min_messages') ~ '^debug[2-5]$' THEN 'log_min_messages'
-    WHEN current_setting('pgaudit.log_parameter', true) = 'on'
-      AND EXISTS (SELECT FROM pg_catalog.pg_settings AS s
-                  WHERE s.name = 'pgaudit.log_parameter' AND s.context = 'superuser') THEN 'pgaudit.log_parameter' END;
-END
-$function$;
-COMMENT ON FUNCTION cometchat.telltale_setting() IS 'A setting that would bring a key or a token into the log, if there is one.';
-
 -- Sends one request that ends by `deadline`. `asker`: on whose account it goes, null for trusted callers.
 -- Its search_path names pgsql-http's schema, wherever that is (see the end of this file).
 --
@@ -161,10 +146,6 @@ BEGIN
   answer := cometchat.permit(asker, revocation);
   IF answer IS NOT NULL THEN
     RETURN answer;
-  END IF;
-  IF cometchat.telltale_setting() IS NOT NULL THEN
-    RETURN jsonb_build_object('kind', 'not_configured', 'effect', 0, 'failure',
-      cometchat.failure('NOT_CONFIGURED', cometchat.telltale_setting() || ' would write secrets to the log'));
   END IF;
   SELECT array_agg(l.curlopt), array_agg(l.value) INTO their_options, their_values FROM http_list_curlopt() AS l;
   their_timeout := current_setting('http.timeout_msec');

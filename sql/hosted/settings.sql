@@ -104,6 +104,22 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.app_id() IS 'The app id, or what is wrong with it.';
 
+-- SECURITY: at debug2 and above pgsql-http writes the key to the server's log, and pgaudit copies the parameters of
+-- every statement there, tokens too. (Where pgaudit is not loaded, its settings are anybody's.)
+CREATE FUNCTION cometchat.telltale_setting() RETURNS text
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN CASE
+    WHEN current_setting('log_min_messages') ~ '^debug[2-5]$' THEN 'log_min_messages'
+    WHEN current_setting('pgaudit.log_parameter', true) = 'on'
+      AND EXISTS (SELECT FROM pg_catalog.pg_settings AS s
+                  WHERE s.name = 'pgaudit.log_parameter' AND s.context = 'superuser') THEN 'pgaudit.log_parameter' END;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.telltale_setting() IS
+  'A setting that would bring the key or a token into the log, if there is one.';
+
 CREATE FUNCTION cometchat.endpoint(app_id text, OUT base_url text, OUT failure jsonb)
 LANGUAGE plpgsql STABLE
 AS $function$
@@ -127,7 +143,10 @@ BEGIN
     failure := CASE
       WHEN cometchat.api_key() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'api_key is missing')
       WHEN cometchat.api_key() !~ '^[!-~]+$' OR length(cometchat.api_key()) > 512
-        THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed') END;
+        THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed')
+      -- Here, and not before a request: nobody is loaded for the queue, and no token is written.
+      WHEN cometchat.telltale_setting() IS NOT NULL
+        THEN cometchat.failure('NOT_CONFIGURED', cometchat.telltale_setting() || ' would write secrets to the log') END;
   END IF;
 END
 $function$;

@@ -89,7 +89,7 @@ pub fn refuse_transaction_block() {
     }
 }
 
-/// Sets a setting until the current nest level of settings ends, whoever is allowed to set it.
+/// Sets a setting until the current nest level of settings ends, also one that only a superuser may set.
 ///
 /// # Safety
 /// Inside such a level that this process opened: a subtransaction, or `NewGUCNestLevel`.
