@@ -135,7 +135,14 @@ BEGIN
       RAISE datatype_mismatch USING MESSAGE = 'auth.users.id is not of type uuid';
     END IF;
     IF cometchat.owns_mapping_table() THEN
-      SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = OLD.id;
+      BEGIN
+        SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = OLD.id;
+        -- The table's lock goes with this block. The cascade takes a stronger one: whoever holds one already and
+        -- waits for that would be in a deadlock with a migration of the mapping, or a REINDEX.
+        RAISE raise_exception;
+      EXCEPTION WHEN raise_exception THEN
+        NULL;
+      END;
     END IF;
     PERFORM cometchat.mark_due(OLD.id, uid);
   EXCEPTION WHEN OTHERS THEN

@@ -22,9 +22,10 @@ BEGIN
       BEGIN
         IF cometchat.owns_mapping_table() THEN
           SELECT u.cometchat_uid INTO uid FROM public.cometchat_users AS u WHERE u.user_id = missed;
+          RAISE raise_exception; -- the table's lock goes: see on_auth_user_before_delete()
         END IF;
       EXCEPTION WHEN OTHERS THEN
-        NULL; -- the table may be locked
+        NULL; -- or the table is locked
       END;
     END IF;
     BEGIN

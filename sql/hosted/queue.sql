@@ -95,6 +95,7 @@ BEGIN
   IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
     PERFORM cometchat.requeue_missed();
   END IF;
+  PERFORM cometchat.statement_catch_up_with_ids(); -- what send_batch() writes must not fail for it
   PERFORM cometchat.reclaim_stale();
   LOOP
     SELECT c.user_id INTO claimed FROM cometchat.statement_claim(LEAST(max_users, 1), LEAST(max_users, 1), mine, 0) AS c;

@@ -92,3 +92,20 @@ BEGIN
   END IF;
 END
 $block$;
+
+-- An event trigger, or a script that hardens a database, may turn row security on for every table there is. These
+-- belong to the superuser, so it would apply to the extension.
+DO $block$
+DECLARE
+  ours name;
+BEGIN
+  FOR ours IN SELECT c.relname FROM pg_catalog.pg_class AS c
+              WHERE c.relnamespace = 'cometchat'::pg_catalog.regnamespace AND c.relkind = 'r' LOOP
+    EXECUTE pg_catalog.format('ALTER TABLE cometchat.%I DISABLE ROW LEVEL SECURITY', ours);
+    EXECUTE pg_catalog.format('CREATE POLICY cometchat_extension ON cometchat.%I TO cometchat_ext '
+      'USING (true) WITH CHECK (true)', ours);
+    EXECUTE pg_catalog.format('COMMENT ON POLICY cometchat_extension ON cometchat.%I IS %L', ours,
+      'The extension itself sees and changes every row, should somebody turn row security on.');
+  END LOOP;
+END
+$block$;

@@ -157,11 +157,15 @@ impl Call {
         if *remote == row.remote_in(&self.app_id) && remote.token.is_none() && !void {
             return Ok(()); // nothing new
         }
-        self.write(|| {
+        let save = || {
             if store::save(self.caller.user, &self.app_id, row, remote, wanted) {
                 wake::at_commit(); // what the worker did meanwhile is to be looked at again
             }
-        })
+        };
+        match self.write(save) {
+            Err(failure) if ids_were_taken(&failure) => self.write(save),
+            written => written,
+        }
     }
 
     /// CometChat does not know the user: clears what is stored.
@@ -205,6 +209,13 @@ impl Call {
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
+}
+
+/// A write has failed because the mapping's next ids were taken: they are not any more.
+fn ids_were_taken(failure: &CallError) -> bool {
+    matches!(failure, CallError::Database(code) if code == store::UNIQUE_VIOLATION)
+        && subxact::run(subxact::FINAL_WRITE_LOCK_TIMEOUT, store::catch_up_with_ids)
+            .unwrap_or(false)
 }
 
 impl Drop for Call {

@@ -65,6 +65,17 @@ pub fn save(
     SAVE.first(&inputs, |row| row.flag(c"overtaken")).unwrap_or(false)
 }
 
+/// The SQLSTATE of a write that met an id, or a uid, that is taken.
+pub const UNIQUE_VIOLATION: &str = "23505";
+
+static CATCH_UP_WITH_IDS: Statement =
+    Statement::on_mapping(Lock::Write, include_str!("sql/catch_up_with_ids.sql"));
+
+/// After a [`UNIQUE_VIOLATION`]: makes new ids of the mapping free ones. `true`: they were not.
+pub fn catch_up_with_ids() -> bool {
+    CATCH_UP_WITH_IDS.first(&[], |_| ()).is_some()
+}
+
 static WAIT_FOR: Statement = Statement::new(include_str!("sql/wait_for.sql"));
 
 /// Waits until no other transaction is writing the user's state. For a subtransaction that is rolled

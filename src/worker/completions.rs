@@ -111,9 +111,12 @@ impl CompletionBuffer {
             Ok(_) => self.locked.push(done),
             Err(failed) => {
                 log(&failed);
+                let ids_were_taken = failed.sqlstate == store::UNIQUE_VIOLATION
+                    && transaction::run(store::catch_up_with_ids).unwrap_or(false);
                 let why = format!("SQLSTATE {}", failed.sqlstate);
                 let mark_failed = move || complete::mark_failed(user, claim, revision, &why);
-                if failed.will_pass() || transaction::run(mark_failed).is_err() {
+                let again = ids_were_taken || failed.will_pass();
+                if again || transaction::run(mark_failed).is_err() {
                     self.results.push(done);
                 }
             }

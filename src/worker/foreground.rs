@@ -74,6 +74,7 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
         queue::clock_set_back();
     }
     home.settle();
+    store::catch_up_with_ids(); // what finish() writes must not fail for it
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);

@@ -79,10 +79,6 @@ fn nothing_is_sent_while_pgaudit_logs_parameters() {
         "shared_preload_libraries = 'cometchat_ext, pgaudit'",
         "pgaudit.log = all",
     ]));
-    let log_parameters = |value| {
-        let name = stack.db.name();
-        stack.execute(&format!("ALTER DATABASE {name} SET pgaudit.log_parameter = {value}"));
-    };
     stack.edition().stop_cron();
     stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
     let (ada, bob, new) = (stack.sign_up("Ada"), stack.sign_up("Bob"), stack.sign_up("New"));
@@ -93,7 +89,8 @@ fn nothing_is_sent_while_pgaudit_logs_parameters() {
     secrets.insert(format!("{new}_"));
     stack.asked();
     let before = stack.db.cluster().log().len();
-    log_parameters("on");
+    let name = stack.db.name();
+    stack.execute(&format!("ALTER DATABASE {name} SET pgaudit.log_parameter = on"));
     // One whose profile changed, in a call and in the queue; one whose mapping was made by hand.
     for user in [ada, bob] {
         stack.change(user, "raw_user_meta_data = '{\"name\": \"Another\"}'");

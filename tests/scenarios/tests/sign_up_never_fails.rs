@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use postgres::{Client, Config, NoTls};
 use scenarios::blocked_session::BlockedSession;
+use scenarios::health::health;
 use scenarios::{eventually, Cluster, Database, Stack};
 use simulator::{Fault, FaultKind, ListenerState, Simulator};
 use uuid::Uuid;
@@ -239,4 +240,71 @@ fn a_sign_up_marks_a_user_as_mark_due_does() {
         assert_eq!(state(signed_up), state(marked));
         assert!(state(marked).contains("\"failed_at\": null"), "{}", state(marked));
     }
+}
+
+/// A deletion reads the mapping, and its cascade writes to it: whoever locks it, and locks it more strongly later, a
+/// migration say, is in nobody's way.
+#[test]
+fn a_deletion_beside_a_migration_of_the_mapping_is_no_deadlock() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.map(ada, "ada-1", None);
+    let mut migration = stack.db.admin();
+    migration
+        .batch_execute("BEGIN; CREATE INDEX odd ON public.cometchat_users (created_at)")
+        .expect("the migration begins");
+    let sql = format!("DELETE FROM auth.users WHERE id = '{ada}'");
+    let deletion = BlockedSession::with(stack.db.admin(), &sql);
+    let waits =
+        format!("SELECT count(*) FROM pg_locks WHERE pid = {} AND NOT granted", deletion.process.0);
+    eventually("the cascade waits", || stack.value(&waits).as_deref() == Some("1"));
+    migration
+        .batch_execute("ALTER TABLE public.cometchat_users ADD COLUMN odd integer; COMMIT")
+        .expect("the migration ends");
+    deletion.done().result.expect("the deletion");
+    let uid = format!("SELECT cometchat_uid FROM cometchat.sync_state WHERE user_id = '{ada}'");
+    assert_eq!(stack.value(&uid).as_deref(), Some("ada-1"), "who is to be deactivated");
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
+}
+
+/// An event trigger that turns row security on for every new table, or a script that does it for all there are.
+#[test]
+fn row_security_on_our_own_tables_changes_nothing() {
+    let everywhere = "DO $$ DECLARE ours regclass; BEGIN
+        FOR ours IN SELECT oid FROM pg_class WHERE relnamespace = 'cometchat'::regnamespace AND relkind = 'r' LOOP
+          EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', ours);
+          EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', ours);
+        END LOOP; END $$";
+    let stack = Stack::new();
+    stack.execute(everywhere);
+    let stack = stack.sync();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    stack.session(ada).ensure(None, Some("Ada"), None).token();
+    stack.execute("SELECT cometchat.pause(), cometchat.resume(), cometchat.backfill()");
+    stack.change(ada, "banned_until = now() + interval '1 hour'");
+    eventually("deactivated", || stack.is_deactivated(ada));
+    assert_eq!(stack.value(FAILURES).as_deref(), Some("0"));
+    let bad: Vec<_> = health(&stack.db).into_iter().filter(|row| !row.ok).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+}
+
+/// Rows come without the sequence, by logical replication say: then new ids are made free, and nobody fails.
+#[test]
+fn ids_that_are_taken_cost_nobody_the_chat() {
+    let stack = Stack::new();
+    let take = "INSERT INTO public.cometchat_users (id, user_id, cometchat_uid) OVERRIDING SYSTEM VALUE
+                SELECT n + (SELECT COALESCE(max(id), 0) FROM public.cometchat_users), gen_random_uuid(), 'taken-' || random()
+                FROM generate_series(1, 50) AS n";
+    // Of a database whose auth.users is elsewhere.
+    stack.execute("SELECT cometchat.drop_foreign_key()");
+    stack.execute(take);
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.session(ada).ensure(None, None, None).token();
+    stack.execute(take);
+    let stack = stack.sync();
+    let users = stack.sign_ups(3);
+    stack.all_arrive(&users);
+    assert_eq!(stack.value("SELECT count(*) FROM cometchat.failed_users").as_deref(), Some("0"));
 }
