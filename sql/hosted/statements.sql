@@ -34,6 +34,6 @@
 @statement queue_deleted (uuid[]) RETURNS bigint
 @statement owners (text[]) RETURNS TABLE (cometchat_uid text, user_id uuid)
 @statement cron_job () RETURNS TABLE (job text)
-@statement catch_up_with_ids () RETURNS bigint
+@statement catch_up_with_ids () RETURNS TABLE (moved_to bigint)
 @statement make_plan_limited_due () RETURNS bigint
 @statement clock_set_back (bigint) RETURNS bigint

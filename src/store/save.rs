@@ -34,6 +34,8 @@ pub fn save(
     wanted: &DesiredProfile,
 ) -> bool {
     let (sent, unsettled_ms) = (remote.sent.as_ref(), unsettled_ms(remote.effect));
+    // A call that got no further than to reactivate somebody knows of nothing but that they are there.
+    let is_about_an_account = remote.is_something() || row.known_in(app_id).is_some();
     let check_in_ms = unsettled_ms.map(|ms| ms.max(as_ms(policy::UNSETTLED_DELAY)));
     let sent_fields = match sent {
         Some(sent) => spi::array(sent.keys.iter().map(String::as_str)),
@@ -43,7 +45,7 @@ pub fn save(
         ("user_id", user.into()),
         ("uid", remote.uid.as_str().into()),
         ("token", remote.token.as_deref().into()),
-        ("app_id", remote.is_something().then_some(app_id).into()),
+        ("app_id", is_about_an_account.then_some(app_id).into()),
         ("sent_profile", sent.map(|s| s.profile.as_str()).into()),
         ("sent_metadata", sent.map(|s| s.metadata.as_str()).into()),
         ("sent_fields", sent_fields),

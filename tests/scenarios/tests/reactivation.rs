@@ -160,3 +160,25 @@ fn a_user_deactivated_by_others_before_a_ban_stays_deactivated_after_it() {
     eventually("that is seen", || stack.value(failed).as_deref() == Some("USER_DEACTIVATED"));
     assert!(stack.is_deactivated(ada));
 }
+
+/// All that such a call leaves behind is that the user is there: never mapped, not deactivated any more.
+#[test]
+fn whom_a_call_reactivated_before_it_failed_is_known_to_be_there() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.app().add_user(json!({"uid": ada.to_string(), "name": "Somebody"})).expect("a user");
+    stack.change(ada, "banned_until = 'infinity'");
+    stack.execute("SELECT cometchat.resume()");
+    eventually("deactivated", || stack.is_deactivated(ada));
+    stack.settled(ada);
+    stack.execute("SELECT cometchat.pause()");
+    stack.change(ada, "banned_until = NULL");
+    stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").operation("get_user"));
+    assert!(!stack.session(ada).ensure(None, None, None).success());
+    assert!(!stack.is_deactivated(ada), "reactivated, and no further");
+    stack.chat.clear_faults();
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
+    stack.execute("SELECT cometchat.resume()");
+    eventually("deactivated", || stack.is_deactivated(ada));
+}

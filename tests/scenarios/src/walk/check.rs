@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde_json::Value;
+use simulator::Filter;
 
 use super::actor::Person;
 use crate::Stack;
@@ -133,7 +134,10 @@ fn check_one(stack: &Stack, admin: &mut Client, person: &Person, index: usize) -
         expect(!active, &format!("{why}, and active there"));
         expect(here.token.is_none(), &format!("{why}, and a token is stored"));
     }
-    let describe = |what| format!("{what}: {} there: {there:?}", here.state);
+    let about = Filter { uid: Some(uid), ..Filter::default() };
+    let requests = if wrong.is_empty() { Vec::new() } else { stack.chat.requests_where(&about) };
+    let asked: Vec<_> = requests.iter().map(|r| (&r.operation, r.status)).collect();
+    let describe = |what| format!("{what}: {} there: {there:?} after: {asked:?}", here.state);
     wrong.into_iter().map(|what| Violation { person: Some(index), what: describe(what) }).collect()
 }
 
