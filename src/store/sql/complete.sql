@@ -72,7 +72,8 @@ SET cometchat_uid = o.uid,
     sent_metadata = o.sent_metadata,
     sent_fields = string_to_array(NULLIF(o.sent_fields, ''), ','),
     deactivated = o.deactivated,
-    revoke_pending = o.revoke_pending,
+    -- A revocation may have come meanwhile, which relied on a flush of this attempt that was never done.
+    revoke_pending = o.revoke_pending OR (o.changed AND s.revoke_pending),
     -- A call may have stored a newer argument.
     name_argument = CASE WHEN o.changed THEN s.name_argument ELSE o.name_argument END,
     name_argument_base = CASE WHEN o.changed THEN s.name_argument_base

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, within, Answer, Cluster, Database, Session, Stack};
-use simulator::{Fault, Filter, Recorded, Simulator};
+use simulator::{Fault, FaultKind, Filter, Recorded, Simulator};
 use uuid::Uuid;
 
 /// How long CometChat takes for the flush: longer than a call waits for the worker, and short of
@@ -220,4 +220,25 @@ fn a_session_terminated_during_a_flush_locks_no_user_out() {
     a_login_works_soon(&stack, ada);
 
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// A revocation that meets a deactivation under way is left to it: when that fails, before it has flushed anything, and
+/// the ban is over, the tokens are ended all the same.
+#[test]
+fn a_revocation_that_relied_on_a_flush_that_failed_is_carried_out() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    let token = stack.session(ada).ensure(None, None, None).token();
+    stack.db.set("cometchat.request_timeout", Some("5s"));
+    let hangs = Fault::new(FaultKind::HangBeforeHeader).operation("flush_tokens").times(1);
+    stack.chat.set_fault(hangs);
+    stack.change(ada, "banned_until = 'infinity'");
+    eventually("the deactivation is under way", || {
+        stack.chat.requests().iter().any(|request| request.operation == "flush_tokens")
+    });
+    stack.change(ada, "banned_until = NULL");
+    let answer = stack.session(ada).revoke(None);
+    assert_eq!((answer.code(), answer.queued()), ("TIMEOUT", true));
+    eventually("the token is ended", || !stack.app().tokens(&ada.to_string()).contains(&token));
 }
