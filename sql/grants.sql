@@ -7,8 +7,8 @@
 DO $block$
 DECLARE
   objects record;
-  operators text := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(rolname), ', ') FROM pg_catalog.pg_roles
-                     WHERE rolname IN ('postgres', 'service_role') AND NOT rolsuper);
+  operators text[] := ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles
+                            WHERE rolname IN ('postgres', 'service_role') AND NOT rolsuper);
 BEGIN
   FOR objects IN
     SELECT kind, pg_catalog.string_agg(DISTINCT name, ', ') AS names, a.grantee
@@ -46,7 +46,7 @@ BEGIN
       public.cometchat_refresh_token(uuid), public.cometchat_revoke_tokens(uuid) TO authenticated;
   END IF;
 
-  IF operators IS NOT NULL THEN
+  IF operators <> '{}' THEN
     EXECUTE pg_catalog.replace($grants$
       -- Not TRIGGER: a trigger on this table would run with the rights of our definers.
       GRANT SELECT, INSERT, UPDATE, DELETE ON public.cometchat_users TO :operators;
@@ -64,14 +64,14 @@ BEGIN
         cometchat.send_batch(), cometchat.finish_batch(), cometchat.clear_warnings(), cometchat.health(),
         cometchat.reconcile(boolean) TO :operators;
       GRANT EXECUTE ON PROCEDURE cometchat.process_queue(integer), cometchat.wait_until_synced(interval) TO :operators
-    $grants$, ':operators', operators);
+    $grants$, ':operators', pg_catalog.array_to_string(operators, ', '));
   END IF;
   -- What a monitoring system reads: numbers, no user.
   GRANT USAGE ON SCHEMA cometchat TO pg_monitor;
   GRANT SELECT ON cometchat.progress, cometchat.stats, cometchat.stats_requests, cometchat.stats_latency,
     cometchat.home TO pg_monitor;
   GRANT EXECUTE ON FUNCTION cometchat.worker_status(), cometchat.request_stats(), cometchat.is_copy() TO pg_monitor;
-  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'postgres' AND NOT rolsuper) THEN
+  IF 'postgres' = ANY (operators) THEN
     GRANT EXECUTE ON FUNCTION cometchat.pause(), cometchat.resume(), cometchat.reset_stats(),
       cometchat.drop_foreign_key() TO postgres;
     -- pg_restore sets it; behind the ids that are restored, new users would fail.

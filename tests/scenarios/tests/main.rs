@@ -7,6 +7,7 @@
 mod adopt;
 /// Bad settings, files, claims and arguments: a clear answer, no request, nothing stored.
 mod bad_input;
+/// Extensions that hook into every statement: pgaudit, pg_qualstats and others.
 mod beside_extensions;
 /// Time and memory of thousands of calls in one statement.
 mod bulk_memory;
@@ -212,6 +213,7 @@ mod editions;
 mod hosted_access;
 /// Installed, installed again, missing what it stands on, moved to the extension and back.
 mod hosted_install;
+/// No token and no key in the log, whatever an operator turns up.
 mod hosted_logs;
 /// The queue without a worker: people first, probes, kills, one session or several.
 mod hosted_queue;
