@@ -36,6 +36,7 @@ AS $function$
 DECLARE
   was_there boolean := w.mapped OR w.was_known;
   answer jsonb;
+  refused jsonb;
 BEGIN
   w.token := NULL;
   w := cometchat.nothing_sent(w);
@@ -47,6 +48,13 @@ BEGIN
     IF NOT was_there THEN
       RETURN;
     END IF;
+  ELSIF w.fault ->> 'kind' = 'bad_user'
+        OR w.fault ->> 'kind' = 'server' AND w.attempts >= 2 AND w.fault ->> 'effect' <> '2' THEN
+    -- CometChat will not end the tokens, but nothing works with them once the user is deactivated. They are ended
+    -- before the next one is minted.
+    refused := w.fault;
+    w.fault := NULL;
+    w.revoke_pending := true;
   ELSE
     RETURN;
   END IF;
@@ -59,6 +67,7 @@ BEGIN
                                                       ELSE '[]' END) AS d(uid) WHERE lower(d.uid) = lower(w.uid)) THEN
     w.deactivated := true;
   END IF;
+  w.fault := COALESCE(w.fault, refused);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.deactivate(cometchat.work) IS 'Ends every session of the user, and deactivates.';
@@ -98,6 +107,8 @@ COMMENT ON FUNCTION cometchat.remove_remote(cometchat.work) IS 'Tells CometChat 
 CREATE FUNCTION cometchat.run(INOUT w cometchat.work)
 LANGUAGE plpgsql
 AS $function$
+DECLARE
+  refused jsonb;
 BEGIN
   w.for_login := false;
   w.may_reactivate := false;
@@ -115,8 +126,13 @@ BEGIN
   ELSIF w.status IN ('active', 'unknown') THEN
     w.deactivation_in_flight := w.certainty = 'in flight' AND w.was_known AND w.sent_profile IS NULL;
     w := cometchat.converge(w);
-    IF w.fault IS NULL AND w.revoke_pending THEN
+    -- A revocation that is still owed does not depend on what CometChat refuses of the profile.
+    IF w.revoke_pending AND (w.fault IS NULL
+                             OR w.fault ->> 'kind' <> 'deactivated' AND cometchat.decide(w.fault) = 'fail') THEN
+      refused := w.fault;
+      w.fault := NULL;
       w := cometchat.flush(w);
+      w.fault := COALESCE(w.fault, refused);
     END IF;
   ELSIF w.status = 'suspended' THEN
     w := cometchat.deactivate(w);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cometchat::{Client, Error, ErrorKind};
+use cometchat::{Client, Effect, Error, ErrorKind};
 use uuid::Uuid;
 
 use crate::error::{self, CallError, PauseReason};
@@ -10,6 +10,9 @@ use crate::model::{Certainty, RemoteState, UserStatus};
 use crate::policy::{self, RetryDecision};
 use crate::profile::DesiredProfile;
 use crate::user_sync::{SyncError, UserSync};
+
+/// After so many failed attempts a user is deactivated whose tokens CometChat fails to end.
+const ATTEMPTS_TO_FLUSH: u32 = 2;
 
 /// What becomes of a deleted user (`cometchat.on_delete`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,8 +183,8 @@ impl Job {
         let mut way = UserSync::new(client, profile, remote, self.certainty, self.was_known);
         way.imported_token = self.imported_token.take();
         let mut result = way.run();
-        if result.is_ok() && way.remote.revoke_pending {
-            result = way.flush(); // a revocation that is still owed
+        if way.remote.revoke_pending && may_still_flush(&result) {
+            result = way.flush().and(result); // a revocation that is still owed
         }
         self.remote = way.remote;
         result
@@ -210,6 +213,7 @@ impl Job {
         self.remote.token = None;
         self.remote.sent = None;
         let flushed = client.flush_tokens(&uid);
+        let mut refused = None;
         match self.remote.note(flushed) {
             Ok(()) => {
                 self.remote.revoke_pending = false;
@@ -221,6 +225,12 @@ impl Job {
             // Of whom nothing is known: not there, or deactivated by an attempt whose answer was lost.
             Err(e) if e.kind() == ErrorKind::UidNotFound && !was_there => return Ok(()),
             Err(e) if e.kind() == ErrorKind::UidNotFound => {} // deactivated already, or not there
+            // CometChat will not end the tokens, but nothing works with them once the user is deactivated.
+            // They are ended before the next one is minted.
+            Err(e) if self.goes_on_without_flush(&e) => {
+                self.remote.revoke_pending = true;
+                refused = Some(e);
+            }
             Err(e) => return Err(e),
         }
         let deactivated = client.deactivate_users(&[&uid]);
@@ -230,7 +240,17 @@ impl Job {
         if outcome.done.iter().any(|done| done.eq_ignore_ascii_case(&uid)) {
             self.remote.deactivated = true;
         }
-        Ok(())
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// CometChat refuses to end this user's tokens, or has failed to more than once.
+    fn goes_on_without_flush(&self, error: &Error) -> bool {
+        match error.kind() {
+            ErrorKind::Server => {
+                self.attempts >= ATTEMPTS_TO_FLUSH && error.effect() != Effect::UnderWay
+            }
+            kind => kind == ErrorKind::BadUser,
+        }
     }
 
     /// Deleted here. `true`: nothing is to be remembered.
@@ -257,6 +277,15 @@ impl Job {
                 }
             }
         }
+    }
+}
+
+/// Whether tokens can be ended all the same: CometChat refused what is wanted of this user, and nothing else.
+fn may_still_flush(result: &Result<(), SyncError>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(SyncError::Deactivated) => false, // no token works
+        Err(error) => policy::decide(error) == RetryDecision::Fail,
     }
 }
 
