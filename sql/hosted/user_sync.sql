@@ -198,6 +198,7 @@ BEGIN
       IF w.may_reactivate THEN
         w := cometchat.reactivate(w);
         IF w.fault IS NULL THEN
+          w.mapped := true; -- whatever comes next, they are there
           w := cometchat.adopt(w);
         END IF;
       END IF;

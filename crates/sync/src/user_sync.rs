@@ -235,6 +235,7 @@ impl<'a> UserSync<'a> {
         }
         let reactivated = self.client.reactivate_users(&[&self.remote.uid]);
         self.remote.note(reactivated)?;
+        self.remote.mapped = true; // whatever comes next, they are there
         self.adopt()?.map_err(|Missing| SyncError::Deactivated)
     }
 
