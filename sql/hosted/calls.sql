@@ -147,6 +147,11 @@ BEGIN
     PERFORM pg_sleep(0.02);
     w := cometchat.load(whom, app, given_name, given_email);
   END LOOP;
+  -- Claimed by a session that is gone: a request of it may have an effect still.
+  IF NOT w.in_flight AND EXISTS (SELECT FROM cometchat.sync_state AS s
+                                 WHERE s.user_id = whom AND s.claim IS NOT NULL) THEN
+    w.certainty := 'in flight';
+  END IF;
   RETURN w;
 END
 $function$;
@@ -173,6 +178,21 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.sending_refused(text) IS 'Why no call may send now; null if it may.';
 
+-- What was sent could not be written, and the transaction may go on: nothing that is stored about the user is
+-- certain any more.
+CREATE FUNCTION cometchat.doubt(whom uuid) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM cometchat.statement_doubt(ARRAY[whom], cometchat.in_flight_ms());
+EXCEPTION WHEN OTHERS THEN
+  IF SQLSTATE LIKE '40%' THEN
+    RAISE;
+  END IF;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.doubt(uuid) IS 'Has the queue ask CometChat about a user.';
+
 -- The write at the end, if there is anything to write. Null, or what went wrong.
 CREATE FUNCTION cometchat.finish_call(w cometchat.work, was cometchat.work) RETURNS jsonb
 LANGUAGE plpgsql
@@ -198,6 +218,7 @@ EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE LIKE '40%' THEN
     RAISE;
   END IF;
+  PERFORM cometchat.doubt(w.user_id);
   RETURN cometchat.failure('DATABASE', SQLSTATE);
 END
 $function$;
@@ -235,6 +256,7 @@ EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE LIKE '40%' THEN
     RAISE;
   END IF;
+  PERFORM cometchat.doubt(was.user_id);
   RETURN cometchat.failure('DATABASE', SQLSTATE);
 END
 $function$;

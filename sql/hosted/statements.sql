@@ -16,6 +16,7 @@
 @statement forget (uuid, text, bigint, bigint) RETURNS bigint
 @statement look_again (uuid, text, bigint) RETURNS bigint
 @statement forget_token (uuid) RETURNS bigint
+@statement doubt (uuid[], bigint) RETURNS bigint
 @statement wipe (uuid[]) RETURNS bigint
 @statement intend_to_deactivate (uuid[], text[], bigint, text) RETURNS bigint
 @statement keep_deactivated (bigint, uuid[], text[], text[]) RETURNS bigint

@@ -76,8 +76,12 @@ impl Call {
     pub fn load_when_not_in_flight(&self) -> Result<UserRow, CallError> {
         let wait_until = Instant::now() + self.left().min(policy::WAIT_FOR_WORKER);
         loop {
-            let row = self.load()?;
-            if !store::is_in_flight(&row) || Instant::now() >= wait_until {
+            let mut row = self.load()?;
+            let in_flight = store::is_in_flight(&row);
+            if !in_flight || Instant::now() >= wait_until {
+                if !in_flight {
+                    store::expect_requests_of_the_dead(&mut row);
+                }
                 return Ok(row);
             }
             latch::sleep(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
@@ -162,20 +166,32 @@ impl Call {
                 wake::at_commit(); // what the worker did meanwhile is to be looked at again
             }
         };
-        match self.write(save) {
+        let written = match self.write(save) {
             Err(failure) if ids_were_taken(&failure) => self.write(save),
             written => written,
+        };
+        written.inspect_err(|_| self.doubt())
+    }
+
+    /// What this call sent could not be written, and its transaction may go on: nothing that is stored about
+    /// the user is certain any more.
+    fn doubt(&self) {
+        let user = self.caller.user;
+        match self.write(|| store::doubt(&[user])) {
+            Ok(()) => wake::at_commit(),
+            Err(_) => rolled_back::as_if_rolled_back(user), // the worker does it
         }
     }
 
     /// CometChat does not know the user: clears what is stored.
     pub fn forget(&self, row: &UserRow) -> Result<(), CallError> {
         latch::rethrow_pending_error();
-        self.write(|| {
+        let forget = || {
             if store::forget(self.caller.user, row) {
                 wake::at_commit();
             }
-        })
+        };
+        self.write(forget).inspect_err(|_| self.doubt())
     }
 
     /// One write, whose failure is an answer.

@@ -4,6 +4,7 @@
 //! about them is in doubt. They are listed in shared memory, since a transaction that is ending can
 //! write nothing else; without the library preloaded, or after a crash, the worker does not learn of them.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 
 use pgrx::{pg_guard, pg_sys};
@@ -15,6 +16,8 @@ use crate::pg::session;
 
 thread_local! {
     static SENT: SideEffects<Uuid> = const { SideEffects::new() };
+    /// Those of whom nothing could be written, though the transaction may commit.
+    static UNWRITTEN: Cell<Vec<Uuid>> = const { Cell::new(Vec::new()) };
 }
 
 /// A request for this user is about to be sent; what it brings is stored only if the current
@@ -27,6 +30,17 @@ pub fn about_to_send(user: Uuid) {
         sent.register(at_end, at_subtransaction_end);
         sent.push(user); // once for all requests of a call
     });
+}
+
+/// What the requests for this user brought could not be written: the worker hears of it however the
+/// transaction ends.
+pub fn as_if_rolled_back(user: Uuid) {
+    if !memory::preloaded() {
+        return;
+    }
+    let mut unwritten = UNWRITTEN.take();
+    unwritten.push(user);
+    UNWRITTEN.set(unwritten);
 }
 
 /// Takes the users of this database; give back with [`put_back`] those that could not be dealt with.
@@ -58,8 +72,9 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _arg: *mut c_
         XACT_EVENT_COMMIT => drop(SENT.with(SideEffects::take)),
         // How a prepared transaction ends is not known here: to ask does no harm.
         XACT_EVENT_ABORT | XACT_EVENT_PREPARE => rolled_back(&SENT.with(SideEffects::take)),
-        _ => {}
+        _ => return,
     }
+    rolled_back(&UNWRITTEN.take());
 }
 
 #[pg_guard]

@@ -2,8 +2,9 @@
 
 use pgrx::pg_sys;
 
-use sync::model::UserRow;
+use sync::model::{Certainty, UserRow};
 
+use super::save::in_flight_ms;
 use crate::pg::session;
 use crate::shmem::wake;
 
@@ -25,6 +26,14 @@ pub fn is_claimed_elsewhere(claim: i64) -> bool {
     let process = i32::try_from(!claim >> 32).unwrap_or(0);
     // SAFETY: set once, before any code of ours runs.
     process != unsafe { pg_sys::MyProcPid } && session::is_running(process)
+}
+
+/// The process that claimed the user is gone, and nobody has freed the claim yet: a request of it may have an
+/// effect still.
+pub fn expect_requests_of_the_dead(row: &mut UserRow) {
+    if let Some(known) = row.known.as_mut().filter(|known| known.claim.is_some()) {
+        known.certainty = Certainty::InFlight(in_flight_ms());
+    }
 }
 
 /// Whether a process has the user in flight: a worker, or a session's `process_queue()`, that is still

@@ -25,7 +25,7 @@ mod vault; // secrets of Supabase's Vault
 pub use catalog::{
     database, is_being_restored, is_trusted, prepare_session, random, take_on_database_settings,
 };
-pub use claim_number::{fresh_claim, is_in_flight, session_claim};
+pub use claim_number::{expect_requests_of_the_dead, fresh_claim, is_in_flight, session_claim};
 pub use control::paused;
 pub use cron::job as cron_job;
 pub use forget::{forget, forget_token, forget_void_tokens};
