@@ -88,7 +88,8 @@ SET cometchat_uid = o.uid,
                  CASE WHEN o.synced AND o.check_when_settled THEN s.unsettled_until END)
       END,
     unsettled_until = CASE
-      WHEN o.settled THEN NULL
+      -- But for a doubt that came meanwhile, of a call that was rolled back say.
+      WHEN o.settled AND NOT (o.changed AND isfinite(s.unsettled_until)) THEN NULL
       WHEN o.unsettled_ms IS NULL THEN s.unsettled_until
       ELSE GREATEST(NULLIF(s.unsettled_until, 'infinity'),
                     now() + o.unsettled_ms * interval '1 ms') END,

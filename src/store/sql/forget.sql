@@ -24,6 +24,6 @@ SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NU
     sent_fields = NULL, revoke_pending = false,
     unsettled_until = GREATEST(NULLIF(s.unsettled_until, 'infinity'), now(),
                                CASE WHEN s.claim IS NOT NULL
-                                    THEN now() + i.in_flight_ms * interval '1 ms' END)
+                                    THEN clock_timestamp() + i.in_flight_ms * interval '1 ms' END)
 FROM input AS i
 WHERE s.user_id = i.user_id AND NOT EXISTS (SELECT FROM kept)

@@ -40,7 +40,9 @@ WITH input AS NOT MATERIALIZED (
   SET cometchat_uid = EXCLUDED.cometchat_uid,
       cometchat_auth_token = EXCLUDED.cometchat_auth_token,
       updated_at = now()
-  WHERE (u.cometchat_uid, u.cometchat_auth_token)
+  -- Mapped to another uid meanwhile: that mapping wins.
+  WHERE lower(u.cometchat_uid) = lower(EXCLUDED.cometchat_uid)
+    AND (u.cometchat_uid, u.cometchat_auth_token)
         IS DISTINCT FROM (EXCLUDED.cometchat_uid, EXCLUDED.cometchat_auth_token)
 )
 INSERT INTO cometchat.sync_state AS s
@@ -50,7 +52,7 @@ INSERT INTO cometchat.sync_state AS s
 SELECT i.user_id, i.uid, i.app_id, i.sent_profile, i.sent_metadata, i.sent_fields, i.deactivated,
        i.revoke_pending, i.name_argument, i.name_argument_base, i.email_argument,
        i.email_argument_base, COALESCE(i.synced_revision, 0),
-       now() + i.unsettled_ms * interval '1 ms', now() + i.check_in_ms * interval '1 ms'
+       clock_timestamp() + i.unsettled_ms * interval '1 ms', clock_timestamp() + i.check_in_ms * interval '1 ms'
 FROM input AS i
 ON CONFLICT (user_id) DO UPDATE
 SET claim = NULL, claimed_at = NULL,
@@ -58,7 +60,7 @@ SET claim = NULL, claimed_at = NULL,
      name_argument, name_argument_base, email_argument, email_argument_base, wanted_revision,
      synced_revision, next_attempt_at, unsettled_until, attempts, failed_at) = (
       SELECT i.uid AS cometchat_uid,
-             i.app_id,
+             now_there.app_id,
              -- An empty hash fits no profile, so CometChat is asked.
              CASE WHEN now_there.deactivated THEN NULL
                   WHEN now_there.unchanged THEN i.sent_profile
@@ -72,7 +74,7 @@ SET claim = NULL, claimed_at = NULL,
              i.deactivated
                -- Only a call that knew of it, and so reactivated the user, may clear it.
                OR (s.deactivated AND NOT (i.knew_deactivated AND now_there.unchanged)
-                   AND (s.app_id, s.cometchat_uid) IS NOT DISTINCT FROM (i.app_id, i.uid))
+                   AND (s.app_id, s.cometchat_uid) IS NOT DISTINCT FROM (now_there.app_id, i.uid))
                AS deactivated,
              i.revoke_pending,
              i.name_argument,
@@ -85,24 +87,30 @@ SET claim = NULL, claimed_at = NULL,
              CASE WHEN NOT now_there.unchanged THEN LEAST(s.next_attempt_at, now())
                   -- Done here: the worker that has the user in flight need not write it.
                   WHEN i.synced_revision IS NULL
-                  THEN LEAST(s.next_attempt_at, now() + i.check_in_ms * interval '1 ms')
+                  THEN LEAST(s.next_attempt_at, clock_timestamp() + i.check_in_ms * interval '1 ms')
                   ELSE LEAST(now_there.unsettled_until, now_there.in_flight_until,
-                             now() + i.check_in_ms * interval '1 ms') END AS next_attempt_at,
+                             clock_timestamp() + i.check_in_ms * interval '1 ms') END AS next_attempt_at,
              GREATEST(now_there.unsettled_until, now_there.in_flight_until,
-                      now() + i.unsettled_ms * interval '1 ms') AS unsettled_until,
+                      clock_timestamp() + i.unsettled_ms * interval '1 ms') AS unsettled_until,
              CASE WHEN now_there.unchanged AND i.synced_revision IS NOT NULL
                   THEN 0 ELSE s.attempts END AS attempts,
              CASE WHEN now_there.unchanged AND i.synced_revision IS NULL
                   THEN s.failed_at END AS failed_at
       FROM input AS i,
            LATERAL (
-             SELECT s.wanted_revision = i.started_revision AS unchanged,
+             SELECT s.wanted_revision = i.started_revision
+                      AND NOT EXISTS (SELECT FROM public.cometchat_users AS u
+                                      WHERE u.user_id = i.user_id AND i.mapped
+                                        AND lower(u.cometchat_uid) <> lower(i.uid)) AS unchanged,
+                    -- A call that has learned of no account does not make the worker forget one.
+                    COALESCE(i.app_id, CASE WHEN s.claim IS NOT NULL OR s.outcomes <> i.started_outcomes
+                                            THEN s.app_id END) AS app_id,
                     s.deactivated AND NOT i.knew_deactivated AS deactivated,
                     CASE WHEN isfinite(s.unsettled_until) THEN s.unsettled_until END
                       AS unsettled_until,
                     -- A worker has the user in flight, or had since the call started: both have sent,
                     -- and it is looked at once more when that is over.
                     CASE WHEN s.claim IS NOT NULL OR s.outcomes <> i.started_outcomes
-                         THEN now() + i.in_flight_ms * interval '1 ms' END AS in_flight_until
+                         THEN clock_timestamp() + i.in_flight_ms * interval '1 ms' END AS in_flight_until
            ) AS now_there)
 RETURNING s.wanted_revision <> (SELECT i.started_revision FROM input AS i) AS overtaken
