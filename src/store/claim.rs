@@ -47,8 +47,9 @@ impl Claimed {
 }
 
 /// Claims users that are due, as many as there is `room` for, and reads what to send for them: people
-/// first, then the longest due.
-pub fn claim(room: Room, claim: i64, app_id: &str) -> Claimed {
+/// first, then the longest due. Those who are `held` wait: the process still has an earlier job of theirs,
+/// whose claim a call has taken away, and its outcome must not pass for that of the new one.
+pub fn claim(room: Room, claim: i64, app_id: &str, held: &HashSet<Uuid>) -> Claimed {
     let number = |users: usize| i64::try_from(users).unwrap_or(i64::MAX);
     let inputs = [
         ("max_users", number(room.users).into()),
@@ -72,7 +73,10 @@ pub fn claim(room: Room, claim: i64, app_id: &str) -> Claimed {
         Some(Job { backlog, ..job(user, row, app_id, &rules) })
     };
     let jobs: Vec<Job> = claimed.into_iter().filter_map(to_job).collect();
-    let (jobs, too_soon) = within_budgets(jobs);
+    let (held, jobs): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| held.contains(&job.user));
+    let (jobs, mut too_soon) = within_budgets(jobs);
+    too_soon.extend(held.iter().map(|job| (job.user, as_ms(policy::LOCKED_RECHECK))));
     if !too_soon.is_empty() {
         queue::defer(&too_soon, claim);
     }

@@ -61,6 +61,11 @@ impl CompletionBuffer {
         self.results.is_empty()
     }
 
+    /// Whom the results are about.
+    pub fn users(&self) -> impl Iterator<Item = Uuid> + use<'_> {
+        self.results.iter().chain(&self.locked).map(|done| done.job.user)
+    }
+
     /// When the next write is due; `None` while the buffer is empty.
     pub fn due(&self) -> Option<Instant> {
         self.due

@@ -2,7 +2,7 @@
 //! finish as three calls, between which `cometchat.process_queue` commits.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use sync::job::{Job, JobResult, Outcome};
 use sync::pacing::Room;
@@ -79,9 +79,10 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);
     let room = Room { users: limit, backlog: limit, import: 0 };
-    let mut jobs = claim::claim(room, claim, &app_id).singly;
+    let nobody = HashSet::new(); // what this process had is written
+    let mut jobs = claim::claim(room, claim, &app_id, &nobody).singly;
     while state.has_backfill && jobs.is_empty() && queue::continue_backfill(&app_id) {
-        jobs = claim::claim(room, claim, &app_id).singly;
+        jobs = claim::claim(room, claim, &app_id, &nobody).singly;
     }
     let jobs: VecDeque<Job> = jobs.into();
     let count = jobs.len();

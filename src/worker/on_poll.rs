@@ -30,7 +30,7 @@ impl Worker {
         self.free_stale_claims();
         self.look_at_the_clock();
         let usable = self.agent.as_ref().map(|(options, _)| options);
-        let polled = poll(room, self.claim, self.settings.as_deref(), usable);
+        let polled = poll(room, self.claim, &self.held(), self.settings.as_deref(), usable);
         if polled.is_ok() {
             self.pacing.polled();
         }

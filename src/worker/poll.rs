@@ -1,5 +1,6 @@
 //! One poll of the queue: a short transaction that says what the worker is to do.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use pgrx::debug1;
 use transport::AgentOptions;
+use uuid::Uuid;
 
 use super::sweep;
 use crate::app;
@@ -59,6 +61,7 @@ const READ_ONLY: &str = "the database is read-only (default_transaction_read_onl
 pub fn poll(
     room: Room,
     claim: i64,
+    held: &HashSet<Uuid>,
     settings: Option<&str>,
     usable: Option<&AgentOptions>,
 ) -> Result<PollResult, Failed> {
@@ -96,7 +99,7 @@ pub fn poll(
         home.expect_auth_users();
         home.settle();
         match configured(usable) {
-            Ok((endpoint, app_id)) => claim_due(room, claim, &app_id, endpoint),
+            Ok((endpoint, app_id)) => claim_due(room, claim, held, &app_id, endpoint),
             Err(failure) => PollResult::NotConfigured(failure.to_string()),
         }
     }));
@@ -154,7 +157,13 @@ fn restore_is_over() -> bool {
     true
 }
 
-fn claim_due(room: Room, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> PollResult {
+fn claim_due(
+    room: Room,
+    claim: i64,
+    held: &HashSet<Uuid>,
+    app_id: &str,
+    endpoint: WorkerEndpoint,
+) -> PollResult {
     // Read before anything is written: an idle worker must not take a transaction id, which would write to the log
     // once a minute for nothing.
     let mut state = queue::state(claim);
@@ -172,7 +181,7 @@ fn claim_due(room: Room, claim: i64, app_id: &str, endpoint: WorkerEndpoint) -> 
     let backlog_is_due = is_due(state.backlog_due_in_ms);
     let may_import = room.import > 0 && backlog_is_due;
     let jobs = if is_due(state.due_in_ms) || may_import || room.backlog > 0 && backlog_is_due {
-        claim::claim(room, claim, app_id)
+        claim::claim(room, claim, app_id, held)
     } else {
         Claimed::default()
     };

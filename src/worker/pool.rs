@@ -4,7 +4,8 @@
 //! main thread, which waits on it beside its latch. Signals are blocked in the threads; they are
 //! joined before the process exits.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -21,6 +22,7 @@ use sync::error::INTERNAL;
 use sync::import::{self, Imported};
 use sync::job::{Job, JobResult, Outcome};
 use sync::policy::RetryDecision;
+use uuid::Uuid;
 
 /// What one thread does at a time.
 pub enum Work {
@@ -33,6 +35,26 @@ pub enum Work {
 pub enum Done {
     User(Box<JobResult>),
     Import(Imported),
+}
+
+impl Work {
+    fn users(&self) -> impl Iterator<Item = Uuid> + use<'_> {
+        let jobs = match self {
+            Work::User(job) => std::slice::from_ref(&**job),
+            Work::Import(jobs) => jobs.as_slice(),
+        };
+        jobs.iter().map(|job| job.user)
+    }
+}
+
+impl Done {
+    fn users(&self) -> impl Iterator<Item = Uuid> + use<'_> {
+        let results = match self {
+            Done::User(result) => std::slice::from_ref(&**result),
+            Done::Import(imported) => imported.results.as_slice(),
+        };
+        results.iter().map(|result| result.job.user)
+    }
 }
 
 /// Threads that send.
@@ -53,6 +75,8 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
     /// Work handed over and not taken back. Only the main thread uses it.
     in_flight: Cell<usize>,
+    /// Whom it is about.
+    users: RefCell<HashSet<Uuid>>,
 }
 
 impl Pool {
@@ -72,6 +96,7 @@ impl Pool {
             stopping: Arc::new(AtomicBool::new(false)),
             threads: Vec::with_capacity(size),
             in_flight: Cell::new(0),
+            users: RefCell::default(),
         };
         // A new thread inherits this mask: Postgres's handlers must run on its main thread only.
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
@@ -113,6 +138,7 @@ impl Pool {
     pub fn send(&self, client: WorkerClient, work: Work) {
         if let Some(jobs) = &self.jobs {
             self.in_flight.set(self.in_flight.get() + 1);
+            self.users.borrow_mut().extend(work.users());
             // Cannot fail: the threads hold the receiver until `jobs` is dropped.
             let _ = jobs.send((client, work));
         }
@@ -123,12 +149,19 @@ impl Pool {
         let _ = self.wakeup_fd.read(); // fails when it is empty
         let taken: Vec<Done> = self.done.try_iter().collect();
         self.in_flight.set(self.in_flight.get().saturating_sub(taken.len()));
+        let mut users = self.users.borrow_mut();
+        taken.iter().flat_map(Done::users).for_each(|user| drop(users.remove(&user)));
         taken
     }
 
     /// How much work was handed over and not taken back yet: so many threads are busy.
     pub fn in_flight(&self) -> usize {
         self.in_flight.get()
+    }
+
+    /// Adds those whom that work is about.
+    pub fn add_users(&self, to: &mut HashSet<Uuid>) {
+        to.extend(self.users.borrow().iter());
     }
 
     /// How many threads there are.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use sync::job::Job;
+use uuid::Uuid;
 
 use crate::http::WorkerClient;
 
@@ -51,6 +52,12 @@ impl Ready {
         let backlog = std::mem::take(&mut self.backlog);
         let import = self.import.take().map(|(_, jobs)| jobs).unwrap_or_default();
         people.into_iter().chain(backlog).map(|(_, job)| job).chain(import)
+    }
+
+    /// All that wait.
+    pub fn users(&self) -> impl Iterator<Item = Uuid> + use<'_> {
+        let singly = self.people.iter().chain(&self.backlog).map(|(_, job)| job.user);
+        singly.chain(self.import.iter().flat_map(|(_, jobs)| jobs).map(|job| job.user))
     }
 
     /// Takes the backlog.

@@ -4,6 +4,7 @@
 //! network and never touch Postgres. No transaction is open and no lock held while requests are in
 //! flight.
 
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use sync::circuit_breaker::CircuitBreaker;
 use sync::pacing::{Pacing, Room};
 use sync::policy::SAFETY_PROBE;
 use sync::wall_clock::WallClock;
+use uuid::Uuid;
 
 use super::bgworker;
 use super::completions::CompletionBuffer;
@@ -121,6 +123,13 @@ impl Worker {
             let _ = transaction::run(queue::make_throttled_due);
         }
         self.release_put_off();
+    }
+
+    /// Whose jobs are not over: they wait, are being sent, or have an outcome that is to be written.
+    pub(super) fn held(&self) -> HashSet<Uuid> {
+        let mut held: HashSet<Uuid> = self.ready.users().chain(self.completions.users()).collect();
+        threads::add_users(&mut held);
+        held
     }
 
     /// How many users may be claimed now, if any.

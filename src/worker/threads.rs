@@ -1,10 +1,12 @@
 //! This process's threads, and the agent that they share.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use nix::sys::eventfd::EventFd;
 use transport::{AgentOptions, PollWait};
+use uuid::Uuid;
 
 use super::pool::{Done, Pool, Work};
 use crate::config;
@@ -52,6 +54,11 @@ pub fn dispatch(mut next: impl FnMut(&Pool) -> Option<(WorkerClient, Work)>) {
 /// How many threads are busy.
 pub fn in_flight() -> usize {
     POOL.with_borrow(|pool| pool.as_ref().map_or(0, Pool::in_flight))
+}
+
+/// Adds the users whom they are busy with.
+pub fn add_users(to: &mut HashSet<Uuid>) {
+    POOL.with_borrow(|pool| pool.iter().for_each(|pool| pool.add_users(to)));
 }
 
 /// Takes back what is done by now.
