@@ -129,10 +129,14 @@ mod edit_during_request;
 mod error_codes;
 /// cometchat.explain_user(): why somebody can or cannot chat.
 mod explain_user;
+/// An attempt that ends half-way forgets neither what it brought about nor what it owes.
+mod half_done_attempts;
 /// The whole life of a user, as CometChat hears of it.
 mod lifecycle;
 /// A 429 for a day: health() shows it, an operator ends it.
 mod long_throttling;
+/// Calls and the worker at the same user: neither undoes what the other one learned.
+mod overlapping_attempts;
 /// Answers that concern one user delay no other user.
 mod poisoned_answers;
 /// A row that cannot be read fails its user only.

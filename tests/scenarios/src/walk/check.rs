@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde_json::Value;
-use simulator::Filter;
+use simulator::Recorded;
 
 use super::actor::Person;
 use crate::Stack;
@@ -134,11 +134,20 @@ fn check_one(stack: &Stack, admin: &mut Client, person: &Person, index: usize) -
         expect(!active, &format!("{why}, and active there"));
         expect(here.token.is_none(), &format!("{why}, and a token is stored"));
     }
-    let about = Filter { uid: Some(uid), ..Filter::default() };
-    let requests = if wrong.is_empty() { Vec::new() } else { stack.chat.requests_where(&about) };
-    let asked: Vec<_> = requests.iter().map(|r| (&r.operation, r.status)).collect();
+    // Requests about several users have them in their body.
+    let is_about = |r: &Recorded| r.uid.as_ref() == Some(&uid) || r.body.to_string().contains(&uid);
+    let asked: Vec<_> = match wrong.is_empty() {
+        true => Vec::new(),
+        false => stack.chat.requests().into_iter().filter(is_about).map(in_short).collect(),
+    };
     let describe = |what| format!("{what}: {} there: {there:?} after: {asked:?}", here.state);
     wrong.into_iter().map(|what| Violation { person: Some(index), what: describe(what) }).collect()
+}
+
+/// When it came, in seconds of the clock that the state shows too, and what became of it.
+fn in_short(request: Recorded) -> String {
+    let Recorded { arrived_unix_ms, operation, status, fault, .. } = request;
+    format!("{:.3} {operation} {status:?} {fault:?}", arrived_unix_ms as f64 / 1000.0)
 }
 
 fn is_as_wanted(here: &Here, there: Option<&Value>, expect: &mut impl FnMut(bool, &str)) {
