@@ -21,20 +21,24 @@ files=(
 )
 
 # "@statement NAME (TYPES) RETURNS ..." becomes a function whose body is src/store/sql/NAME.sql.
+#
+# auth.users has row security and no policy: a role that is subject to it would see no user, and everybody would
+# count as deleted. Off, it is an error instead.
 statement() {
-  local name arguments returns text about run
+  local name arguments returns text about run set=
   read -r _ name arguments <<<"$1"
   returns=${arguments##*) RETURNS }; arguments=${arguments%) RETURNS *}')'
   [[ $1 != *'RETURNS TABLE'* ]] || { returns=TABLE${1#*RETURNS TABLE}; arguments=${1#* "$name" }; arguments=${arguments%% RETURNS TABLE*}; }
   [ -e "src/store/sql/$name.sql" ] || die "$name: there is no such statement"
+  case $name in auth_users_*) set=' SET row_security = off' ;; esac
   text=$(sed 's/;$//' "src/store/sql/$name.sql")
   about=$(sed -n "1{s/^-- *//;s/'/''/g;s/:\$/./;p}" "src/store/sql/$name.sql")
   case $returns in
     TABLE*) run="  RETURN QUERY"$'\n'"$text"$'\n'";" ;;
     *) run="$text"$'\n'";"$'\n'"  GET DIAGNOSTICS changed = ROW_COUNT;"$'\n'"  RETURN changed;" ;;
   esac
-  printf 'CREATE FUNCTION cometchat.statement_%s%s RETURNS %s\nLANGUAGE plpgsql VOLATILE\nAS $function$\n#variable_conflict use_column\n' \
-    "$name" "$arguments" "$returns"
+  printf 'CREATE FUNCTION cometchat.statement_%s%s RETURNS %s\nLANGUAGE plpgsql VOLATILE%s\nAS $function$\n#variable_conflict use_column\n' \
+    "$name" "$arguments" "$returns" "$set"
   case $returns in TABLE*) ;; *) printf 'DECLARE\n  changed bigint;\n' ;; esac
   printf 'BEGIN\n%s\nEND\n$function$;\nCOMMENT ON FUNCTION cometchat.statement_%s IS\n  %s;\n\n' "$run" "$name" "'$about'"
 }

@@ -44,6 +44,12 @@ BEGIN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'This file is for a Supabase project. Elsewhere install the extension cometchat_ext.';
   END IF;
+  -- Who sees no user would take everybody for deleted.
+  IF pg_catalog.has_schema_privilege('auth', 'USAGE') AND pg_catalog.row_security_active('auth.users') THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = pg_catalog.format('row security hides auth.users from the role %s', CURRENT_USER),
+      HINT = 'Run this file as the role postgres, which bypasses row security on supabase.com: SET ROLE postgres;';
+  END IF;
   -- SECURITY: a superuser's rights would be those of every function here.
   IF (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) THEN
     RAISE insufficient_privilege USING MESSAGE = 'this file must not be run by a superuser',

@@ -215,6 +215,8 @@ mod hosted_access;
 mod hosted_install;
 /// No token and no key in the log, whatever an operator turns up.
 mod hosted_logs;
+/// What others change around it: roles, extensions, the Vault, settings.
+mod hosted_neighbours;
 /// The queue without a worker: people first, probes, kills, one session or several.
 mod hosted_queue;
 

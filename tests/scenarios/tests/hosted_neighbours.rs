@@ -1,0 +1,54 @@
+//! The edition for supabase.com: what others change around it, roles, extensions, the Vault, settings.
+
+use scenarios::edition::{is_available, Edition};
+use scenarios::{Cluster, Stack, NOTHING};
+use serde_json::json;
+
+/// Runs the queue once, as pg_cron does; why it failed.
+fn run(stack: &Stack) -> Option<String> {
+    let ran = stack.db.connect("postgres").batch_execute("CALL cometchat.process_queue()");
+    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
+}
+
+fn syncing(stack: Stack) -> Stack {
+    stack.edition().stop_cron();
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    stack
+}
+
+/// What a row of `health()` says, and the command that mends it.
+fn ill(stack: &Stack, check: &str) -> (String, String) {
+    let sql = "SELECT detail, COALESCE(hint, '') FROM cometchat.health() WHERE check_name = $1";
+    let row = stack.db.connect("postgres").query_one(sql, &[&check]).expect(sql);
+    (row.get(0), row.get(1))
+}
+
+/// Row security of auth.users hides everybody from a role that is subject to it: nobody may count as deleted.
+#[test]
+fn a_role_that_sees_no_user_deactivates_nobody() {
+    if !is_available() {
+        return;
+    }
+    // A role of the whole cluster is changed.
+    let stack = syncing(Stack::hosted_in(Cluster::start(&[])));
+    let ada = stack.sign_up("Ada Lovelace");
+    assert_eq!(run(&stack), None);
+    stack.asked();
+    stack.execute("ALTER ROLE postgres NOBYPASSRLS");
+    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"Countess\"}'");
+    let bob = stack.sign_up("Bob");
+    let why = run(&stack).expect("an error");
+    assert!(why.contains("row-level security"), "{why}");
+    assert_eq!(stack.asked(), NOTHING);
+    assert_eq!(stack.session(bob).ensure(None, None, None).code(), "DATABASE");
+    assert!(ill(&stack, "auth.users access").0.contains("row-level security"));
+    let refused = stack.db.connect("postgres").batch_execute(Edition::file());
+    let refused = refused.expect_err("the file is refused");
+    let message = refused.as_db_error().expect("an error of the server's").message();
+    assert_eq!(message, "row security hides auth.users from the role postgres");
+
+    stack.execute("ALTER ROLE postgres BYPASSRLS");
+    assert_eq!(run(&stack), None);
+    assert_eq!(stack.chat_user(ada)["name"], "Countess");
+    assert!(stack.stored(bob).token.is_some());
+}
