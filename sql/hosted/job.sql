@@ -164,7 +164,10 @@ DECLARE
   unsettled_ms bigint := cometchat.unsettled_ms(w.effect);
   settled boolean;
   check_when_settled boolean := false;
-  kept boolean := w.mapped AND EXISTS (SELECT FROM cometchat.statement_auth_users_keep(ARRAY[w.user_id]));
+  -- FOR KEY SHARE takes UPDATE. A role that may only read auth.users leaves it to the foreign key.
+  kept boolean := w.mapped AND CASE WHEN has_table_privilege(cometchat.auth_users_oid(), 'UPDATE')
+    THEN EXISTS (SELECT FROM cometchat.statement_auth_users_keep(ARRAY[w.user_id]))
+    ELSE EXISTS (SELECT FROM cometchat.statement_auth_users_present(ARRAY[w.user_id])) END;
   untried boolean := w.fault ? 'unsent';
   written bigint;
 BEGIN

@@ -52,3 +52,20 @@ fn a_role_that_sees_no_user_deactivates_nobody() {
     assert_eq!(stack.chat_user(ada)["name"], "Countess");
     assert!(stack.stored(bob).token.is_some());
 }
+
+/// FOR KEY SHARE takes UPDATE.
+#[test]
+fn a_role_that_only_reads_auth_users_syncs() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    stack.execute("REVOKE INSERT, UPDATE, DELETE ON auth.users FROM postgres");
+    let ada = stack.sign_up("Ada Lovelace");
+    assert_eq!(run(&stack), None);
+    assert!(stack.stored(ada).token.is_some());
+    assert_eq!(stack.value("(SELECT count(*) FROM cometchat.failed_users)").as_deref(), Some("0"));
+    let bob = stack.sign_up("Bob");
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{bob}'"));
+    assert_eq!(run(&stack), None);
+}
