@@ -156,10 +156,10 @@ COMMENT ON FUNCTION cometchat.health_jit(jsonb) IS
 
 -- Every privilege on what is ours.
 CREATE FUNCTION cometchat.privileges_now()
-RETURNS TABLE (kind text, name text, grantee oid, privilege text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+RETURNS TABLE (kind text, name text, grantee text, privilege text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET quote_all_identifiers = off
 AS $function$
-  SELECT o.kind, o.name, a.grantee, a.privilege_type
+  SELECT o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END, a.privilege_type
   FROM (SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proowner AS owner,
                COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
         FROM pg_proc AS p
@@ -186,16 +186,15 @@ AS $function$
   ), found AS (
     SELECT p.kind, p.name, p.grantee, p.privilege FROM cometchat.privileges_now() AS p
   ), clients AS (
-    SELECT 0::oid AS oid, 'PUBLIC' AS name
-    UNION ALL SELECT r.oid, quote_ident(r.rolname) FROM pg_roles AS r WHERE r.rolname IN ('anon', 'authenticated')
+    SELECT 'PUBLIC' AS name UNION ALL SELECT 'anon' UNION ALL SELECT 'authenticated'
   ), wrong AS (
     SELECT format('%I lacks %s on %s', r.rolname, s.privilege, s.name) AS what,
            format('GRANT %s ON %s %s TO %I;', s.privilege, s.kind, s.name, r.rolname) AS mend
-    FROM (SELECT * FROM shipped EXCEPT SELECT * FROM found) AS s JOIN pg_roles AS r ON r.oid = s.grantee
+    FROM (SELECT * FROM shipped EXCEPT SELECT * FROM found) AS s JOIN pg_roles AS r ON r.rolname = s.grantee
     UNION ALL
     SELECT format('%s has %s on %s', c.name, f.privilege, f.name),
            format('REVOKE %s ON %s %s FROM %s CASCADE;', f.privilege, f.kind, f.name, c.name)
-    FROM (SELECT * FROM found EXCEPT SELECT * FROM shipped) AS f JOIN clients AS c ON c.oid = f.grantee
+    FROM (SELECT * FROM found EXCEPT SELECT * FROM shipped) AS f JOIN clients AS c ON c.name = f.grantee
   )
   SELECT jsonb_build_object('detail', string_agg(w.what, ', ' ORDER BY w.what),
                             'hint', string_agg(w.mend, ' ' ORDER BY w.mend)) FROM wrong AS w

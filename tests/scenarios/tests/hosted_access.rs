@@ -44,7 +44,7 @@ fn clients_may_do_no_more_than_with_the_extension() {
         all.into_iter().filter(|right| !right.contains("cometchat.statement_")).collect()
     };
     assert_eq!(only(rights(&hosted, "service_role")), only(rights(&native, "service_role")));
-    let public = "SELECT count(*) FROM cometchat.privileges_now() WHERE grantee = 0";
+    let public = "SELECT count(*) FROM cometchat.privileges_now() WHERE grantee = 'PUBLIC'";
     assert_eq!(hosted.value(public).as_deref(), Some("0"), "nothing for everybody");
 }
 

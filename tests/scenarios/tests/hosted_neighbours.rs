@@ -69,3 +69,29 @@ fn a_role_that_only_reads_auth_users_syncs() {
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{bob}'"));
     assert_eq!(run(&stack), None);
 }
+
+/// In a server into which a dump is restored a role's number is another role's: health() would give it to that one.
+#[test]
+fn privileges_are_remembered_by_the_names_of_roles() {
+    if !is_available() {
+        return;
+    }
+    let stack = Stack::hosted();
+    let unknown = "(SELECT count(*) FROM cometchat.shipped_privileges AS p WHERE p.grantee::text <> 'PUBLIC'
+                      AND NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = p.grantee::text))";
+    assert_eq!(stack.value(unknown).as_deref(), Some("0"));
+    stack.execute(
+        "REVOKE EXECUTE ON FUNCTION cometchat.backfill() FROM service_role;
+                   GRANT SELECT ON cometchat.sync_state TO authenticated, PUBLIC",
+    );
+    let (detail, hint) = ill(&stack, "grants");
+    for part in [
+        "service_role lacks EXECUTE on cometchat.backfill()",
+        "authenticated has SELECT on cometchat.sync_state",
+        "PUBLIC has SELECT on cometchat.sync_state",
+    ] {
+        assert!(detail.contains(part), "{detail}");
+    }
+    stack.execute(&hint);
+    assert_eq!(ill(&stack, "grants").0, "as the extension came");
+}
