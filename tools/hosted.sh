@@ -74,7 +74,8 @@ part() {
       -e 's/^( *)CREATE POLICY ([a-z_]+) ON ([a-z_.]+)/\1DROP POLICY IF EXISTS \2 ON \3;\n&/' \
       -e 's/^CREATE TYPE cometchat\.work /DROP TYPE IF EXISTS cometchat.work CASCADE;\n&/' \
       -e 's/^(INSERT INTO cometchat\.[a-z]+ DEFAULT VALUES);/\1 ON CONFLICT DO NOTHING;/' \
-      -e 's/ TO cometchat_ext USING/ TO postgres USING/'
+      -e 's/ TO cometchat_ext USING/ TO postgres USING/' \
+      -e '/^(LANGUAGE|SET) /s/ SET jit = off/& SET standard_conforming_strings = on/'
 }
 
 mkdir -p "$dir"

@@ -3,6 +3,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 SET LOCAL check_function_bodies = off;
+SET LOCAL standard_conforming_strings = on;
 
 DO $block$
 DECLARE

@@ -70,6 +70,32 @@ fn a_role_that_only_reads_auth_users_syncs() {
     assert_eq!(run(&stack), None);
 }
 
+/// Literals in functions are read as the session says.
+#[test]
+fn how_literals_and_names_are_written_is_no_matter() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    for (name, value) in [("standard_conforming_strings", "off"), ("quote_all_identifiers", "on")] {
+        stack.execute(&format!("ALTER DATABASE {} SET {name} = {value}", stack.db.name()));
+    }
+    let avatar = "https://example.com/a.png?x=1";
+    let metadata = json!({ "full_name": "Ada \u{200b} + [x]", "avatar_url": avatar });
+    let ada = stack.sign_up_with("ada@example.com", metadata);
+    stack.change(ada, "phone = '4915112345678'");
+    assert_eq!(run(&stack), None);
+    assert_eq!(stack.chat_user(ada)["name"], "Ada + [x]");
+    assert_eq!(stack.chat_user(ada)["avatar"], avatar);
+    let answer = stack.session(ada).ensure(None, Some("call 4915112345678"), None);
+    assert!(answer.success());
+    assert_eq!(stack.chat_user(ada)["name"], "Ada + [x]", "a number is no name");
+    let allowed = "cometchat.is_allowed_base_url('https://x.cometchat-io/v3')";
+    assert_eq!(stack.value(allowed).as_deref(), Some("false"));
+    assert_eq!(ill(&stack, "grants").0, "as the extension came");
+    Edition::run_file(&stack.db);
+}
+
 /// In a server into which a dump is restored a role's number is another role's: health() would give it to that one.
 #[test]
 fn privileges_are_remembered_by_the_names_of_roles() {
