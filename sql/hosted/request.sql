@@ -151,38 +151,36 @@ BEGIN
   their_timeout := current_setting('http.timeout_msec');
   their_keepalive := current_setting('http.keepalive');
   BEGIN
-    -- (In SET clauses of the function they would need the library when a dump is loaded.)
-    PERFORM set_config('http.timeout_msec', '0', true), set_config('http.keepalive', 'off', true);
-    PERFORM http_reset_curlopt();
-    PERFORM http_set_curlopt('CURLOPT_TIMEOUT_MS', left_ms::text);
-    PERFORM http_set_curlopt('CURLOPT_CONNECTTIMEOUT_MS', LEAST(left_ms,
-              extract(epoch FROM cometchat.setting('connect_timeout')::interval) * 1000)::integer::text);
-    PERFORM http_set_curlopt('CURLOPT_PROXY', ''); -- not the server's environment either
-    SELECT h.status, h.content, h.headers INTO got
-    FROM http((method, target.base_url || path,
-               -- SECURITY: not by http_header(), a function in SQL, whose parameters auto_explain logs.
-               ARRAY[('apikey', cometchat.api_key())::http_header, ('appId', app.app_id)::http_header,
-                     ('accept', 'application/json')::http_header,
-                     ('user-agent', 'cometchat_hosted/@version')::http_header,
-                     ('expect', '')::http_header], -- or curl waits a second before the body of each PUT
-               CASE WHEN body IS NOT NULL THEN 'application/json' END, body::text)::http_request) AS h;
-    SELECT jsonb_object_agg(lower(h.field), left(h.value, 1000)) INTO headers FROM unnest(got.headers) AS h;
-    answer := CASE
-      -- SECURITY: curl has followed a redirect; whatever was found there is not CometChat's answer.
-      WHEN headers ? 'location' THEN cometchat.not_cometchat(302, 'redirect')
-      ELSE cometchat.read_answer(got.status,
-             convert_from(text_to_bytea(got.content), getdatabaseencoding()),
-             headers ->> 'retry-after', large) END;
-  EXCEPTION
-    WHEN internal_error THEN -- curl's errors have no code of their own
-      failed := SQLERRM;
-    WHEN query_canceled THEN
-      canceled := SQLERRM;
-    WHEN data_exception OR program_limit_exceeded OR insufficient_resources THEN
-      answer := cometchat.not_cometchat(COALESCE(got.status, 0), 'not JSON');
-  END;
-  -- A cancel, or a statement timeout, comes as curl's error first.
-  BEGIN
+    BEGIN
+      -- (In SET clauses of the function they would need the library when a dump is loaded.)
+      PERFORM set_config('http.timeout_msec', '0', true), set_config('http.keepalive', 'off', true);
+      PERFORM http_reset_curlopt();
+      PERFORM http_set_curlopt('CURLOPT_TIMEOUT_MS', left_ms::text);
+      PERFORM http_set_curlopt('CURLOPT_CONNECTTIMEOUT_MS', LEAST(left_ms,
+                extract(epoch FROM cometchat.setting('connect_timeout')::interval) * 1000)::integer::text);
+      PERFORM http_set_curlopt('CURLOPT_PROXY', ''); -- not the server's environment either
+      SELECT h.status, h.content, h.headers INTO got
+      FROM http((method, target.base_url || path,
+                 -- SECURITY: not by http_header(), a function in SQL, whose parameters auto_explain logs.
+                 ARRAY[('apikey', cometchat.api_key())::http_header, ('appId', app.app_id)::http_header,
+                       ('accept', 'application/json')::http_header,
+                       ('user-agent', 'cometchat_hosted/@version')::http_header,
+                       ('expect', '')::http_header], -- or curl waits a second before the body of each PUT
+                 CASE WHEN body IS NOT NULL THEN 'application/json' END, body::text)::http_request) AS h;
+      SELECT jsonb_object_agg(lower(h.field), left(h.value, 1000)) INTO headers FROM unnest(got.headers) AS h;
+      answer := CASE
+        -- SECURITY: curl has followed a redirect; whatever was found there is not CometChat's answer.
+        WHEN headers ? 'location' THEN cometchat.not_cometchat(302, 'redirect')
+        ELSE cometchat.read_answer(got.status,
+               convert_from(text_to_bytea(got.content), getdatabaseencoding()),
+               headers ->> 'retry-after', large) END;
+    EXCEPTION
+      WHEN internal_error THEN -- curl's errors have no code of their own
+        failed := SQLERRM;
+      WHEN data_exception OR program_limit_exceeded OR insufficient_resources THEN
+        answer := cometchat.not_cometchat(COALESCE(got.status, 0), 'not JSON');
+    END;
+    -- A cancel, or a statement timeout, comes as curl's error first: it is raised here, or where that is handled.
     PERFORM pg_sleep(0);
   EXCEPTION WHEN query_canceled THEN
     canceled := SQLERRM;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use scenarios::edition::is_available;
-use scenarios::{Session, Stack};
+use scenarios::{eventually, Session, Stack};
 use serde_json::json;
 use simulator::{Fault, FaultKind, DEV_API_KEY};
 
@@ -156,6 +156,17 @@ fn curls_options_of_a_pooled_session_do_not_count_and_are_given_back() {
     assert!(!session.refresh(None).success());
     let after: serde_json::Value = session.client.query_one(options, &[]).expect(options).get(0);
     assert_eq!(after, before, "after a timeout");
+    session.execute("SET statement_timeout = 0");
+    stack.asked();
+    let cancel = session.client.cancel_token();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| session.try_ensure(None, Some("Countess"), None).is_err());
+        eventually("the request is there", || !stack.chat.requests().is_empty());
+        cancel.cancel_query(postgres::NoTls).expect("cancel");
+        assert!(call.join().expect("the thread"), "it is cancelled");
+    });
+    let after: serde_json::Value = session.client.query_one(options, &[]).expect(options).get(0);
+    assert_eq!(after, before, "after a cancel");
 }
 
 /// TLS is verified whatever the session said: the simulator's own authority is unknown to the server.
