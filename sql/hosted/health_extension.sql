@@ -68,6 +68,7 @@ BEGIN
   detail := COALESCE(error, facts #>> '{configuration,value,base_url}');
   hint := CASE
     WHEN ok THEN NULL
+    WHEN error ~ 'http is missing' THEN 'CREATE EXTENSION http WITH SCHEMA extensions;'
     WHEN error ~ 'api_base_url' THEN
       'DELETE FROM cometchat.settings WHERE name = ''api_base_url''; -- only https hosts of cometchat.io'
     WHEN error ~ 'api_key' THEN

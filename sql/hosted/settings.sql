@@ -120,6 +120,16 @@ $function$;
 COMMENT ON FUNCTION cometchat.telltale_setting() IS
   'A setting that would bring the key or a token into the log, if there is one.';
 
+CREATE FUNCTION cometchat.http_schema() RETURNS name
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN (SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+          WHERE e.extname = 'http');
+END
+$function$;
+COMMENT ON FUNCTION cometchat.http_schema() IS 'Where pgsql-http is; null where it is not installed.';
+
 CREATE FUNCTION cometchat.endpoint(app_id text, OUT base_url text, OUT failure jsonb)
 LANGUAGE plpgsql STABLE
 AS $function$
@@ -141,6 +151,7 @@ BEGIN
   END IF;
   IF failure IS NULL THEN
     failure := CASE
+      WHEN cometchat.http_schema() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'extension http is missing')
       WHEN cometchat.api_key() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'api_key is missing')
       WHEN cometchat.api_key() !~ '^[!-~]+$' OR length(cometchat.api_key()) > 512
         THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed')

@@ -70,6 +70,57 @@ fn a_role_that_only_reads_auth_users_syncs() {
     assert_eq!(run(&stack), None);
 }
 
+#[test]
+fn http_may_be_dropped_and_come_back_elsewhere() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    stack.execute("DROP EXTENSION http CASCADE");
+    let ada = stack.sign_up("Ada Lovelace");
+    let why = "CometChat is not properly configured: extension http is missing";
+    assert_eq!(run(&stack).as_deref(), Some(why));
+    let answer = stack.session(ada).ensure(None, None, None);
+    assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", why));
+    let (detail, hint) = ill(&stack, "configuration");
+    assert_eq!(detail, why);
+    assert_eq!(hint, "CREATE EXTENSION http WITH SCHEMA extensions;");
+    stack.execute("CREATE EXTENSION http WITH SCHEMA public");
+    assert_eq!(run(&stack), None);
+    assert!(stack.stored(ada).token.is_some());
+}
+
+/// In public, say, of a project that was PostgreSQL 14 once: what fits better is taken, with our rights.
+#[test]
+fn others_functions_beside_http_are_not_called() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    let ada = stack.sign_up("Ada Lovelace");
+    let trap = "'BEGIN INSERT INTO public.loot VALUES (current_user); RETURN $1; END'";
+    let traps: String = [
+        "http_set_curlopt(text, text) RETURNS text",
+        "text_to_bytea(varchar) RETURNS varchar",
+        "lower(varchar) RETURNS varchar",
+        "unnest(text[]) RETURNS text[]",
+        "has(jsonb, jsonb) RETURNS jsonb",
+        "times(numeric, integer) RETURNS numeric",
+    ]
+    .map(|f| format!("CREATE FUNCTION extensions.{f} LANGUAGE plpgsql AS {trap};"))
+    .concat();
+    stack.execute(&format!(
+        "GRANT CREATE ON SCHEMA extensions TO PUBLIC;
+         CREATE TABLE public.loot (who text); GRANT INSERT ON public.loot TO PUBLIC;
+         SET ROLE authenticated; {traps}
+         CREATE OPERATOR extensions.->> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = extensions.has);
+         CREATE OPERATOR extensions.* (LEFTARG = numeric, RIGHTARG = integer, FUNCTION = extensions.times)"
+    ));
+    assert!(stack.session(ada).ensure(None, None, None).success());
+    assert_eq!(run(&stack), None);
+    assert_eq!(stack.value("(SELECT string_agg(who, ' ') FROM public.loot)"), None);
+}
+
 /// Literals in functions are read as the session says.
 #[test]
 fn how_literals_and_names_are_written_is_no_matter() {
