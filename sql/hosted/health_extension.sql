@@ -69,6 +69,8 @@ BEGIN
   hint := CASE
     WHEN ok THEN NULL
     WHEN error ~ 'http is missing' THEN 'CREATE EXTENSION http WITH SCHEMA extensions;'
+    WHEN error ~ 'Vault cannot be read' THEN '-- In the Vault of another project, or with its key lost, delete the '
+      'secrets and create them anew: DELETE FROM vault.secrets WHERE name LIKE ''cometchat\_%'';'
     WHEN error ~ 'api_base_url' THEN
       'DELETE FROM cometchat.settings WHERE name = ''api_base_url''; -- only https hosts of cometchat.io'
     WHEN error ~ 'api_key' THEN

@@ -121,6 +121,36 @@ fn others_functions_beside_http_are_not_called() {
     assert_eq!(stack.value("(SELECT string_agg(who, ' ') FROM public.loot)"), None);
 }
 
+/// In another project the Vault's key is another one.
+#[test]
+fn a_secret_that_cannot_be_decrypted_is_an_answer() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    let (ada, bob) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Bob"));
+    let token = stack.session(ada).ensure(None, None, None).token();
+    let view =
+        "CREATE OR REPLACE VIEW vault.decrypted_secrets AS SELECT id, name, description, secret,
+      :secret AS decrypted_secret, key_id, nonce, created_at, updated_at FROM vault.secrets";
+    stack.execute(&format!(
+        "CREATE FUNCTION vault.decrypt(text) RETURNS text LANGUAGE plpgsql AS
+           'BEGIN RAISE data_exception USING MESSAGE = ''invalid ciphertext''; END'; {}",
+        view.replace(":secret", "vault.decrypt(secret)")
+    ));
+    let why =
+        "CometChat is not properly configured: the Vault cannot be read, SQLSTATE 22000".to_owned();
+    let answer = stack.session(bob).ensure(None, None, None);
+    assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", &*why));
+    assert_eq!(stack.session(ada).ensure(None, None, None).token(), token, "what is stored");
+    assert!(stack.session(ada).refresh(None).error().contains("Vault"));
+    assert_eq!(ill(&stack, "configuration").0, why);
+    assert_eq!(run(&stack), Some(why));
+    stack.execute(&view.replace(":secret", "secret"));
+    assert_eq!(run(&stack), None);
+    assert!(stack.stored(bob).token.is_some());
+}
+
 /// Literals in functions are read as the session says.
 #[test]
 fn how_literals_and_names_are_written_is_no_matter() {
