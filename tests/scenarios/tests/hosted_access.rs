@@ -290,12 +290,18 @@ fn trust_is_the_role_in_force_and_never_a_restricted_operations() {
     ));
     session.execute("CREATE INDEX ON public.bait (public.trap(x))");
     stack.execute("ANALYZE public.bait");
+    // Nor where a pooled session has a cursor of the name that tells.
+    let hold = "DECLARE cometchat_probe CURSOR WITH HOLD FOR SELECT";
+    stack.execute(&format!("{hold}; ANALYZE public.bait"));
     assert!(stack.asked().is_empty(), "nobody was asked for");
     assert_eq!(stack.stored(ada).token, None);
     // SET SESSION AUTHORIZATION and SET ROLE count as Postgres checks them; a setting of that name does not.
     let answer = session.ensure(Some(ada), None, None);
     assert_eq!(answer.code(), "UNAUTHORIZED");
     stack.execute(&format!("DROP OWNED BY {mallory}; DROP ROLE {mallory}"));
+    let mut pooled = stack.session(ada);
+    pooled.execute(hold);
+    assert!(pooled.ensure(None, None, None).success());
 }
 
 #[test]
