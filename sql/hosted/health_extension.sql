@@ -212,7 +212,10 @@ AS $function$
 BEGIN
   RETURN CASE WHEN NOT cometchat.owns_mapping_table() THEN jsonb_build_object('check', 'table owner',
     'detail', 'public.cometchat_users does not exist or belongs to another role',
-    'hint', format('ALTER TABLE public.cometchat_users OWNER TO %I;', CURRENT_USER)) END;
+    'hint', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.relname = 'cometchat_users'
+                                AND c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = 'public'))
+              THEN format('ALTER TABLE public.cometchat_users OWNER TO %I;', CURRENT_USER)
+              ELSE '-- Run cometchat_hosted.sql again, then SELECT cometchat.enable_auth_trigger();' END) END;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.table_fault() IS
