@@ -83,8 +83,10 @@ BEGIN
     PERFORM cometchat.statement_record_run('paused');
     RETURN '{"value": 0}';
   END IF;
-  -- The platform ends statements after two minutes.
-  IF cometchat.queue_waits() OR clock_timestamp() > statement_timestamp() + interval '45 s' THEN
+  -- The platform ends statements after two minutes, a role's own setting perhaps sooner: whoever was claimed shortly
+  -- before would lose an attempt.
+  IF cometchat.queue_waits() OR clock_timestamp() > statement_timestamp()
+       + LEAST(interval '45 s', NULLIF(current_setting('statement_timeout')::interval, '0') / 2) THEN
     PERFORM cometchat.statement_record_run(
       COALESCE((SELECT s.paused_code FROM cometchat.sending AS s WHERE s.probe_at > clock_timestamp()), 'done'));
     RETURN '{"value": 0}';

@@ -219,6 +219,8 @@ mod hosted_logs;
 mod hosted_neighbours;
 /// The queue without a worker: people first, probes, kills, one session or several.
 mod hosted_queue;
+/// Locks and deadlines: of the queue, of an update, of the removal.
+mod hosted_waits;
 
 // ---- Security: attacks
 /// By the owner of auth.users on every reader of that table.

@@ -1,0 +1,64 @@
+//! The edition for supabase.com: locks and deadlines, of the queue, of an update, of the removal.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use scenarios::edition::{is_available, Edition};
+use scenarios::{eventually, Stack};
+use uuid::Uuid;
+
+fn syncing() -> Stack {
+    let stack = Stack::hosted();
+    stack.edition().stop_cron();
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    stack
+}
+
+/// Runs the queue once, in a session with these settings.
+fn run(stack: &Stack, settings: &str) -> Option<String> {
+    let mut session = stack.db.connect("postgres");
+    session.batch_execute(settings).expect(settings);
+    let ran = session.batch_execute("CALL cometchat.process_queue()");
+    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
+}
+
+/// Whoever is claimed shortly before a run's end has no time left; that is not CometChat's fault.
+#[test]
+fn a_short_statement_timeout_costs_nobody_an_attempt() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let users = stack.sign_ups(40);
+    stack.chat.update(|settings| settings.latency_ms = 100);
+    for _ in 0..2 {
+        assert_eq!(run(&stack, "SET statement_timeout = '2s'"), None);
+        let lost = "(SELECT count(*) FROM cometchat.sync_state WHERE attempts > 0)";
+        assert_eq!(stack.value(lost).as_deref(), Some("0"));
+    }
+    stack.chat.update(|settings| settings.latency_ms = 0);
+    assert_eq!(run(&stack, "RESET statement_timeout"), None);
+    stack.all_arrive(&users);
+}
+
+/// Whom the queue has in flight while an open transaction has locked them: the others go on.
+#[track_caller]
+fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Client {
+    let others = stack.sign_ups(3);
+    stack.chat.update(|settings| settings.latency_ms = 300);
+    let mut open = stack.db.connect("supabase_auth_admin");
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(stack, "SET statement_timeout = '20s'"));
+        eventually("the request is there", || !stack.chat.requests().is_empty());
+        open.batch_execute(&format!("BEGIN; {statement} WHERE id = '{user}'")).expect(statement);
+        assert_eq!(running.join().expect("the thread"), None);
+    });
+    stack.chat.update(|settings| settings.latency_ms = 0);
+    stack.all_arrive(&others);
+    let claims = "(SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL)";
+    assert_eq!(stack.value(claims).as_deref(), Some("1"), "one is still claimed");
+    stack.asked();
+    assert_eq!(run(stack, "SET statement_timeout = '20s'"), None);
+    assert!(stack.asked().is_empty(), "nothing is sent again and again");
+    open
+}
