@@ -169,7 +169,9 @@ BEGIN
           next_attempt_at = CASE WHEN s.attempts + 1 < cometchat.setting('max_attempts')::integer
             THEN now() + GREATEST(random() * LEAST(2 * 2 ^ LEAST(s.attempts, 20), 900), 0.1) * interval '1 s' END,
           failed_at = CASE WHEN s.attempts + 1 >= cometchat.setting('max_attempts')::integer THEN now() END
-      WHERE s.user_id = first_refused AND s.claim IS NULL AND s.next_attempt_at IS NOT NULL;
+      WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
+                          WHERE k.user_id = first_refused AND k.claim IS NULL AND k.next_attempt_at IS NOT NULL
+                          FOR UPDATE SKIP LOCKED);
     END IF;
     PERFORM cometchat.close_breaker();
   ELSIF decision IN ('pause', 'outage') THEN
@@ -203,10 +205,12 @@ COMMENT ON FUNCTION cometchat.send_batch() IS 'Second step of cometchat.process_
 CREATE FUNCTION cometchat.finish_batch() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
+DECLARE
+  mine constant bigint := cometchat.session_claim();
 BEGIN
   UPDATE cometchat.sync_state AS s
   SET claim = NULL, claimed_at = NULL, unsettled_until = now() + cometchat.in_flight_ms() * interval '1 ms'
-  WHERE s.claim = cometchat.session_claim();
+  WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k WHERE k.claim = mine FOR UPDATE SKIP LOCKED);
   IF FOUND THEN
     PERFORM cometchat.statement_record_run('canceled');
   END IF;

@@ -62,3 +62,39 @@ fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Cli
     assert!(stack.asked().is_empty(), "nothing is sent again and again");
     open
 }
+
+#[test]
+fn an_open_transaction_with_an_edit_holds_up_nobody_else() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    let edit = "UPDATE users SET raw_user_meta_data = '{\"full_name\": \"Countess\"}'";
+    let mut open = nobody_waits_for(&stack, ada, edit);
+    open.batch_execute("COMMIT").expect("commit");
+    eventually("the edit arrives", || {
+        stack.execute("UPDATE cometchat.sync_state SET unsettled_until = now() WHERE isfinite(unsettled_until)");
+        run(&stack, "RESET statement_timeout");
+        stack.stored(ada).token.is_some() && stack.chat_user(ada)["name"] == "Countess"
+    });
+}
+
+#[test]
+fn an_open_transaction_with_a_deletion_holds_up_nobody_else() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    let mut open = nobody_waits_for(&stack, ada, "DELETE FROM users");
+    open.batch_execute("COMMIT").expect("commit");
+    eventually("the deletion arrives", || {
+        stack.execute(
+            "UPDATE cometchat.sync_state SET unsettled_until = now(), next_attempt_at = now()
+                       WHERE isfinite(unsettled_until)",
+        );
+        run(&stack, "RESET statement_timeout");
+        stack.app().user(&ada.to_string()).is_some_and(|user| !user["deactivatedAt"].is_null())
+    });
+}
