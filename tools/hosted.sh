@@ -68,10 +68,14 @@ part() {
       *) printf '%s\n' "${line//@version/$version}" ;;
     esac
   done <"sql/$1.sql" |
-    # Functions are replaced, tables stay: so a newer file updates an older installation.
+    # Functions are replaced, tables stay: so a newer file updates an older installation. What is there already takes
+    # no lock that a sign-up would meet.
     sed -E \
+      -e '/^CREATE INDEX /{' -e ':a' -e '/;$/!{N;ba' -e '}' \
+      -e 's/^CREATE INDEX ([a-z_]+) .*;$/DO $block$ BEGIN IF to_regclass($$cometchat.\1$$) IS NULL THEN\n&\nEND IF; END $block$;/' -e '}' \
+      -e 's/^ALTER TABLE (cometchat\.[a-z_]+) REPLICA IDENTITY FULL;/DO $block$ BEGIN IF (SELECT relreplident <> $$f$$ FROM pg_class WHERE oid = $$\1$$::regclass) THEN\n  &\nEND IF; END $block$;/' \
       -e 's/^CREATE (FUNCTION|PROCEDURE|VIEW|TRIGGER) /CREATE OR REPLACE \1 /' \
-      -e 's/^CREATE ((UNLOGGED )?TABLE|SEQUENCE|INDEX) /CREATE \1 IF NOT EXISTS /' \
+      -e 's/^CREATE ((UNLOGGED )?TABLE|SEQUENCE) /CREATE \1 IF NOT EXISTS /' \
       -e 's/^( *)CREATE POLICY ([a-z_]+) ON ([a-z_.]+)/\1DROP POLICY IF EXISTS \2 ON \3;\n&/' \
       -e 's/^CREATE TYPE cometchat\.work /DROP TYPE IF EXISTS cometchat.work CASCADE;\n&/' \
       -e 's/^(INSERT INTO cometchat\.[a-z]+ DEFAULT VALUES);/\1 ON CONFLICT DO NOTHING;/' \

@@ -98,3 +98,20 @@ fn an_open_transaction_with_a_deletion_holds_up_nobody_else() {
         stack.app().user(&ada.to_string()).is_some_and(|user| !user["deactivatedAt"].is_null())
     });
 }
+
+#[test]
+fn a_sign_up_during_an_update_is_queued_at_once() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let mut updating = stack.db.connect("postgres");
+    let (all_but_commit, _) = Edition::file().rsplit_once("COMMIT;").expect("a transaction");
+    updating.batch_execute(all_but_commit).expect("the newer file");
+    let ada = stack.sign_up("Ada Lovelace");
+    let queued = format!("(SELECT count(*) FROM cometchat.sync_state WHERE user_id = '{ada}')");
+    assert_eq!(stack.value(&queued).as_deref(), Some("1"));
+    let failures = "(SELECT is_called FROM cometchat.trigger_failures)";
+    assert_eq!(stack.value(failures).as_deref(), Some("false"), "the trigger met no lock");
+    updating.batch_execute("COMMIT").expect("commit");
+}
