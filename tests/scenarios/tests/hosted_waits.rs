@@ -115,3 +115,27 @@ fn a_sign_up_during_an_update_is_queued_at_once() {
     assert_eq!(stack.value(failures).as_deref(), Some("false"), "the trigger met no lock");
     updating.batch_execute("COMMIT").expect("commit");
 }
+
+/// Somebody reads auth.users for long, a dump say. Behind whoever waits for the table, sign-ups would wait too.
+#[test]
+fn a_removal_does_not_keep_sign_ups_waiting() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.execute("CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'DELETE FROM cron.job WHERE jobid = $1 RETURNING true'");
+    let mut reader = stack.db.admin();
+    reader.batch_execute("BEGIN; SELECT FROM auth.users").expect("read");
+    let path = format!("{}/../../sql/hosted/uninstall.sql", env!("CARGO_MANIFEST_DIR"));
+    let uninstall = std::fs::read_to_string(path).expect("uninstall.sql");
+    let mut owner = stack.db.connect("postgres");
+    // Without a deadline of its own it would go on for ever.
+    owner.batch_execute("SET statement_timeout = '20s'").expect("a deadline");
+    let began = Instant::now();
+    let error = owner.batch_execute(&uninstall).expect_err("auth.users is locked");
+    assert_eq!(error.code().map(|code| code.code()), Some("55P03"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    owner.batch_execute("ROLLBACK").expect("rollback");
+    reader.batch_execute("COMMIT").expect("commit");
+    owner.batch_execute(&uninstall).expect("uninstall.sql");
+}
