@@ -151,6 +151,20 @@ AS $$ BEGIN RETURN CASE effect WHEN 1 THEN 0 WHEN 2 THEN cometchat.in_flight_ms(
 COMMENT ON FUNCTION cometchat.unsettled_ms(integer) IS
   'For how long it is uncertain what CometChat has; null if it is not.';
 
+CREATE FUNCTION cometchat.put_off(whom uuid, mine bigint) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE cometchat.sync_state AS s
+  SET claim = NULL, claimed_at = NULL,
+      next_attempt_at = now() + interval '10 s', unsettled_until = now() + interval '10 s'
+  WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
+                      WHERE k.user_id = whom AND k.claim = mine FOR UPDATE SKIP LOCKED);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.put_off(uuid, bigint) IS
+  'Gives back a user whose outcome could not be written: it is tried again, and CometChat is asked what it has.';
+
 -- Writes what became of a claimed user, where the claim is still ours. Others would wait as long as we do: a user
 -- whom another transaction has locked stays claimed until finish_batch() finds that over, and is sent again.
 CREATE FUNCTION cometchat.complete_one(w cometchat.work, mine bigint, decision text, took_ms bigint) RETURNS void
@@ -174,11 +188,7 @@ DECLARE
 BEGIN
   -- A user whose row of auth.users is locked, being deleted say: without the mapping the token would be lost.
   IF w.mapped AND NOT kept AND EXISTS (SELECT FROM cometchat.statement_auth_users_present(ARRAY[w.user_id])) THEN
-    UPDATE cometchat.sync_state AS s
-    SET claim = NULL, claimed_at = NULL,
-        next_attempt_at = now() + interval '10 s', unsettled_until = now() + interval '10 s'
-    WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
-                        WHERE k.user_id = w.user_id AND k.claim = mine FOR UPDATE SKIP LOCKED);
+    PERFORM cometchat.put_off(w.user_id, mine);
     RETURN;
   END IF;
   IF decision = 'retry' AND tries >= cometchat.setting('max_attempts')::integer THEN

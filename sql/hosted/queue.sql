@@ -1,6 +1,7 @@
 -- The steps of process_queue(), one user at a time: the twin of src/worker/foreground.rs and of
 -- crates/sync/src/circuit_breaker.rs. There are no threads, and no lock is held while CometChat is waited for.
 
+-- These wait for no lock, which a call in a long transaction may have after a 429: the next answer says the same.
 -- Nobody has a chance: one request at a time looks, after 5 s, then ever more rarely, at least once a minute.
 CREATE FUNCTION cometchat.open_breaker(code text) RETURNS void
 LANGUAGE plpgsql
@@ -9,7 +10,7 @@ BEGIN
   UPDATE cometchat.sending AS s
   SET paused_code = code, probes = s.probes + 1, suspect = NULL,
       probe_at = clock_timestamp() + LEAST(5 * 2 ^ LEAST(s.probes, 4), 60) * interval '1 s'
-  WHERE s.only_row;
+  WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.open_breaker(text) IS 'Pauses the sending until the next probe.';
@@ -19,7 +20,8 @@ LANGUAGE plpgsql
 AS $function$
 BEGIN
   UPDATE cometchat.sending AS s SET paused_code = NULL, probes = 0, probe_at = NULL, suspect = NULL
-  WHERE s.only_row AND (s.paused_code IS NOT NULL OR s.suspect IS NOT NULL);
+  WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k
+                       WHERE k.paused_code IS NOT NULL OR k.suspect IS NOT NULL FOR UPDATE SKIP LOCKED);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.close_breaker() IS 'Goes on with the sending.';
@@ -136,7 +138,7 @@ COMMENT ON FUNCTION cometchat.claim_batch(integer) IS 'First step of cometchat.p
 CREATE FUNCTION cometchat.send_batch() RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
-SET client_min_messages = 'warning'
+SET lock_timeout = '500ms' SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   mine constant bigint := cometchat.session_claim();
@@ -177,7 +179,8 @@ BEGIN
   ELSIF decision IN ('pause', 'outage') THEN
     ended := cometchat.stored_code(w.fault);
     IF first_refused IS NULL AND NOT is_probe THEN
-      UPDATE cometchat.sending AS s SET suspect = whom WHERE s.only_row;
+      UPDATE cometchat.sending AS s SET suspect = whom
+      WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
       decision := 'suspect';
     ELSE
       PERFORM cometchat.open_breaker(CASE decision WHEN 'outage' THEN 'NETWORK'
@@ -188,10 +191,13 @@ BEGIN
   BEGIN
     PERFORM cometchat.complete_one(w, mine, decision,
       (extract(epoch FROM clock_timestamp() - started) * 1000)::bigint);
-  EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
-              OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
-    -- An app's own trigger on cometchat_users, say, refuses this user.
-    PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
+  EXCEPTION
+    WHEN lock_not_available THEN -- an app's own transaction has locked the row of cometchat_users, say
+      PERFORM cometchat.put_off(w.user_id, mine);
+    WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
+         OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
+      -- An app's own trigger on cometchat_users, say, refuses this user.
+      PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
   END;
   IF decision IN ('throttled', 'pause', 'outage') THEN
     PERFORM cometchat.statement_record_run(COALESCE(NULLIF(ended, 'done'), cometchat.stored_code(w.fault)));

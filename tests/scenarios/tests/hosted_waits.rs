@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use scenarios::edition::{is_available, Edition};
 use scenarios::{eventually, Stack};
+use simulator::Fault;
 use uuid::Uuid;
 
 fn syncing() -> Stack {
@@ -97,6 +98,39 @@ fn an_open_transaction_with_a_deletion_holds_up_nobody_else() {
         run(&stack, "RESET statement_timeout");
         stack.app().user(&ada.to_string()).is_some_and(|user| !user["deactivatedAt"].is_null())
     });
+}
+
+/// An app's own transaction may have locked the mapping, and a call's the row that all sending shares.
+#[test]
+fn a_locked_mapping_and_a_locked_pause_hold_up_nobody_else() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    stack.execute(&format!(
+        "UPDATE public.cometchat_users SET cometchat_auth_token = NULL WHERE user_id = '{ada}'"
+    ));
+    stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"Countess\"}'");
+    let others = stack.sign_ups(3);
+    let mut open = stack.db.admin();
+    let lock = "BEGIN; SELECT FROM public.cometchat_users FOR UPDATE; SELECT FROM cometchat.sending FOR UPDATE";
+    open.batch_execute(lock).expect(lock);
+    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    stack.all_arrive(&others);
+    stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
+    stack.sign_ups(3);
+    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    open.batch_execute("COMMIT").expect("commit");
+    stack.chat.clear_faults();
+    stack.execute(
+        "UPDATE cometchat.sync_state SET next_attempt_at = now(), unsettled_until = now()
+                   WHERE next_attempt_at IS NOT NULL",
+    );
+    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    assert!(stack.stored(ada).token.is_some());
+    assert_eq!(stack.chat_user(ada)["name"], "Countess");
 }
 
 #[test]
