@@ -96,15 +96,24 @@ BEGIN
   IF NOT home.has_home THEN
     PERFORM cometchat.settle_here();
   END IF;
-  IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
-    PERFORM cometchat.requeue_missed();
-  END IF;
+  -- A call in a long transaction may have made the row of one of them: they stay recorded, and the queue goes on.
+  BEGIN
+    IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
+      PERFORM cometchat.requeue_missed();
+    END IF;
+  EXCEPTION WHEN lock_not_available THEN
+    NULL;
+  END;
   PERFORM cometchat.statement_catch_up_with_ids(); -- what send_batch() writes must not fail for it
   PERFORM cometchat.reclaim_stale();
   LOOP
     SELECT c.user_id INTO claimed FROM cometchat.statement_claim(LEAST(max_users, 1), LEAST(max_users, 1), mine, 0) AS c;
     IF claimed IS NULL THEN
-      EXIT WHEN cometchat.continue_backfill(app.app_id, 500) IS NULL;
+      BEGIN
+        EXIT WHEN cometchat.continue_backfill(app.app_id, 500) IS NULL;
+      EXCEPTION WHEN lock_not_available THEN
+        EXIT; -- as above
+      END;
     ELSE
       EXIT WHEN cometchat.try_lock(claimed);
       -- A call is at work for this user: its request and ours would be two. (The worker of the extension is

@@ -133,6 +133,35 @@ fn a_locked_mapping_and_a_locked_pause_hold_up_nobody_else() {
     assert_eq!(stack.chat_user(ada)["name"], "Countess");
 }
 
+/// Who is recorded, or to be backfilled, and has called in a transaction that is open still.
+#[test]
+fn an_open_transaction_with_a_call_holds_up_nobody_else() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.execute("SELECT cometchat.disable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    for pending in [
+        format!("INSERT INTO cometchat.trigger_misses VALUES ('{ada}')"),
+        "DELETE FROM cometchat.trigger_misses WHERE true;
+         INSERT INTO cometchat.running_backfill VALUES (true, '00000000-0000-0000-0000-000000000000', 1)"
+            .to_owned(),
+    ] {
+        stack.execute(&pending);
+        let mut open = stack.service();
+        open.execute("BEGIN");
+        assert!(open.ensure(Some(ada), None, None).success());
+        let others = stack.sign_ups(1);
+        assert_eq!(run(&stack, "RESET statement_timeout"), None);
+        stack.all_arrive(&others);
+        open.execute("ROLLBACK");
+    }
+    assert_eq!(run(&stack, "RESET statement_timeout"), None);
+    assert!(stack.stored(ada).token.is_some(), "and nobody is forgotten");
+}
+
 #[test]
 fn a_sign_up_during_an_update_is_queued_at_once() {
     if !is_available() {
