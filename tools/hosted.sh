@@ -21,20 +21,25 @@ files=(
 )
 
 # "@statement NAME (TYPES) RETURNS ..." becomes a function whose body is src/store/sql/NAME.sql.
+#
+# auth.users has row security and no policy: a role that is subject to it would see no user, and everybody would
+# count as deleted. Off, it is an error instead.
 statement() {
-  local name arguments returns text about run
+  local name arguments returns text about run set=
   read -r _ name arguments <<<"$1"
   returns=${arguments##*) RETURNS }; arguments=${arguments%) RETURNS *}')'
   [[ $1 != *'RETURNS TABLE'* ]] || { returns=TABLE${1#*RETURNS TABLE}; arguments=${1#* "$name" }; arguments=${arguments%% RETURNS TABLE*}; }
   [ -e "src/store/sql/$name.sql" ] || die "$name: there is no such statement"
-  text=$(sed 's/;$//' "src/store/sql/$name.sql")
+  case $name in auth_users_*) set=' SET row_security = off' ;; esac
+  # Nobody waits for a user whom another transaction has locked.
+  text=$(sed 's/;$//; s/[^ ].* -- skip locked: //' "src/store/sql/$name.sql")
   about=$(sed -n "1{s/^-- *//;s/'/''/g;s/:\$/./;p}" "src/store/sql/$name.sql")
   case $returns in
     TABLE*) run="  RETURN QUERY"$'\n'"$text"$'\n'";" ;;
     *) run="$text"$'\n'";"$'\n'"  GET DIAGNOSTICS changed = ROW_COUNT;"$'\n'"  RETURN changed;" ;;
   esac
-  printf 'CREATE FUNCTION cometchat.statement_%s%s RETURNS %s\nLANGUAGE plpgsql VOLATILE\nAS $function$\n#variable_conflict use_column\n' \
-    "$name" "$arguments" "$returns"
+  printf 'CREATE FUNCTION cometchat.statement_%s%s RETURNS %s\nLANGUAGE plpgsql VOLATILE%s\nAS $function$\n#variable_conflict use_column\n' \
+    "$name" "$arguments" "$returns" "$set"
   case $returns in TABLE*) ;; *) printf 'DECLARE\n  changed bigint;\n' ;; esac
   printf 'BEGIN\n%s\nEND\n$function$;\nCOMMENT ON FUNCTION cometchat.statement_%s IS\n  %s;\n\n' "$run" "$name" "'$about'"
 }
@@ -63,14 +68,19 @@ part() {
       *) printf '%s\n' "${line//@version/$version}" ;;
     esac
   done <"sql/$1.sql" |
-    # Functions are replaced, tables stay: so a newer file updates an older installation.
+    # Functions are replaced, tables stay: so a newer file updates an older installation. What is there already takes
+    # no lock that a sign-up would meet.
     sed -E \
+      -e '/^CREATE INDEX /{' -e ':a' -e '/;$/!{N;ba' -e '}' \
+      -e 's/^CREATE INDEX ([a-z_]+) .*;$/DO $block$ BEGIN IF to_regclass($$cometchat.\1$$) IS NULL THEN\n&\nEND IF; END $block$;/' -e '}' \
+      -e 's/^ALTER TABLE (cometchat\.[a-z_]+) REPLICA IDENTITY FULL;/DO $block$ BEGIN IF (SELECT relreplident <> $$f$$ FROM pg_class WHERE oid = $$\1$$::regclass) THEN\n  &\nEND IF; END $block$;/' \
       -e 's/^CREATE (FUNCTION|PROCEDURE|VIEW|TRIGGER) /CREATE OR REPLACE \1 /' \
-      -e 's/^CREATE ((UNLOGGED )?TABLE|SEQUENCE|INDEX) /CREATE \1 IF NOT EXISTS /' \
+      -e 's/^CREATE ((UNLOGGED )?TABLE|SEQUENCE) /CREATE \1 IF NOT EXISTS /' \
       -e 's/^( *)CREATE POLICY ([a-z_]+) ON ([a-z_.]+)/\1DROP POLICY IF EXISTS \2 ON \3;\n&/' \
       -e 's/^CREATE TYPE cometchat\.work /DROP TYPE IF EXISTS cometchat.work CASCADE;\n&/' \
       -e 's/^(INSERT INTO cometchat\.[a-z]+ DEFAULT VALUES);/\1 ON CONFLICT DO NOTHING;/' \
-      -e 's/ TO cometchat_ext USING/ TO postgres USING/'
+      -e 's/ TO cometchat_ext USING/ TO postgres USING/' \
+      -e '/^(LANGUAGE|SET) /s/ SET jit = off/& SET standard_conforming_strings = on/'
 }
 
 mkdir -p "$dir"

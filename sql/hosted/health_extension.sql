@@ -68,6 +68,9 @@ BEGIN
   detail := COALESCE(error, facts #>> '{configuration,value,base_url}');
   hint := CASE
     WHEN ok THEN NULL
+    WHEN error ~ 'http is missing' THEN 'CREATE EXTENSION http WITH SCHEMA extensions;'
+    WHEN error ~ 'Vault cannot be read' THEN '-- In the Vault of another project, or with its key lost, delete the '
+      'secrets and create them anew: DELETE FROM vault.secrets WHERE name LIKE ''cometchat\_%'';'
     WHEN error ~ 'api_base_url' THEN
       'DELETE FROM cometchat.settings WHERE name = ''api_base_url''; -- only https hosts of cometchat.io'
     WHEN error ~ 'api_key' THEN
@@ -156,10 +159,10 @@ COMMENT ON FUNCTION cometchat.health_jit(jsonb) IS
 
 -- Every privilege on what is ours.
 CREATE FUNCTION cometchat.privileges_now()
-RETURNS TABLE (kind text, name text, grantee oid, privilege text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+RETURNS TABLE (kind text, name text, grantee text, privilege text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET quote_all_identifiers = off
 AS $function$
-  SELECT o.kind, o.name, a.grantee, a.privilege_type
+  SELECT o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END, a.privilege_type
   FROM (SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proowner AS owner,
                COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
         FROM pg_proc AS p
@@ -186,16 +189,15 @@ AS $function$
   ), found AS (
     SELECT p.kind, p.name, p.grantee, p.privilege FROM cometchat.privileges_now() AS p
   ), clients AS (
-    SELECT 0::oid AS oid, 'PUBLIC' AS name
-    UNION ALL SELECT r.oid, quote_ident(r.rolname) FROM pg_roles AS r WHERE r.rolname IN ('anon', 'authenticated')
+    SELECT 'PUBLIC' AS name UNION ALL SELECT 'anon' UNION ALL SELECT 'authenticated'
   ), wrong AS (
     SELECT format('%I lacks %s on %s', r.rolname, s.privilege, s.name) AS what,
            format('GRANT %s ON %s %s TO %I;', s.privilege, s.kind, s.name, r.rolname) AS mend
-    FROM (SELECT * FROM shipped EXCEPT SELECT * FROM found) AS s JOIN pg_roles AS r ON r.oid = s.grantee
+    FROM (SELECT * FROM shipped EXCEPT SELECT * FROM found) AS s JOIN pg_roles AS r ON r.rolname = s.grantee
     UNION ALL
     SELECT format('%s has %s on %s', c.name, f.privilege, f.name),
            format('REVOKE %s ON %s %s FROM %s CASCADE;', f.privilege, f.kind, f.name, c.name)
-    FROM (SELECT * FROM found EXCEPT SELECT * FROM shipped) AS f JOIN clients AS c ON c.oid = f.grantee
+    FROM (SELECT * FROM found EXCEPT SELECT * FROM shipped) AS f JOIN clients AS c ON c.name = f.grantee
   )
   SELECT jsonb_build_object('detail', string_agg(w.what, ', ' ORDER BY w.what),
                             'hint', string_agg(w.mend, ' ' ORDER BY w.mend)) FROM wrong AS w
@@ -210,7 +212,10 @@ AS $function$
 BEGIN
   RETURN CASE WHEN NOT cometchat.owns_mapping_table() THEN jsonb_build_object('check', 'table owner',
     'detail', 'public.cometchat_users does not exist or belongs to another role',
-    'hint', format('ALTER TABLE public.cometchat_users OWNER TO %I;', CURRENT_USER)) END;
+    'hint', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.relname = 'cometchat_users'
+                                AND c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = 'public'))
+              THEN format('ALTER TABLE public.cometchat_users OWNER TO %I;', CURRENT_USER)
+              ELSE '-- Run cometchat_hosted.sql again, then SELECT cometchat.enable_auth_trigger();' END) END;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.table_fault() IS

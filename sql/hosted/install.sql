@@ -19,5 +19,4 @@ SELECT cron.schedule('cometchat-log', '7 * * * *',
   $$DELETE FROM cron.job_run_details AS d USING cron.job AS j
     WHERE d.jobid = j.jobid AND j.jobname LIKE 'cometchat%' AND d.end_time < now() - interval '1 hour'$$);
 
-DELETE FROM cometchat.shipped_privileges AS p WHERE p.kind IS NOT NULL;
 INSERT INTO cometchat.shipped_privileges SELECT p.* FROM cometchat.privileges_now() AS p ON CONFLICT DO NOTHING;

@@ -167,7 +167,22 @@ AS $$ BEGIN RETURN CASE effect WHEN 1 THEN 0 WHEN 2 THEN cometchat.in_flight_ms(
 COMMENT ON FUNCTION cometchat.unsettled_ms(integer) IS
   'For how long it is uncertain what CometChat has; null if it is not.';
 
--- Writes what became of a claimed user, where the claim is still ours.
+CREATE FUNCTION cometchat.put_off(whom uuid, mine bigint) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE cometchat.sync_state AS s
+  SET claim = NULL, claimed_at = NULL,
+      next_attempt_at = now() + interval '10 s', unsettled_until = now() + interval '10 s'
+  WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
+                      WHERE k.user_id = whom AND k.claim = mine FOR UPDATE SKIP LOCKED);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.put_off(uuid, bigint) IS
+  'Gives back a user whose outcome could not be written: it is tried again, and CometChat is asked what it has.';
+
+-- Writes what became of a claimed user, where the claim is still ours. Others would wait as long as we do: a user
+-- whom another transaction has locked stays claimed until finish_batch() finds that over, and is sent again.
 CREATE FUNCTION cometchat.complete_one(w cometchat.work, mine bigint, decision text, took_ms bigint) RETURNS void
 LANGUAGE plpgsql
 AS $function$
@@ -180,13 +195,16 @@ DECLARE
   unsettled_ms bigint := cometchat.unsettled_ms(w.effect);
   settled boolean;
   check_when_settled boolean := false;
-  kept boolean := w.mapped AND EXISTS (SELECT FROM cometchat.statement_auth_users_keep(ARRAY[w.user_id]));
+  -- FOR KEY SHARE takes UPDATE. A role that may only read auth.users leaves it to the foreign key.
+  kept boolean := w.mapped AND CASE WHEN has_table_privilege(cometchat.auth_users_oid(), 'UPDATE')
+    THEN EXISTS (SELECT FROM cometchat.statement_auth_users_keep(ARRAY[w.user_id]))
+    ELSE EXISTS (SELECT FROM cometchat.statement_auth_users_present(ARRAY[w.user_id])) END;
   untried boolean := w.fault ? 'unsent';
   written bigint;
 BEGIN
   -- A user whose row of auth.users is locked, being deleted say: without the mapping the token would be lost.
   IF w.mapped AND NOT kept AND EXISTS (SELECT FROM cometchat.statement_auth_users_present(ARRAY[w.user_id])) THEN
-    PERFORM cometchat.statement_defer_unwritten(mine, 10000);
+    PERFORM cometchat.put_off(w.user_id, mine);
     RETURN;
   END IF;
   IF decision = 'retry' AND tries >= cometchat.setting('max_attempts')::integer THEN

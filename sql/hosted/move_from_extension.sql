@@ -3,6 +3,8 @@
 --
 -- The second half: run cometchat_hosted.sql, set app_id and region, and run move_in.sql; see docs/hosted.md.
 BEGIN;
+-- auth.users is locked for a moment: who cannot have it soon must not keep sign-ups waiting. Try again then.
+SET LOCAL lock_timeout = '2s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE SCHEMA cometchat_moved;
 REVOKE ALL ON SCHEMA cometchat_moved FROM PUBLIC;

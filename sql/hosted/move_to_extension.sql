@@ -3,6 +3,8 @@
 --
 -- Install the package of cometchat_ext first. The key stays in the Vault; see docs/hosted.md.
 BEGIN;
+-- auth.users is locked for a moment: who cannot have it soon must not keep sign-ups waiting. Try again then.
+SET LOCAL lock_timeout = '2s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE TEMP TABLE attached ON COMMIT DROP AS
   SELECT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = 'auth.users'::regclass

@@ -1,6 +1,7 @@
 -- The steps of process_queue(), one user at a time: the twin of src/worker/foreground.rs and of
 -- crates/sync/src/circuit_breaker.rs. There are no threads, and no lock is held while CometChat is waited for.
 
+-- These wait for no lock, which a call in a long transaction may have after a 429: the next answer says the same.
 -- Nobody has a chance: one request at a time looks, after 5 s, then ever more rarely, at least once a minute.
 CREATE FUNCTION cometchat.open_breaker(code text) RETURNS void
 LANGUAGE plpgsql
@@ -9,7 +10,7 @@ BEGIN
   UPDATE cometchat.sending AS s
   SET paused_code = code, probes = s.probes + 1, suspect = NULL,
       probe_at = clock_timestamp() + LEAST(5 * 2 ^ LEAST(s.probes, 4), 60) * interval '1 s'
-  WHERE s.only_row;
+  WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.open_breaker(text) IS 'Pauses the sending until the next probe.';
@@ -19,7 +20,8 @@ LANGUAGE plpgsql
 AS $function$
 BEGIN
   UPDATE cometchat.sending AS s SET paused_code = NULL, probes = 0, probe_at = NULL, suspect = NULL
-  WHERE s.only_row AND (s.paused_code IS NOT NULL OR s.suspect IS NOT NULL);
+  WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k
+                       WHERE k.paused_code IS NOT NULL OR k.suspect IS NOT NULL FOR UPDATE SKIP LOCKED);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.close_breaker() IS 'Goes on with the sending.';
@@ -83,8 +85,10 @@ BEGIN
     PERFORM cometchat.statement_record_run('paused');
     RETURN '{"value": 0}';
   END IF;
-  -- The platform ends statements after two minutes.
-  IF cometchat.queue_waits() OR clock_timestamp() > statement_timestamp() + interval '45 s' THEN
+  -- The platform ends statements after two minutes, a role's own setting perhaps sooner: whoever was claimed shortly
+  -- before would lose an attempt.
+  IF cometchat.queue_waits() OR clock_timestamp() > statement_timestamp()
+       + LEAST(interval '45 s', NULLIF(current_setting('statement_timeout')::interval, '0') / 2) THEN
     PERFORM cometchat.statement_record_run(
       COALESCE((SELECT s.paused_code FROM cometchat.sending AS s WHERE s.probe_at > clock_timestamp()), 'done'));
     RETURN '{"value": 0}';
@@ -92,15 +96,24 @@ BEGIN
   IF NOT home.has_home THEN
     PERFORM cometchat.settle_here();
   END IF;
-  IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
-    PERFORM cometchat.requeue_missed();
-  END IF;
+  -- A call in a long transaction may have made the row of one of them: they stay recorded, and the queue goes on.
+  BEGIN
+    IF EXISTS (SELECT FROM cometchat.trigger_misses) THEN
+      PERFORM cometchat.requeue_missed();
+    END IF;
+  EXCEPTION WHEN lock_not_available THEN
+    NULL;
+  END;
   PERFORM cometchat.statement_catch_up_with_ids(); -- what send_batch() writes must not fail for it
   PERFORM cometchat.reclaim_stale();
   LOOP
     SELECT c.user_id INTO claimed FROM cometchat.statement_claim(LEAST(max_users, 1), LEAST(max_users, 1), mine, 0) AS c;
     IF claimed IS NULL THEN
-      EXIT WHEN cometchat.continue_backfill(app.app_id, 500) IS NULL;
+      BEGIN
+        EXIT WHEN cometchat.continue_backfill(app.app_id, 500) IS NULL;
+      EXCEPTION WHEN lock_not_available THEN
+        EXIT; -- as above
+      END;
     ELSE
       EXIT WHEN cometchat.try_lock(claimed);
       -- A call is at work for this user: its request and ours would be two. (The worker of the extension is
@@ -134,7 +147,7 @@ COMMENT ON FUNCTION cometchat.claim_batch(integer) IS 'First step of cometchat.p
 CREATE FUNCTION cometchat.send_batch() RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
-SET client_min_messages = 'warning'
+SET lock_timeout = '500ms' SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   mine constant bigint := cometchat.session_claim();
@@ -167,13 +180,16 @@ BEGIN
           next_attempt_at = CASE WHEN s.attempts + 1 < cometchat.setting('max_attempts')::integer
             THEN now() + GREATEST(random() * LEAST(2 * 2 ^ LEAST(s.attempts, 20), 900), 0.1) * interval '1 s' END,
           failed_at = CASE WHEN s.attempts + 1 >= cometchat.setting('max_attempts')::integer THEN now() END
-      WHERE s.user_id = first_refused AND s.claim IS NULL AND s.next_attempt_at IS NOT NULL;
+      WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
+                          WHERE k.user_id = first_refused AND k.claim IS NULL AND k.next_attempt_at IS NOT NULL
+                          FOR UPDATE SKIP LOCKED);
     END IF;
     PERFORM cometchat.close_breaker();
   ELSIF decision IN ('pause', 'outage') THEN
     ended := cometchat.stored_code(w.fault);
     IF first_refused IS NULL AND NOT is_probe THEN
-      UPDATE cometchat.sending AS s SET suspect = whom WHERE s.only_row;
+      UPDATE cometchat.sending AS s SET suspect = whom
+      WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
       decision := 'suspect';
     ELSE
       PERFORM cometchat.open_breaker(CASE decision WHEN 'outage' THEN 'NETWORK'
@@ -184,10 +200,13 @@ BEGIN
   BEGIN
     PERFORM cometchat.complete_one(w, mine, decision,
       (extract(epoch FROM clock_timestamp() - started) * 1000)::bigint);
-  EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
-              OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
-    -- An app's own trigger on cometchat_users, say, refuses this user.
-    PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
+  EXCEPTION
+    WHEN lock_not_available THEN -- an app's own transaction has locked the row of cometchat_users, say
+      PERFORM cometchat.put_off(w.user_id, mine);
+    WHEN integrity_constraint_violation OR data_exception OR raise_exception OR insufficient_privilege
+         OR syntax_error_or_access_rule_violation OR triggered_action_exception THEN
+      -- An app's own trigger on cometchat_users, say, refuses this user.
+      PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
   END;
   IF decision IN ('throttled', 'pause', 'outage') THEN
     PERFORM cometchat.statement_record_run(COALESCE(NULLIF(ended, 'done'), cometchat.stored_code(w.fault)));
@@ -201,10 +220,12 @@ COMMENT ON FUNCTION cometchat.send_batch() IS 'Second step of cometchat.process_
 CREATE FUNCTION cometchat.finish_batch() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
+DECLARE
+  mine constant bigint := cometchat.session_claim();
 BEGIN
   UPDATE cometchat.sync_state AS s
   SET claim = NULL, claimed_at = NULL, unsettled_until = now() + cometchat.in_flight_ms() * interval '1 ms'
-  WHERE s.claim = cometchat.session_claim();
+  WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k WHERE k.claim = mine FOR UPDATE SKIP LOCKED);
   IF FOUND THEN
     PERFORM cometchat.statement_record_run('canceled');
   END IF;

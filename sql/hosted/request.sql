@@ -106,7 +106,9 @@ COMMENT ON FUNCTION cometchat.note_limits(jsonb, jsonb) IS
   'Remembers a 429, or an announced limit that is nearly used up.';
 
 -- Sends one request that ends by `deadline`. `asker`: on whose account it goes, null for trusted callers.
--- Its search_path names pgsql-http's schema, wherever that is (see the end of this file).
+--
+-- SECURITY: others may create functions and operators where pgsql-http is, in public say, and one that fits better
+-- is taken. So that schema is in no search_path, and what is called there is named with exactly its types.
 --
 -- SECURITY: pgsql-http prints every header at DEBUG2; here the session gets no such messages. Its two settings
 -- are anybody's, and so are curl's options of a pooled session: the caller's are put aside, so that no proxy,
@@ -116,15 +118,17 @@ CREATE FUNCTION cometchat.request(
   revocation boolean DEFAULT false
 ) RETURNS jsonb
 LANGUAGE plpgsql
-SET search_path = pg_catalog, extensions, pg_temp
+SET search_path = pg_catalog, pg_temp
 SET client_min_messages = 'warning'
 AS $function$
 DECLARE
   app record := cometchat.app_id();
   target record := cometchat.endpoint(app.app_id);
+  home constant name := cometchat.http_schema();
   left_ms integer := floor(extract(epoch FROM deadline - clock_timestamp()) * 1000);
   answer jsonb;
-  got record;
+  status integer;
+  content bytea;
   headers jsonb;
   canceled text;
   failed text;
@@ -147,48 +151,50 @@ BEGIN
   IF answer IS NOT NULL THEN
     RETURN answer;
   END IF;
-  SELECT array_agg(l.curlopt), array_agg(l.value) INTO their_options, their_values FROM http_list_curlopt() AS l;
+  EXECUTE format('SELECT array_agg(l.curlopt), array_agg(l.value) FROM %I.http_list_curlopt() AS l', home)
+    INTO their_options, their_values;
   their_timeout := current_setting('http.timeout_msec');
   their_keepalive := current_setting('http.keepalive');
   BEGIN
-    -- (In SET clauses of the function they would need the library when a dump is loaded.)
-    PERFORM set_config('http.timeout_msec', '0', true), set_config('http.keepalive', 'off', true);
-    PERFORM http_reset_curlopt();
-    PERFORM http_set_curlopt('CURLOPT_TIMEOUT_MS', left_ms::text);
-    PERFORM http_set_curlopt('CURLOPT_CONNECTTIMEOUT_MS', LEAST(left_ms,
-              extract(epoch FROM cometchat.setting('connect_timeout')::interval) * 1000)::integer::text);
-    PERFORM http_set_curlopt('CURLOPT_PROXY', ''); -- not the server's environment either
-    SELECT h.status, h.content, h.headers INTO got
-    FROM http((method, target.base_url || path,
-               -- SECURITY: not by http_header(), a function in SQL, whose parameters auto_explain logs.
-               ARRAY[('apikey', cometchat.api_key())::http_header, ('appId', app.app_id)::http_header,
-                     ('accept', 'application/json')::http_header,
-                     ('user-agent', 'cometchat_hosted/@version')::http_header,
-                     ('expect', '')::http_header], -- or curl waits a second before the body of each PUT
-               CASE WHEN body IS NOT NULL THEN 'application/json' END, body::text)::http_request) AS h;
-    SELECT jsonb_object_agg(lower(h.field), left(h.value, 1000)) INTO headers FROM unnest(got.headers) AS h;
-    answer := CASE
-      -- SECURITY: curl has followed a redirect; whatever was found there is not CometChat's answer.
-      WHEN headers ? 'location' THEN cometchat.not_cometchat(302, 'redirect')
-      ELSE cometchat.read_answer(got.status,
-             convert_from(text_to_bytea(got.content), getdatabaseencoding()),
-             headers ->> 'retry-after', large) END;
-  EXCEPTION
-    WHEN internal_error THEN -- curl's errors have no code of their own
-      failed := SQLERRM;
-    WHEN query_canceled THEN
-      canceled := SQLERRM;
-    WHEN data_exception OR program_limit_exceeded OR insufficient_resources THEN
-      answer := cometchat.not_cometchat(COALESCE(got.status, 0), 'not JSON');
-  END;
-  -- A cancel, or a statement timeout, comes as curl's error first.
-  BEGIN
+    BEGIN
+      -- (In SET clauses of the function they would need the library when a dump is loaded.)
+      PERFORM set_config('http.timeout_msec', '0', true), set_config('http.keepalive', 'off', true);
+      EXECUTE format('SELECT %I.http_reset_curlopt()', home);
+      EXECUTE format('SELECT %1$I.http_set_curlopt(''CURLOPT_TIMEOUT_MS''::varchar, $1::varchar), '
+                            '%1$I.http_set_curlopt(''CURLOPT_CONNECTTIMEOUT_MS''::varchar, $2::varchar), '
+                            '%1$I.http_set_curlopt(''CURLOPT_PROXY''::varchar, ''''::varchar)', -- nor the environment's
+                     home)
+        USING left_ms, LEAST(left_ms, extract(epoch FROM cometchat.setting('connect_timeout')::interval) * 1000)::integer;
+      EXECUTE format(
+        'SELECT h.status, %1$I.text_to_bytea(h.content::text), '
+        '(SELECT jsonb_object_agg(lower(x.field), left(x.value, 1000)) FROM unnest(h.headers) AS x) FROM %1$I.http(($1, $2, '
+        -- SECURITY: not by http_header(), a function in SQL, whose parameters auto_explain logs.
+        'ARRAY[(''apikey'', cometchat.api_key())::%1$I.http_header, (''appId'', $3)::%1$I.http_header, '
+        '(''accept'', ''application/json'')::%1$I.http_header, '
+        '(''user-agent'', ''cometchat_hosted/@version'')::%1$I.http_header, '
+        '(''expect'', '''')::%1$I.http_header], ' -- or curl waits a second before the body of each PUT
+        'CASE WHEN $4 IS NOT NULL THEN ''application/json'' END, $4)::%1$I.http_request) AS h', home)
+        INTO status, content, headers USING method, target.base_url || path, app.app_id, body::text;
+      answer := CASE
+        -- SECURITY: curl has followed a redirect; whatever was found there is not CometChat's answer.
+        WHEN headers ? 'location' THEN cometchat.not_cometchat(302, 'redirect')
+        ELSE cometchat.read_answer(status,
+               convert_from(content, getdatabaseencoding()),
+               headers ->> 'retry-after', large) END;
+    EXCEPTION
+      WHEN internal_error THEN -- curl's errors have no code of their own
+        failed := SQLERRM;
+      WHEN data_exception OR program_limit_exceeded OR insufficient_resources THEN
+        answer := cometchat.not_cometchat(COALESCE(status, 0), 'not JSON');
+    END;
+    -- A cancel, or a statement timeout, comes as curl's error first: it is raised here, or where that is handled.
     PERFORM pg_sleep(0);
   EXCEPTION WHEN query_canceled THEN
     canceled := SQLERRM;
   END;
-  PERFORM http_reset_curlopt();
-  PERFORM http_set_curlopt(o.option, o.value) FROM unnest(their_options, their_values) AS o(option, value);
+  EXECUTE format('SELECT %I.http_reset_curlopt()', home);
+  EXECUTE format('SELECT %I.http_set_curlopt(o.option::varchar, o.value::varchar) FROM unnest($1, $2) AS o(option, value)',
+                 home) USING their_options, their_values;
   PERFORM set_config('http.timeout_msec', their_timeout, true), set_config('http.keepalive', their_keepalive, true);
   IF canceled IS NOT NULL THEN
     RAISE query_canceled USING MESSAGE = canceled;
@@ -202,14 +208,3 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.request(text, text, jsonb, timestamptz, uuid, boolean, boolean) IS
   'Sends one request to CometChat: its data, or what is wrong.';
-
--- Where pgsql-http is.
-DO $block$
-DECLARE
-  home text := (SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n
-                ON n.oid = e.extnamespace WHERE e.extname = 'http');
-BEGIN
-  EXECUTE pg_catalog.format('ALTER FUNCTION cometchat.request(text, text, jsonb, timestamptz, uuid, boolean, '
-    'boolean) SET search_path = pg_catalog, %I, pg_temp', home);
-END
-$block$;

@@ -3,6 +3,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 SET LOCAL check_function_bodies = off;
+SET LOCAL standard_conforming_strings = on;
 
 DO $block$
 DECLARE
@@ -43,6 +44,12 @@ BEGIN
                  WHERE n.nspname = 'auth' AND c.relname = 'users' AND c.relkind IN ('r', 'p')) THEN
     RAISE undefined_table USING MESSAGE = 'there is no table auth.users',
       HINT = 'This file is for a Supabase project. Elsewhere install the extension cometchat_ext.';
+  END IF;
+  -- Who sees no user would take everybody for deleted.
+  IF pg_catalog.has_schema_privilege('auth', 'USAGE') AND pg_catalog.row_security_active('auth.users') THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = pg_catalog.format('row security hides auth.users from the role %s', CURRENT_USER),
+      HINT = 'Run this file as the role postgres, which bypasses row security on supabase.com: SET ROLE postgres;';
   END IF;
   -- SECURITY: a superuser's rights would be those of every function here.
   IF (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) THEN

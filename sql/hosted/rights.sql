@@ -10,8 +10,11 @@ BEGIN
   EXECUTE 'DECLARE cometchat_probe CURSOR WITH HOLD FOR SELECT';
   EXECUTE 'CLOSE cometchat_probe';
   RETURN false;
-EXCEPTION WHEN insufficient_privilege THEN
-  RETURN true;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RETURN true;
+  WHEN duplicate_cursor THEN
+    RETURN false; -- a pooled session has one of that name, by whomever; where holding is refused, it is so before
 END
 $function$;
 COMMENT ON FUNCTION cometchat.is_restricted() IS 'Whether this is a security-restricted operation.';

@@ -90,6 +90,16 @@ $function$;
 COMMENT ON FUNCTION cometchat.is_allowed_base_url(text) IS
   'Whether requests, and the key with them, may go to this URL.';
 
+-- A secret that cannot be decrypted, after a restore into another project say. Not the message, which is others'.
+CREATE FUNCTION cometchat.vault_failure(code text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN cometchat.failure('NOT_CONFIGURED', format('the Vault cannot be read, SQLSTATE %s', code));
+END
+$function$;
+COMMENT ON FUNCTION cometchat.vault_failure(text) IS 'The failure of who met this error while reading the Vault.';
+
 CREATE FUNCTION cometchat.app_id(OUT app_id text, OUT failure jsonb)
 LANGUAGE plpgsql STABLE
 AS $function$
@@ -100,6 +110,8 @@ BEGIN
   ELSIF app_id !~ '^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$' THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'app_id is malformed');
   END IF;
+EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function THEN
+  failure := cometchat.vault_failure(SQLSTATE);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.app_id() IS 'The app id, or what is wrong with it.';
@@ -120,12 +132,23 @@ $function$;
 COMMENT ON FUNCTION cometchat.telltale_setting() IS
   'A setting that would bring the key or a token into the log, if there is one.';
 
+CREATE FUNCTION cometchat.http_schema() RETURNS name
+LANGUAGE plpgsql STABLE
+AS $function$
+BEGIN
+  RETURN (SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+          WHERE e.extname = 'http');
+END
+$function$;
+COMMENT ON FUNCTION cometchat.http_schema() IS 'Where pgsql-http is; null where it is not installed.';
+
 CREATE FUNCTION cometchat.endpoint(app_id text, OUT base_url text, OUT failure jsonb)
 LANGUAGE plpgsql STABLE
 AS $function$
 DECLARE
-  region text := COALESCE(cometchat.setting('region'), cometchat.vault_secret('region'));
+  region text;
 BEGIN
+  region := COALESCE(cometchat.setting('region'), cometchat.vault_secret('region'));
   base_url := cometchat.setting('api_base_url');
   IF region IS NULL THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'region is missing');
@@ -141,6 +164,7 @@ BEGIN
   END IF;
   IF failure IS NULL THEN
     failure := CASE
+      WHEN cometchat.http_schema() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'extension http is missing')
       WHEN cometchat.api_key() IS NULL THEN cometchat.failure('NOT_CONFIGURED', 'api_key is missing')
       WHEN cometchat.api_key() !~ '^[!-~]+$' OR length(cometchat.api_key()) > 512
         THEN cometchat.failure('NOT_CONFIGURED', 'Vault secret cometchat_api_key is malformed')
@@ -148,6 +172,8 @@ BEGIN
       WHEN cometchat.telltale_setting() IS NOT NULL
         THEN cometchat.failure('NOT_CONFIGURED', cometchat.telltale_setting() || ' would write secrets to the log') END;
   END IF;
+EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function THEN
+  failure := cometchat.vault_failure(SQLSTATE);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.endpoint(text) IS 'Where requests go, or what is missing.';

@@ -36,10 +36,12 @@ COMMENT ON COLUMN cometchat.user_budgets.user_id IS 'The caller.';
 COMMENT ON COLUMN cometchat.user_budgets.revocation IS 'For ending all sessions; that budget is one of its own.';
 COMMENT ON COLUMN cometchat.user_budgets.whole_at IS 'The moment of the generic cell rate algorithm.';
 
+-- Written anew by each run. Roles by name: in a server into which this is restored, their numbers are others'.
+DROP TABLE IF EXISTS cometchat.shipped_privileges;
 CREATE TABLE cometchat.shipped_privileges (
   kind      text,
   name      text,
-  grantee   oid,
+  grantee   text,
   privilege text,
   PRIMARY KEY (kind, name, grantee, privilege)
 );
@@ -47,7 +49,7 @@ COMMENT ON TABLE cometchat.shipped_privileges IS
   'The privileges that the last run of the file left, for the row grants of cometchat.health().';
 COMMENT ON COLUMN cometchat.shipped_privileges.kind IS 'ROUTINE, TABLE, SEQUENCE or SCHEMA.';
 COMMENT ON COLUMN cometchat.shipped_privileges.name IS 'The object.';
-COMMENT ON COLUMN cometchat.shipped_privileges.grantee IS 'The role; 0 is PUBLIC.';
+COMMENT ON COLUMN cometchat.shipped_privileges.grantee IS 'The role, or PUBLIC.';
 COMMENT ON COLUMN cometchat.shipped_privileges.privilege IS 'What it may do.';
 
 -- Not logged: after a crash the claim is stale, and the user is read again.

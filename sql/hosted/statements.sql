@@ -21,7 +21,6 @@
 @statement intend_to_deactivate (uuid[], text[], bigint, text) RETURNS bigint
 @statement keep_deactivated (bigint, uuid[], text[], text[]) RETURNS bigint
 @statement defer (bigint, uuid[], bigint[]) RETURNS bigint
-@statement defer_unwritten (bigint, bigint) RETURNS bigint
 @statement mark_failed (uuid, bigint, bigint, text) RETURNS bigint
 @statement sessions () RETURNS TABLE (pid integer, backend_start timestamptz)
 @statement stale_claims (bigint, integer[], timestamptz[]) RETURNS TABLE (user_id uuid, claim bigint)

@@ -3,6 +3,8 @@
 -- The trigger functions are dropped with CASCADE: their triggers on auth.users, a table of another owner, go
 -- with them.
 BEGIN;
+-- auth.users is locked for a moment: who cannot have it soon must not keep sign-ups waiting. Try again then.
+SET LOCAL lock_timeout = '2s';
 SELECT cron.unschedule(j.jobid) FROM cron.job AS j WHERE j.jobname LIKE 'cometchat%';
 DROP FUNCTION IF EXISTS public.cometchat_ensure_user(uuid, text, text);
 DROP FUNCTION IF EXISTS public.cometchat_refresh_token(uuid);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use scenarios::edition::is_available;
-use scenarios::{Session, Stack};
+use scenarios::{eventually, Session, Stack};
 use serde_json::json;
 use simulator::{Fault, FaultKind, DEV_API_KEY};
 
@@ -44,7 +44,7 @@ fn clients_may_do_no_more_than_with_the_extension() {
         all.into_iter().filter(|right| !right.contains("cometchat.statement_")).collect()
     };
     assert_eq!(only(rights(&hosted, "service_role")), only(rights(&native, "service_role")));
-    let public = "SELECT count(*) FROM cometchat.privileges_now() WHERE grantee = 0";
+    let public = "SELECT count(*) FROM cometchat.privileges_now() WHERE grantee = 'PUBLIC'";
     assert_eq!(hosted.value(public).as_deref(), Some("0"), "nothing for everybody");
 }
 
@@ -156,6 +156,17 @@ fn curls_options_of_a_pooled_session_do_not_count_and_are_given_back() {
     assert!(!session.refresh(None).success());
     let after: serde_json::Value = session.client.query_one(options, &[]).expect(options).get(0);
     assert_eq!(after, before, "after a timeout");
+    session.execute("SET statement_timeout = 0");
+    stack.asked();
+    let cancel = session.client.cancel_token();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| session.try_ensure(None, Some("Countess"), None).is_err());
+        eventually("the request is there", || !stack.chat.requests().is_empty());
+        cancel.cancel_query(postgres::NoTls).expect("cancel");
+        assert!(call.join().expect("the thread"), "it is cancelled");
+    });
+    let after: serde_json::Value = session.client.query_one(options, &[]).expect(options).get(0);
+    assert_eq!(after, before, "after a cancel");
 }
 
 /// TLS is verified whatever the session said: the simulator's own authority is unknown to the server.
@@ -279,12 +290,18 @@ fn trust_is_the_role_in_force_and_never_a_restricted_operations() {
     ));
     session.execute("CREATE INDEX ON public.bait (public.trap(x))");
     stack.execute("ANALYZE public.bait");
+    // Nor where a pooled session has a cursor of the name that tells.
+    let hold = "DECLARE cometchat_probe CURSOR WITH HOLD FOR SELECT";
+    stack.execute(&format!("{hold}; ANALYZE public.bait"));
     assert!(stack.asked().is_empty(), "nobody was asked for");
     assert_eq!(stack.stored(ada).token, None);
     // SET SESSION AUTHORIZATION and SET ROLE count as Postgres checks them; a setting of that name does not.
     let answer = session.ensure(Some(ada), None, None);
     assert_eq!(answer.code(), "UNAUTHORIZED");
     stack.execute(&format!("DROP OWNED BY {mallory}; DROP ROLE {mallory}"));
+    let mut pooled = stack.session(ada);
+    pooled.execute(hold);
+    assert!(pooled.ensure(None, None, None).success());
 }
 
 #[test]

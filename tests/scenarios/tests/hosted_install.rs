@@ -200,3 +200,31 @@ fn moving_to_the_extension_and_back_repeats_no_request() {
     assert!(stack.stored(eve).token.is_some(), "the trigger is attached");
     assert_eq!(stack.asked(), ["create_user"]);
 }
+
+/// As many start over: with the tables and functions of public gone, sign-ups go on, and the file brings them back.
+#[test]
+fn a_public_schema_that_was_dropped_comes_back_with_the_file() {
+    if !is_available() {
+        return;
+    }
+    let stack = Stack::hosted();
+    stack.edition().stop_cron();
+    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
+    let ada = stack.sign_up("Ada Lovelace");
+    let mut owner = stack.db.connect("postgres");
+    owner.batch_execute("CALL cometchat.process_queue()").expect("process_queue");
+    stack.execute(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION postgres;
+         GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role",
+    );
+    let bob = stack.sign_up("Bob");
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{ada}'"));
+    let hint =
+        "(SELECT split_part(hint, ',', 1) FROM cometchat.health() WHERE check_name = 'table owner')";
+    assert_eq!(stack.value(hint).as_deref(), Some("-- Run cometchat_hosted.sql again"));
+    Edition::run_file(&stack.db);
+    owner.batch_execute("SELECT cometchat.enable_auth_trigger()").expect("enable");
+    owner.batch_execute("CALL cometchat.process_queue()").expect("process_queue");
+    assert!(stack.stored(bob).token.is_some());
+    assert!(!stack.chat_user(ada)["deactivatedAt"].is_null(), "and the deletion is not lost");
+}

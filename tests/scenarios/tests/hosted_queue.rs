@@ -143,8 +143,11 @@ fn whoever_was_in_flight_when_the_session_ended_is_sent_again() {
     thread::scope(|scope| {
         let hanging = scope.spawn(|| run(&stack));
         eventually("the request is there", || !stack.chat.requests().is_empty());
-        stack.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                       WHERE query LIKE 'CALL cometchat.process_queue%' AND pid <> pg_backend_pid()");
+        stack.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE query LIKE 'CALL cometchat.process_queue%' AND pid <> pg_backend_pid()
+                         AND datname = current_database()",
+        );
         hanging.join().expect("the thread");
     });
     stack.chat.clear_faults();

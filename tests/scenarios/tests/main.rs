@@ -219,8 +219,12 @@ mod hosted_access;
 mod hosted_install;
 /// No token and no key in the log, whatever an operator turns up.
 mod hosted_logs;
+/// What others change around it: roles, extensions, the Vault, settings.
+mod hosted_neighbours;
 /// The queue without a worker: people first, probes, kills, one session or several.
 mod hosted_queue;
+/// Locks and deadlines: of the queue, of an update, of the removal.
+mod hosted_waits;
 
 // ---- Security: attacks
 /// By the owner of auth.users on every reader of that table.
