@@ -31,8 +31,7 @@ statement() {
   [[ $1 != *'RETURNS TABLE'* ]] || { returns=TABLE${1#*RETURNS TABLE}; arguments=${1#* "$name" }; arguments=${arguments%% RETURNS TABLE*}; }
   [ -e "src/store/sql/$name.sql" ] || die "$name: there is no such statement"
   case $name in auth_users_*) set=' SET row_security = off' ;; esac
-  # Nobody waits for a user whom another transaction has locked.
-  text=$(sed 's/;$//; s/[^ ].* -- skip locked: //' "src/store/sql/$name.sql")
+  text=$(sed 's/;$//' "src/store/sql/$name.sql")
   about=$(sed -n "1{s/^-- *//;s/'/''/g;s/:\$/./;p}" "src/store/sql/$name.sql")
   case $returns in
     TABLE*) run="  RETURN QUERY"$'\n'"$text"$'\n'";" ;;

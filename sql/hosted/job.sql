@@ -181,8 +181,9 @@ $function$;
 COMMENT ON FUNCTION cometchat.put_off(uuid, bigint) IS
   'Gives back a user whose outcome could not be written: it is tried again, and CometChat is asked what it has.';
 
--- Writes what became of a claimed user, where the claim is still ours. Others would wait as long as we do: a user
--- whom another transaction has locked stays claimed until finish_batch() finds that over, and is sent again.
+-- Writes what became of a claimed user, where the claim is still ours. It waits for a lock as long as send_batch()
+-- says: another session that claims has it for a moment. A user whom another transaction has locked for longer stays
+-- claimed until finish_batch() finds that over, and is sent again; the others are not kept waiting.
 CREATE FUNCTION cometchat.complete_one(w cometchat.work, mine bigint, decision text, took_ms bigint) RETURNS void
 LANGUAGE plpgsql
 AS $function$
