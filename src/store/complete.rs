@@ -1,6 +1,8 @@
 //! Writes what became of claimed users, all of them in one statement.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use sync::job::{JobResult, Outcome};
 use sync::model::UserStatus;
@@ -12,6 +14,7 @@ use super::statement::Statement;
 use crate::config;
 use crate::pg::rights::Lock;
 use crate::pg::spi::{self, Arg, Value};
+use crate::pg::subxact;
 use sync::next_attempt::{Doubt, NextAttempt};
 
 static COMPLETE: Statement = Statement::on_mapping(Lock::Write, include_str!("sql/complete.sql"));
@@ -22,10 +25,18 @@ static STILL_CLAIMED: Statement = Statement::new(include_str!("sql/still_claimed
 
 static DEFER_UNWRITTEN: Statement = Statement::new(include_str!("sql/defer_unwritten.sql"));
 
-/// Writes what became of claimed users, where the claim is still ours; waits for locks on our state.
-/// A user who cannot be mapped now, since their row of `auth.users` is locked, is tried again later.
+/// How long a session that works in the worker's stead waits for a locked user: another one that claims
+/// has them for a moment.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// Writes what became of claimed users, where the claim is still ours. Those whom another transaction
+/// keeps locked hold nobody up: they stay claimed, and are freed when that is over. A user who cannot be
+/// mapped now, since their row of `auth.users` is locked, is tried again later.
 pub fn write(results: &[JobResult], claim: i64, random: impl Fn() -> f64) {
-    if write_outcomes(&COMPLETE, results, claim, random) < results.len() {
+    let waiting = || write_outcomes(&COMPLETE, results, claim, &random);
+    let written = subxact::run(LOCK_WAIT, AssertUnwindSafe(waiting))
+        .unwrap_or_else(|_| write_outcomes(&COMPLETE_UNLOCKED, results, claim, &random));
+    if written < results.len() {
         let delay_ms = as_ms(policy::UNWRITTEN_DELAY);
         DEFER_UNWRITTEN.write(&[("claim", claim.into()), ("delay_ms", delay_ms.into())]);
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::save::in_flight_ms;
@@ -10,6 +11,7 @@ use super::statement::Statement;
 use crate::pg::rights::Rights;
 use crate::pg::spi::{self, Row, Timestamp};
 use crate::pg::subxact;
+use crate::shmem::wake;
 use sync::policy::{self, as_ms};
 
 /// What is not urgent waits no longer than this for a lock.
@@ -75,21 +77,39 @@ static SESSIONS: Statement =
 /// A worker that starts frees what an earlier one left behind: it is due again at once.
 /// `false`: not all could be freed, since they are locked.
 pub fn free_stale_claims(claim: i64) -> bool {
+    let stale = stale_claims(claim, |_| true);
+    // Looked at first: a statement that may write takes a transaction id.
+    let found = stale();
+    found.is_empty() || {
+        free(&found, in_flight_ms());
+        stale().is_empty()
+    }
+}
+
+/// A session that works in the worker's stead does the same with the claims of sessions, and with those that
+/// an earlier batch of its own left behind; the worker's are the worker's while there is one.
+pub fn free_claims_of_sessions(claim: i64) {
+    // SAFETY: set once, before any code of ours runs.
+    let found = stale_claims(claim, |process| process != unsafe { pg_sys::MyProcPid })();
+    let may = |found: &Claimed| found.is_some_and(|(_, claim)| claim < 0 || !wake::worker_is_up());
+    let found: Vec<Claimed> = found.into_iter().filter(may).collect();
+    if !found.is_empty() {
+        free(&found, in_flight_ms());
+    }
+}
+
+/// Reads the claims of processes that are gone, beside `claim`: of all but the `live` ones.
+fn stale_claims(claim: i64, live: impl Fn(i32) -> bool) -> impl Fn() -> Vec<Claimed> {
     let read = |row: &Row| row.get::<i32>(c"pid").zip(row.get::<Timestamp>(c"backend_start"));
-    let (pids, starts): (Vec<_>, Vec<_>) = SESSIONS.all(&[], read).into_iter().flatten().unzip();
-    let stale = || {
+    let sessions = SESSIONS.all(&[], read).into_iter().flatten();
+    let (pids, starts): (Vec<_>, Vec<_>) = sessions.filter(|(process, _)| live(*process)).unzip();
+    move || {
         let inputs = [
             ("claim", claim.into()),
             ("pids", spi::array(pids.iter().copied())),
             ("backend_starts", spi::array(starts.iter().copied())),
         ];
         STALE_CLAIMS.all(&inputs, read_claim)
-    };
-    // Looked at first: a statement that may write takes a transaction id.
-    let found = stale();
-    found.is_empty() || {
-        free(&found, in_flight_ms());
-        stale().is_empty()
     }
 }
 

@@ -78,6 +78,7 @@ fn claim_due(limit: usize) -> Result<usize, CallError> {
     let claim = store::session_claim();
     let state = queue::state(claim);
     queue::reclaim_stale(state, claim);
+    queue::free_claims_of_sessions(claim);
     let room = Room { users: limit, backlog: limit, import: 0 };
     let nobody = HashSet::new(); // what this process had is written
     let mut jobs = claim::claim(room, claim, &app_id, &nobody).singly;

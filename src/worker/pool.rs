@@ -150,7 +150,9 @@ impl Pool {
         let taken: Vec<Done> = self.done.try_iter().collect();
         self.in_flight.set(self.in_flight.get().saturating_sub(taken.len()));
         let mut users = self.users.borrow_mut();
-        taken.iter().flat_map(Done::users).for_each(|user| drop(users.remove(&user)));
+        for user in taken.iter().flat_map(Done::users) {
+            users.remove(&user);
+        }
         taken
     }
 

@@ -237,3 +237,32 @@ fn health_knows_when_it_last_ran_and_how_that_ended() {
     stack.execute(long_ago);
     assert!(says("false").contains("01:00:0"));
 }
+
+/// Somebody's open transaction holds up neither the others nor, once it is over, its own user.
+#[test]
+fn a_user_locked_by_an_open_transaction_holds_up_nobody() {
+    let (stack, users) = with_users(3);
+    stack.chat.set_fault(Fault::delay(2000).operation("create_user").times(1));
+    let queue = BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()");
+    eventually("the first is under way", || !stack.chat.requests().is_empty());
+    let first = stack.chat.requests()[0].uid.clone().expect("a uid");
+    let mut open = stack.db.connect("supabase_auth_admin");
+    let edit = format!(
+        "BEGIN; UPDATE auth.users SET raw_user_meta_data = '{{\"full_name\": \"New\"}}' WHERE id = '{first}'"
+    );
+    open.batch_execute(&edit).expect("an edit");
+    let queue = queue.done();
+    queue.result.expect("process_queue does not wait for the end of that");
+
+    let arrived = users.iter().filter(|user| stack.stored(**user).token.is_some()).count();
+    assert_eq!((arrived, claimed(&stack).as_deref()), (2, Some("1")));
+    open.batch_execute("COMMIT").expect("commit");
+    let first = Uuid::parse_str(&first).expect("an id");
+    // The same session, and another one.
+    for mut session in [queue.client, stack.db.admin()] {
+        session.batch_execute("CALL cometchat.process_queue()").expect("process_queue");
+        assert_eq!(claimed(&stack).as_deref(), Some("0"));
+        assert_eq!(stack.chat_user(first)["name"], "New");
+    }
+    assert!(stack.stored(first).token.is_some());
+}
