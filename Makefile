@@ -23,7 +23,7 @@ install: ## Build and install into the PostgreSQL of PG_CONFIG=/path/to/pg_confi
 package: ## Build the Debian package and the tarball into target/package (PG=17: for PostgreSQL 17 instead of 15)
 	@tools/package.sh '$(or $(PG),15)'
 
-package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; Dockerfiles; built twice (PG=15 or 17)
+package-test: ## Install, upgrade, remove, purge that package in a bare Debian; lintian; Dockerfiles; built twice (PG=15, 17 or 18)
 	@tools/package_test.sh '$(or $(PG),15)'
 
 hosted: ## Make the edition for supabase.com, one SQL file: dist/cometchat_hosted.sql (docs/hosted.md)
@@ -61,8 +61,8 @@ example-vue example-angular example-nextjs example-expo example-from-your-own-ro
 twins: ## Live through 5,000 users in both editions and compare each step (USERS=n; SEED=n: the same again)
 	@tools/twins.sh '$(USERS)' '$(SEED)'
 
-soak: ## Kill worker, sessions and server 500 times in a run of sign-ups (KILLS=n; SEED=n: the same again)
-	@tools/soak.sh '$(KILLS)' '$(SEED)'
+soak: ## An hour of kills, failovers, clock steps, upgrades and random walks (MINUTES=n; SEED=n: the same again)
+	@tools/soak.sh '$(or $(MINUTES),60)' $(SEED)
 
 valgrind: ## Run the tests of names and encodings under valgrind (T=name: others), 20 minutes at the most
 	@tools/valgrind.sh $(T)

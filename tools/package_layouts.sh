@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The Dockerfiles of packaging/docker, step by step in a bare system with PostgreSQL, laid out as their images are. Run by
-# tools/package_test.sh inside it; no Docker needed.
+# The Dockerfiles of packaging, step by step in a bare system with PostgreSQL, laid out as their images are: those of
+# packaging/docker with 17, packaging/cloudnativepg's with 18. Run by tools/package_test.sh inside it; no Docker needed.
 #
 #   package_layouts.sh MAJOR       the build's context, and the Dockerfiles, lie in /packages
 set -euo pipefail
@@ -45,6 +45,25 @@ serves() {
   sql "SHOW cometchat.region"
   as_postgres "$bin/pg_ctl" -D "$data" -w -m fast stop >/dev/null
 }
+
+# An image with nothing but /lib and /share, which the operator mounts where the two settings point to.
+if [ "$major" = 18 ]; then
+  step "cloudnativepg/Dockerfile"
+  tar -xz -C /packages --strip-components=1 -f /packages/cometchat_ext-*.tar.gz
+  image=/extensions/cometchat-ext
+  while read -r from to; do
+    mkdir -p "$image$to"
+    cp -r "/packages/$from/." "$image$to"
+  done < <(sed -n 's/^COPY //p' /packages/Dockerfile)
+  find / -xdev \( -path /packages -o -path /extensions -o -path /proc \) -prune -o -name '*cometchat*' -print | grep . &&
+    fail "there is another one"
+  as_postgres "$bin/initdb" -D /tmp/new >/dev/null
+  printf '%s\n' "extension_control_path = '\$system:$image/share'" "dynamic_library_path = '\$libdir:$image/lib'" \
+    "shared_preload_libraries = 'cometchat_ext'" >>/tmp/new/postgresql.conf
+  serves /tmp/new cometchat_ext
+  step "all is well"
+  exit
+fi
 
 step "postgres.Dockerfile"
 # Where the official image has the sample, and what links to it.

@@ -2,7 +2,9 @@
 # `make package-test PG=17`: the Debian package in a bare system: installed, upgraded from each released version,
 # removed, purged; what lintian says; and whether a second build, elsewhere, makes the same bytes.
 #
-#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie; a suite: lintian system layouts same
+#   tools/package_test.sh MAJOR [SUITE...]     15 in Debian's bookworm, 17 in trixie, 18 in forky
+#
+# A suite: lintian, system, layouts (of container images), same (bytes), pgxn.
 #
 # Root only: it makes systems with mmdebstrap, a minute each the first time, and keeps them in target/package.
 set -euo pipefail
@@ -12,11 +14,12 @@ trap stop_progress EXIT
 trap 'exit 130' INT TERM
 major=${1:-15}
 shift || true
-[ $# -gt 0 ] || set -- lintian system layouts same
+[ $# -gt 0 ] || set -- lintian system layouts same pgxn
 case $major in
   15) suite=bookworm ;;
   17) suite=trixie ;;
-  *) die "no Debian release has PostgreSQL $major: try 15 or 17" ;;
+  18) suite=forky ;;
+  *) die "no Debian release has PostgreSQL $major: try 15, 17 or 18" ;;
 esac
 [ "$(id -u)" = 0 ] || die "run it as root: it makes whole systems"
 package=$CARGO_TARGET_DIR/package
@@ -56,8 +59,10 @@ bare_system() {
   local mirror
   mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
   if [ ! -f "$base" ]; then
+    # A mirror's list of a Debian to come may be out of date; it is signed all the same.
     progress "making a system of Debian $suite with PostgreSQL $major" timeout 1800 \
-      mmdebstrap --variant=minbase --format=tar --include="postgresql-$major" "$suite" "$base.new" \
+      mmdebstrap --variant=minbase --format=tar --include="postgresql-$major" \
+      --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$base.new" \
       "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     mv "$base.new" "$base"
   fi
@@ -78,12 +83,16 @@ suite_system() {
   inside "$base" "$deb" -- package_life.sh "$major" together "$version"
 }
 
-# The steps of the Dockerfiles.
+# The steps of the Dockerfiles: those of packaging/docker are for PostgreSQL 17, CloudNativePG's for 18.
 suite_layouts() {
-  # They are for PostgreSQL 17.
-  [ "$major" = 17 ] || return 0
+  local files=("$tarball")
+  case $major in
+    17) files+=("$deb" packaging/docker/*) ;;
+    18) files+=(packaging/cloudnativepg/Dockerfile) ;;
+    *) return 0 ;;
+  esac
   bare_system
-  inside "$base" "$deb" "$tarball" packaging/docker/* -- package_layouts.sh "$major"
+  inside "$base" "${files[@]}" -- package_layouts.sh "$major"
 }
 
 # inside SYSTEM.tar FILE... -- SCRIPT ARGUMENT...: unpacks that system, puts the files and the script (of tools/) into
@@ -123,6 +132,16 @@ suite_same() {
   done
   rm -rf "${other%/elsewhere/*}"
   say "the same bytes, built in two folders: $(sha256sum "$deb" | cut -d' ' -f1)"
+}
+
+# PGXN's own check of META.json.
+PGXN_META_VERSION=0.7.0
+suite_pgxn() {
+  local home=$CARGO_TARGET_DIR/pgxn_meta
+  [[ $("$home/bin/pgxn_meta" --version 2>/dev/null) = *" $PGXN_META_VERSION" ]] ||
+    progress "building pgxn_meta" timeout 900 env -u CARGO_TARGET_DIR \
+      cargo install --quiet --locked --root "$home" pgxn_meta --version "$PGXN_META_VERSION"
+  "$home/bin/pgxn_meta" META.json || die "META.json is not what PGXN takes"
 }
 
 for test in "$@"; do "suite_$test"; done
