@@ -12,7 +12,7 @@ LANGUAGE plpgsql IMMUTABLE
 AS $function$
 BEGIN
   RETURN w.status = 'active' AND w.passed_over IS NOT NULL AND NOT w.requested AND NOT w.mapped
-         AND w.sent_profile IS NULL AND NOT w.deactivated;
+         AND NOT w.was_known; -- of an account, that a run has reactivated it and came no further say
 END
 $function$;
 COMMENT ON FUNCTION cometchat.is_passed_over(cometchat.work) IS

@@ -177,8 +177,8 @@ fn within_budgets(jobs: Vec<Job>) -> (Vec<Job>, Vec<(Uuid, i64)>) {
 
 fn job(user: Uuid, row: &UserRow, app_id: &str, rules: &config::SyncPolicy) -> Job {
     let known = row.known_in(app_id);
-    let is_there =
-        row.mapping.is_some() || known.is_some_and(|k| k.sent.is_some() || k.deactivated);
+    // Whatever is known of an account, that a worker has reactivated it and came no further say.
+    let is_there = row.mapping.is_some() || known.is_some();
     let requested = row.known.as_ref().is_some_and(|k| k.requested);
     let passed_over = rules.passes_over(row.auth.anonymous, row.auth.unconfirmed).is_some();
     Job {

@@ -100,6 +100,23 @@ fn whom_a_trusted_call_reactivated_before_it_failed_is_known_to_be_there() {
 }
 
 #[test]
+fn an_anonymous_user_whom_the_worker_reactivated_before_it_failed_is_not_passed_over() {
+    let (stack, ada) = with_unknown_ada(|stack, ada| {
+        stack.app().add_user(json!({"uid": ada.to_string(), "name": "Ada"})).expect("a user");
+        stack.change(ada, "is_anonymous = true");
+    });
+    assert!(stack.is_deactivated(ada));
+    stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").operation("get_user").times(1));
+    stack.execute("SELECT cometchat.resume()");
+    eventually("she is reactivated", || !stack.is_deactivated(ada));
+    stack.settled(ada);
+
+    stack.change(ada, "banned_until = 'infinity'");
+
+    eventually("she is deactivated", || stack.is_deactivated(ada));
+}
+
+#[test]
 fn what_a_call_sent_and_could_not_write_is_in_doubt() {
     let (stack, ada) = with_unknown_ada(|_, _| {});
     stack.execute(
