@@ -8,25 +8,35 @@ mod steps;
 /// The protocol's guards; a test breaks them one by one.
 #[derive(Clone, Debug)]
 pub struct Protocol {
-    /// How many edits, bans or returns, faults and logins there may be, each.
+    /// How many faults and logins there may be, each.
     pub events: u8,
+    /// How many edits, bans and returns.
+    pub changes: u8,
     pub claims_mark: bool,
     pub finish_checks_claim: bool,
     pub finish_checks_revision: bool,
     pub lost_stays_in_flight: bool,
     /// A session's write sees that a worker was done since the session began: `sync_state.outcomes`.
     pub save_sees_who_was_done: bool,
+    /// An outcome does not end a doubt that came after its claim.
+    pub finish_keeps_later_doubt: bool,
+    /// A process has one job of a user at a time. Without that the two workers are one process, whose claims
+    /// have one number.
+    pub defers_whom_it_holds: bool,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
         Protocol {
             events: 1,
+            changes: 1,
             claims_mark: true,
             finish_checks_claim: true,
             finish_checks_revision: true,
             lost_stays_in_flight: true,
             save_sees_who_was_done: true,
+            finish_keeps_later_doubt: true,
+            defers_whom_it_holds: true,
         }
     }
 }
@@ -96,6 +106,8 @@ pub enum Action {
     Send(Actor, Fate),
     Finish(Actor),
     Crash(Actor),
+    /// The same while a request is under way, which arrives.
+    CrashInRequest(Actor),
     FreeStaleClaim,
     LogIn,
     TimePasses,
@@ -124,6 +136,8 @@ pub struct World {
     workers: [Option<Job>; 2],
     session: Option<Job>,
     pub crashed: bool,
+    /// The workers' claims have one number.
+    one_process: bool,
     edits: u8,
     faults: u8,
     logins: u8,
@@ -131,7 +145,8 @@ pub struct World {
 
 impl World {
     /// A user has just signed up.
-    pub fn new(events: u8) -> World {
+    pub fn new(protocol: &Protocol) -> World {
+        let events = protocol.events;
         World {
             wanted_active: true,
             wanted: 1,
@@ -152,7 +167,8 @@ impl World {
             workers: [None, None],
             session: None,
             crashed: false,
-            edits: events,
+            one_process: !protocol.defers_whom_it_holds,
+            edits: protocol.changes,
             faults: events,
             logins: events,
         }
@@ -185,6 +201,15 @@ impl World {
     pub fn handed_out(&self) -> Option<u8> {
         let current = self.sent == Some(self.wanted) && self.wanted_active;
         self.token.filter(|_| current && !self.deactivated && !self.revoke_pending)
+    }
+
+    /// Of a worker's claims.
+    fn number(&self, worker: u8) -> u8 {
+        if self.one_process {
+            0
+        } else {
+            worker
+        }
     }
 
     fn job(&mut self, actor: Actor) -> &mut Option<Job> {
@@ -226,8 +251,9 @@ impl World {
         if self.session.is_none() && self.logins > 0 && !refused {
             actions.push(Action::LogIn);
         }
-        let holder = self.claim.map(|n| &self.workers[usize::from(n)]);
-        if holder.is_some_and(Option::is_none) {
+        let is_held =
+            |n| (0..).zip(&self.workers).any(|(w, job)| self.number(w) == n && job.is_some());
+        if self.claim.is_some_and(|n| !is_held(n)) {
             actions.push(Action::FreeStaleClaim);
         }
         if (!self.late.is_empty() || self.mark == Mark::InFlight) && !self.is_about_to_send() {
@@ -239,7 +265,8 @@ impl World {
     /// and of a session.
     fn is_about_to_send(&self) -> bool {
         let unsent = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.answered.is_none());
-        let orphan = |n: u8| self.claim != Some(n) && unsent(&self.workers[usize::from(n)]);
+        let orphan =
+            |n: u8| self.claim != Some(self.number(n)) && unsent(&self.workers[usize::from(n)]);
         orphan(0) || orphan(1) || unsent(&self.session)
     }
 
@@ -257,6 +284,9 @@ impl World {
         }
         if self.faults > 0 {
             actions.push(Action::Crash(actor));
+            if job.as_ref().is_some_and(|job| job.answered.is_none()) {
+                actions.push(Action::CrashInRequest(actor));
+            }
         }
     }
 }

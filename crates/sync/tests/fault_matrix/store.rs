@@ -204,7 +204,11 @@ impl Store {
         let Some(s) = self.state.as_mut() else { return };
         if s.claim != Some(claim) {
             let same = s.app_id.as_deref() == Some(APP) && s.uid.as_ref() == Some(&remote.uid);
-            s.deactivated |= job.status != UserStatus::Active && remote.deactivated && same;
+            if job.status != UserStatus::Active && remote.deactivated && same && !s.deactivated {
+                (s.deactivated, s.attempts, s.failed) = (true, 0, false);
+                s.wanted += 1;
+                s.next = Some(s.next.map_or(now, |due| due.min(now)));
+            }
             return;
         }
         let changed = s.wanted != job.revision;
@@ -226,7 +230,8 @@ impl Store {
         s.uid = Some(remote.uid.clone());
         s.app_id = about.then(|| APP.to_owned());
         s.sent = remote.sent.clone();
-        (s.deactivated, s.revoke_pending) = (remote.deactivated, remote.revoke_pending);
+        s.deactivated = remote.deactivated;
+        s.revoke_pending = remote.revoke_pending || changed && s.revoke_pending;
         s.next = if overtaken && (next.synced || next.delay_ms.unwrap_or(0) <= 0) {
             Some(now)
         } else {
@@ -235,6 +240,7 @@ impl Store {
             next.delay_ms.map(|ms| now + ms).into_iter().chain(again).min()
         };
         s.until = match doubt {
+            Doubt::Settled if changed && s.until.finite().is_some() => s.until,
             Doubt::Settled => Until::Settled,
             Doubt::AsBefore | Doubt::CheckWhenOver => s.until,
             Doubt::For(ms) => Until::from_latest([s.until.finite(), Some(now + ms), None]),

@@ -12,7 +12,7 @@ impl World {
             }
             Action::Claim(n) => {
                 let job = self.read();
-                (self.claim, self.due) = (Some(n), false);
+                (self.claim, self.due) = (Some(self.number(n)), false);
                 if protocol.claims_mark && self.mark == Mark::Settled {
                     self.mark = Mark::Claimed;
                 }
@@ -30,6 +30,11 @@ impl World {
                     // noted in shared memory at the rollback
                     (self.mark, self.due, self.wanted) = (Mark::InFlight, true, self.wanted + 1);
                 }
+            }
+            Action::CrashInRequest(actor) => {
+                self.faults += 1; // it is one
+                self.send(actor, Fate::LostLate);
+                self.act(Action::Crash(actor), protocol);
             }
             Action::FreeStaleClaim => {
                 self.claim = None;
@@ -117,8 +122,10 @@ impl World {
 
     fn finish(&mut self, n: u8, protocol: &Protocol) {
         let Some(job) = self.workers[usize::from(n)].take() else { return };
-        if protocol.finish_checks_claim && self.claim != Some(n) {
-            self.deactivated |= !job.active && job.deactivated;
+        if protocol.finish_checks_claim && self.claim != Some(self.number(n)) {
+            if !job.active && job.deactivated && !self.deactivated {
+                (self.deactivated, self.due, self.wanted) = (true, true, self.wanted + 1);
+            }
             return;
         }
         let answered = job.answered == Some(true);
@@ -137,6 +144,7 @@ impl World {
                 self.due_later |= !is_over;
                 self.mark
             }
+            _ if changed && protocol.finish_keeps_later_doubt && self.is_in_doubt() => self.mark,
             _ => Mark::Settled,
         };
         if answered {
@@ -145,6 +153,10 @@ impl World {
         if !protocol.finish_checks_revision {
             self.due = !answered;
         }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        matches!(self.mark, Mark::InFlight | Mark::Over)
     }
 
     fn save(&mut self, protocol: &Protocol) {

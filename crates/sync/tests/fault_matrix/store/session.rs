@@ -15,7 +15,7 @@ impl Store {
         let doubt = Store::unsettled_ms(remote.effect);
         let doubt_at = doubt.map(|ms| now + ms);
         let look_at = doubt.map(|ms| now + ms.max(as_ms(policy::UNSETTLED_DELAY)));
-        let app_id = remote.is_something().then(|| APP.to_owned());
+        let is_about_an_account = remote.is_something() || row.known_in(APP).is_some();
         let is_new = self.state.is_none();
         let s = self.state.get_or_insert_with(State::default);
         let changed = !is_new && s.wanted != start;
@@ -23,6 +23,7 @@ impl Store {
             let token = remote.token.clone().filter(|_| !(s.deactivated && changed));
             self.mapping = Some((remote.uid.clone(), token));
         }
+        let learned = is_about_an_account.then(|| APP.to_owned());
         let both_sent = s.claim.is_some() || !is_new && s.outcomes != row.outcomes();
         let claimed = both_sent.then(|| now + Store::in_flight_ms());
         s.sent = match &remote.sent {
@@ -34,6 +35,7 @@ impl Store {
             }),
             sent => sent.clone(),
         };
+        let app_id = learned.or(s.app_id.clone().filter(|_| both_sent));
         let same = s.app_id == app_id && s.uid.as_ref() == Some(&remote.uid);
         s.deactivated = remote.deactivated || s.deactivated && (changed || !knew) && same;
         (s.app_id, s.uid) = (app_id, Some(remote.uid.clone()));
