@@ -1,11 +1,11 @@
 -- What the trigger must not raise: failures are counted and the users recorded, and queued later.
 --
--- The trigger has waited for a lock before: nothing here waits for another one.
+-- The trigger may have waited for a lock before: here is hardly waited for another one.
 
 CREATE FUNCTION cometchat.record_trigger_failure(code text, message text, user_id uuid, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '1ms'
+SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '10ms'
 AS $function$
 DECLARE
   missed uuid := record_trigger_failure.user_id;

@@ -55,6 +55,14 @@ BEGIN
     refused := w.fault;
     w.fault := NULL;
     w.revoke_pending := true;
+    -- What a flush that works would have shown.
+    answer := cometchat.ask(w, 'GET', cometchat.user_path(w.uid), NULL, w.uid);
+    IF answer ? 'kind' AND answer ->> 'kind' <> 'uid_not_found' THEN
+      w.fault := answer;
+      RETURN;
+    END IF;
+    w.deactivated := w.deactivated
+      OR NOT answer ? 'kind' AND COALESCE(answer #>> '{data,deactivatedAt}', '0') !~ '^[1-9]';
   ELSE
     RETURN;
   END IF;
@@ -132,7 +140,9 @@ BEGIN
       refused := w.fault;
       w.fault := NULL;
       w := cometchat.flush(w);
-      w.fault := COALESCE(w.fault, refused);
+      -- Of somebody who is not there nothing is owed.
+      w.fault := CASE WHEN refused IS NOT NULL AND w.fault ->> 'kind' = 'uid_not_found' THEN refused
+                      ELSE COALESCE(w.fault, refused) END;
     END IF;
   ELSIF w.status = 'suspended' THEN
     w := cometchat.deactivate(w);
@@ -173,7 +183,9 @@ AS $function$
 BEGIN
   UPDATE cometchat.sync_state AS s
   SET claim = NULL, claimed_at = NULL,
-      next_attempt_at = now() + interval '10 s', unsettled_until = now() + interval '10 s'
+      next_attempt_at = now() + interval '10 s',
+      unsettled_until = GREATEST(CASE WHEN isfinite(s.unsettled_until) THEN s.unsettled_until END,
+                                 clock_timestamp() + GREATEST(10000, cometchat.in_flight_ms()) * interval '1 ms')
   WHERE s.user_id IN (SELECT k.user_id FROM cometchat.sync_state AS k
                       WHERE k.user_id = whom AND k.claim = mine FOR UPDATE SKIP LOCKED);
 END

@@ -1,7 +1,9 @@
 -- The steps of process_queue(), one user at a time: the twin of src/worker/foreground.rs and of
 -- crates/sync/src/circuit_breaker.rs. There are no threads, and no lock is held while CometChat is waited for.
 
--- These wait for no lock, which a call in a long transaction may have after a 429: the next answer says the same.
+-- What is noted in cometchat.sending waits for no lock, which a call in a long transaction may have after a 429: where
+-- nothing can be noted the run ends, and the next one learns the same.
+--
 -- Nobody has a chance: one request at a time looks, after 5 s, then ever more rarely, at least once a minute.
 CREATE FUNCTION cometchat.open_breaker(code text) RETURNS void
 LANGUAGE plpgsql
@@ -158,6 +160,7 @@ DECLARE
   w cometchat.work;
   decision text;
   ended text := 'done';
+  ends boolean := false;
 BEGIN
   IF cometchat.is_restricted() THEN
     RETURN cometchat.failure('UNAUTHORIZED');
@@ -190,10 +193,11 @@ BEGIN
     IF first_refused IS NULL AND NOT is_probe THEN
       UPDATE cometchat.sending AS s SET suspect = whom
       WHERE s.only_row IN (SELECT k.only_row FROM cometchat.sending AS k FOR UPDATE SKIP LOCKED);
-      decision := 'suspect';
+      decision := CASE WHEN FOUND THEN 'suspect' ELSE decision END;
     ELSE
       PERFORM cometchat.open_breaker(CASE decision WHEN 'outage' THEN 'NETWORK'
                                      ELSE cometchat.failure_of(w.fault, false) ->> 'errorCode' END);
+      ends := true;
       decision := CASE WHEN is_probe THEN 'suspect' ELSE decision END;
     END IF;
   END IF;
@@ -208,7 +212,7 @@ BEGIN
       -- An app's own trigger on cometchat_users, say, refuses this user.
       PERFORM cometchat.statement_mark_failed(w.user_id, mine, w.revision, 'SQLSTATE ' || SQLSTATE);
   END;
-  IF decision IN ('throttled', 'pause', 'outage') THEN
+  IF ends OR decision IN ('throttled', 'pause', 'outage') THEN
     PERFORM cometchat.statement_record_run(COALESCE(NULLIF(ended, 'done'), cometchat.stored_code(w.fault)));
     RETURN '{"value": false}';
   END IF;

@@ -38,6 +38,7 @@ COMMENT ON COLUMN cometchat.user_budgets.whole_at IS 'The moment of the generic 
 
 -- Written anew by each run. Roles by name: in a server into which this is restored, their numbers are others'.
 DROP TABLE IF EXISTS cometchat.shipped_privileges;
+DROP FUNCTION IF EXISTS cometchat.privileges_now(); -- whose type may be another in an older installation
 CREATE TABLE cometchat.shipped_privileges (
   kind      text,
   name      text,

@@ -239,7 +239,7 @@ $function$;
 CREATE OR REPLACE FUNCTION cometchat.record_trigger_failure(code text, message text, user_id uuid, deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '1ms'
+SET search_path = pg_catalog, pg_temp SET jit = off SET lock_timeout = '10ms'
 AS $function$
 DECLARE
   missed uuid := record_trigger_failure.user_id;

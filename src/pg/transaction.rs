@@ -19,7 +19,12 @@ impl Failed {
     /// shutdown. Everything else will be the same next time.
     pub fn will_pass(&self) -> bool {
         let class = self.sqlstate.get(..2).unwrap_or_default();
-        self.sqlstate == "55P03" || matches!(class, "08" | "25" | "40" | "53" | "57" | "58")
+        self.is_about_a_lock() || matches!(class, "08" | "25" | "40" | "53" | "57" | "58")
+    }
+
+    /// Whether it waited too long for a lock.
+    pub fn is_about_a_lock(&self) -> bool {
+        self.sqlstate == "55P03"
     }
 }
 
@@ -92,6 +97,11 @@ pub fn commit_without_waiting() {
 /// database's settings say: what it writes must outlive a crash.
 pub fn commit_durably() {
     set_local(c"synchronous_commit", c"local");
+}
+
+/// This transaction waits no longer than so for a lock.
+pub fn wait_for_locks(time: &CStr) {
+    set_local(c"lock_timeout", time);
 }
 
 /// `SET LOCAL`.

@@ -38,8 +38,11 @@ pub fn as_if_rolled_back(user: Uuid) {
     if !memory::preloaded() {
         return;
     }
+    SENT.with(|sent| sent.register(at_end, at_subtransaction_end));
     let mut unwritten = UNWRITTEN.take();
-    unwritten.push(user);
+    if !unwritten.contains(&user) {
+        unwritten.push(user);
+    }
     UNWRITTEN.set(unwritten);
 }
 

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use pgrx::PgSqlErrorCode;
 use sync::job::{JobResult, Outcome};
 use sync::model::UserStatus;
 use sync::policy::{self, as_ms};
 use uuid::Uuid;
 
 use super::auth_users::{self, AuthUsers};
+use super::save::in_flight_ms;
 use super::statement::Statement;
 use crate::config;
 use crate::pg::rights::Lock;
@@ -29,16 +31,42 @@ static DEFER_UNWRITTEN: Statement = Statement::new(include_str!("sql/defer_unwri
 /// has them for a moment.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
+/// And for each of those with whom it could not be written together.
+const LOCK_WAIT_ALONE: Duration = Duration::from_millis(20);
+
 /// Writes what became of claimed users, where the claim is still ours. Those whom another transaction
 /// keeps locked hold nobody up: they stay claimed, and are freed when that is over. A user who cannot be
 /// mapped now, since their row of `auth.users` is locked, is tried again later.
 pub fn write(results: &[JobResult], claim: i64, random: impl Fn() -> f64) {
-    let waiting = || write_outcomes(&COMPLETE, results, claim, &random);
-    let written = subxact::run(LOCK_WAIT, AssertUnwindSafe(waiting))
-        .unwrap_or_else(|_| write_outcomes(&COMPLETE_UNLOCKED, results, claim, &random));
+    let together = || write_outcomes(&COMPLETE, results, claim, &random);
+    let written = subxact::run(LOCK_WAIT, AssertUnwindSafe(together)).unwrap_or_else(|_| {
+        results.iter().map(|result| usize::from(write_alone(result, claim, &random))).sum()
+    });
     if written < results.len() {
-        let delay_ms = as_ms(policy::UNWRITTEN_DELAY);
-        DEFER_UNWRITTEN.write(&[("claim", claim.into()), ("delay_ms", delay_ms.into())]);
+        let defer = || {
+            DEFER_UNWRITTEN.write(&[
+                ("claim", claim.into()),
+                ("delay_ms", as_ms(policy::UNWRITTEN_DELAY).into()),
+                ("in_flight_ms", in_flight_ms().into()),
+            ])
+        };
+        let _ = subxact::run(LOCK_WAIT_ALONE, defer); // else they stay claimed, as above
+    }
+}
+
+/// One of those who could not be written together. An error that is not about a lock, of an app's own trigger
+/// say, is the user's failure.
+fn write_alone(result: &JobResult, claim: i64, random: &impl Fn() -> f64) -> bool {
+    let one = std::slice::from_ref(result);
+    let alone = || write_outcomes(&COMPLETE_UNLOCKED, one, claim, random) == 1;
+    match subxact::run(LOCK_WAIT_ALONE, AssertUnwindSafe(alone)) {
+        Ok(written) => written,
+        Err(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE) => false,
+        Err(code) => {
+            let why = format!("SQLSTATE {}", subxact::sqlstate(code));
+            let failed = || mark_failed(result.job.user, claim, result.job.revision, &why);
+            subxact::run(LOCK_WAIT_ALONE, failed).is_ok()
+        }
     }
 }
 

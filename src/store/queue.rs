@@ -90,8 +90,17 @@ pub fn free_stale_claims(claim: i64) -> bool {
 /// an earlier batch of its own left behind; the worker's are the worker's while there is one.
 pub fn free_claims_of_sessions(claim: i64) {
     // SAFETY: set once, before any code of ours runs.
-    let found = stale_claims(claim, |process| process != unsafe { pg_sys::MyProcPid })();
-    let may = |found: &Claimed| found.is_some_and(|(_, claim)| claim < 0 || !wake::worker_is_up());
+    let stale = || stale_claims(claim, |process| process != unsafe { pg_sys::MyProcPid })();
+    let found = stale();
+    if found.is_empty() {
+        return;
+    }
+    // Looked at twice: a session that began to work between the two looks, at sessions and at claims, is known to
+    // the second one.
+    let again = stale();
+    let may = |found: &Claimed| {
+        again.contains(found) && found.is_some_and(|(_, claim)| claim < 0 || !wake::worker_is_up())
+    };
     let found: Vec<Claimed> = found.into_iter().filter(may).collect();
     if !found.is_empty() {
         free(&found, in_flight_ms());

@@ -110,6 +110,19 @@ pub fn queue(user: Uuid, wanted: &DesiredProfile, delay_ms: i64, code: &str, rev
 
 static DOUBT: Statement = Statement::new(include_str!("sql/doubt.sql"));
 
+static UNLOCKED: Statement = Statement::new(include_str!("sql/unlocked.sql"));
+
+/// The same of those whom no other transaction has locked; returns these.
+pub fn doubt_unlocked(users: &[Uuid]) -> Vec<Uuid> {
+    let inputs = [("user_ids", spi::array(users.iter().copied()))];
+    let free: Vec<Uuid> =
+        UNLOCKED.all(&inputs, |row| row.get(c"user_id")).into_iter().flatten().collect();
+    if !free.is_empty() {
+        doubt(&free);
+    }
+    free
+}
+
 /// What is stored about these users is in doubt: CometChat is to be asked.
 pub fn doubt(users: &[Uuid]) {
     let users = spi::array(users.iter().copied());

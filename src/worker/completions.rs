@@ -1,5 +1,6 @@
 //! The completion buffer: results that are not written yet, written in batches.
 
+use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,12 @@ const MAX_BATCH_DELAY: Duration = Duration::from_millis(1);
 /// After a write that failed for a reason that will pass, a lock say.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
+/// What is written waits no longer for a lock.
+const LOCK_WAIT: &CStr = c"20ms";
+
+/// Locked users are tried again for no longer than this at a time.
+const MAX_TIME_FOR_LOCKED: Duration = Duration::from_millis(100);
+
 /// How many locked users are kept, as a multiple of those that may be in flight.
 const MAX_LOCKED_FACTOR: usize = 4;
 
@@ -24,10 +31,12 @@ const MAX_LOCKED_FACTOR: usize = 4;
 #[derive(Default)]
 pub struct CompletionBuffer {
     results: Vec<JobResult>,
-    /// Tried, but another transaction holds the user's lock: written along with the next results.
+    /// Tried, but another transaction holds a row of the user's.
     locked: Vec<JobResult>,
-    /// When what is there is to be written.
+    /// When the results are to be written.
     due: Option<Instant>,
+    /// When those of locked users are to be tried again.
+    locked_due: Option<Instant>,
 }
 
 impl CompletionBuffer {
@@ -68,44 +77,65 @@ impl CompletionBuffer {
 
     /// When the next write is due; `None` while the buffer is empty.
     pub fn due(&self) -> Option<Instant> {
-        self.due
+        self.due.into_iter().chain(self.locked_due).min()
     }
 
     /// Writes if a write is due, or there are `enough` results, or no more are `coming`. `true`:
     /// something was written.
     pub fn write_if_due(&mut self, claim: i64, enough: usize, coming: usize) -> bool {
         let now = Instant::now();
+        let before = self.results.len() + self.locked.len();
+        if self.locked_due.is_some_and(|due| due <= now) {
+            self.write_locked(claim);
+        }
         let first_try = self.due.is_some_and(|due| due <= now + MAX_BATCH_DELAY);
         let time = self.due.is_some_and(|due| due <= now);
-        if !(time || first_try && (self.results.len() >= enough || coming == 0)) {
-            return false;
+        if time || first_try && (self.results.len() >= enough || coming == 0) {
+            self.write_results(claim);
+            background::report_statistics();
         }
+        self.results.len() + self.locked.len() < before
+    }
+
+    fn write_results(&mut self, claim: i64) {
         self.due = None;
-        let mut results = std::mem::take(&mut self.locked);
-        results.append(&mut self.results);
-        let all = results.len();
+        let results = std::mem::take(&mut self.results);
         match write(&results, claim) {
             Ok(locked) => {
-                self.locked = results;
-                self.locked.retain(|done| locked.contains(&done.job.user));
+                let is_locked = |done: &JobResult| locked.contains(&done.job.user);
+                results.into_iter().filter(is_locked).for_each(|done| self.keep_locked(done));
             }
-            Err(failed) if failed.will_pass() => {
+            Err(failed) if failed.will_pass() && !failed.is_about_a_lock() => {
                 log(&failed);
                 self.results = results;
             }
-            // An error of the app's own trigger, say: most likely about one of the users.
-            Err(_) => {
-                for done in results {
-                    self.write_alone(done, claim);
-                }
-            }
+            // An error of the app's own trigger, say, or a locked mapping: most likely about one of the users.
+            Err(_) => results.into_iter().for_each(|done| self.write_alone(done, claim)),
         }
-        let left = self.results.len() + self.locked.len();
-        if left > 0 {
+        if !self.results.is_empty() {
             self.due = Some(Instant::now() + RETRY_DELAY);
         }
-        background::report_statistics();
-        left < all
+    }
+
+    /// Tries those of locked users again, each alone, as far as that holds nobody else up; whose turn does not
+    /// come is the first the next time.
+    fn write_locked(&mut self, claim: i64) {
+        let until = Instant::now() + MAX_TIME_FOR_LOCKED;
+        self.locked_due = None;
+        let mut locked = std::mem::take(&mut self.locked).into_iter();
+        while Instant::now() < until {
+            let Some(done) = locked.next() else { break };
+            self.write_alone(done, claim);
+        }
+        self.locked.splice(0..0, locked);
+        if !self.locked.is_empty() {
+            self.locked_due = Some(Instant::now() + RETRY_DELAY);
+        }
+    }
+
+    fn keep_locked(&mut self, done: JobResult) {
+        self.locked.push(done);
+        self.locked_due.get_or_insert(Instant::now() + RETRY_DELAY);
     }
 
     /// One result of a batch made the whole write fail.
@@ -113,7 +143,8 @@ impl CompletionBuffer {
         let (user, revision) = (done.job.user, done.job.revision);
         match write(std::slice::from_ref(&done), claim) {
             Ok(locked) if locked.is_empty() => {}
-            Ok(_) => self.locked.push(done),
+            Ok(_) => self.keep_locked(done),
+            Err(failed) if failed.is_about_a_lock() => self.keep_locked(done),
             Err(failed) => {
                 log(&failed);
                 let ids_were_taken = failed.sqlstate == store::UNIQUE_VIOLATION
@@ -123,6 +154,7 @@ impl CompletionBuffer {
                 let again = ids_were_taken || failed.will_pass();
                 if again || transaction::run(mark_failed).is_err() {
                     self.results.push(done);
+                    self.due.get_or_insert(Instant::now() + RETRY_DELAY);
                 }
             }
         }
@@ -135,6 +167,9 @@ fn log(failed: &transaction::Failed) {
 
 /// Returns the users that another transaction has locked.
 fn write(results: &[JobResult], claim: i64) -> Result<Vec<Uuid>, transaction::Failed> {
-    let write = || complete::write_unlocked(results, claim, store::random);
+    let write = || {
+        transaction::wait_for_locks(LOCK_WAIT);
+        complete::write_unlocked(results, claim, store::random)
+    };
     transaction::run(AssertUnwindSafe(write))
 }

@@ -209,12 +209,17 @@ fn until_due(due_in_ms: Option<i64>, claimed: usize, room: usize) -> Option<Dura
     }
 }
 
-/// Notes that the remote state of users is in doubt for whom a rolled-back transaction sent a request.
-pub fn mark_rolled_back() {
+/// Notes that the remote state of users is in doubt for whom a rolled-back transaction sent a request. In how
+/// long that is to be tried again, of users whom another transaction has locked.
+pub fn mark_rolled_back() -> Option<Duration> {
     let users = rolled_back::take();
-    if !users.is_empty() && transaction::run(|| store::doubt(&users)).is_err() {
-        rolled_back::put_back(&users);
+    if users.is_empty() {
+        return None;
     }
+    let noted = transaction::run(|| store::doubt_unlocked(&users)).unwrap_or_default();
+    let left: Vec<Uuid> = users.into_iter().filter(|user| !noted.contains(user)).collect();
+    rolled_back::put_back(&left);
+    (!left.is_empty()).then_some(policy::LOCKED_RECHECK)
 }
 
 /// Forgets stored tokens that a rollback brought back though CometChat has flushed them.

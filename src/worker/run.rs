@@ -87,7 +87,7 @@ impl Worker {
                 self.start_over(); // a key may have been mended
             }
             forget_void_tokens();
-            mark_rolled_back();
+            let recheck = mark_rolled_back();
             self.take_results();
             let enough = config::concurrency() / 2;
             if self.completions.write_if_due(self.claim, enough, threads::in_flight()) {
@@ -108,7 +108,7 @@ impl Worker {
                 }
             }
             self.dispatch();
-            self.sleep();
+            self.sleep(recheck);
         }
     }
 
@@ -150,7 +150,8 @@ impl Worker {
         Room { import: self.import_room(now), ..room }
     }
 
-    fn sleep(&mut self) {
+    /// No longer than `at_most`, if that is given.
+    fn sleep(&mut self, at_most: Option<Duration>) {
         let now = Instant::now();
         if bgworker::has_pending_wakeup() {
             self.pacing.due_now(now); // the latch may have been reset while a lock was awaited
@@ -165,6 +166,9 @@ impl Worker {
         }
         if let Some(due) = self.completions.due() {
             until = until.min(due);
+        }
+        if let Some(at_most) = at_most {
+            until = until.min(now + at_most);
         }
         background::show_activity(if threads::in_flight() > 0 { c"sending" } else { c"" });
         let timeout = until.saturating_duration_since(now).min(SAFETY_PROBE);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cometchat::{Client, Error};
+use cometchat::{Client, Error, ErrorKind};
 use uuid::Uuid;
 
 use crate::error::{self, CallError, PauseReason};
@@ -183,7 +183,13 @@ impl Job {
         way.imported_token = self.imported_token.take();
         let mut result = way.run();
         if way.remote.revoke_pending && may_still_flush(&result) {
-            result = way.flush().and(result); // a revocation that is still owed
+            // A revocation that is still owed. Of somebody who is not there nothing is.
+            result = match (way.flush(), result) {
+                (Err(SyncError::Remote(e)), Err(refused)) if e.kind() == ErrorKind::UidNotFound => {
+                    Err(refused)
+                }
+                (flushed, result) => flushed.and(result),
+            };
         }
         self.remote = way.remote;
         result

@@ -92,7 +92,7 @@ SET cometchat_uid = o.uid,
       WHEN o.settled AND NOT (o.changed AND isfinite(s.unsettled_until)) THEN NULL
       WHEN o.unsettled_ms IS NULL THEN s.unsettled_until
       ELSE GREATEST(NULLIF(s.unsettled_until, 'infinity'),
-                    now() + o.unsettled_ms * interval '1 ms') END,
+                    clock_timestamp() + o.unsettled_ms * interval '1 ms') END,
     failed_at = CASE WHEN o.failed AND NOT o.overtaken THEN now() END,
     -- Of a user who was not tried nothing new is said.
     error_code = CASE WHEN o.synced OR o.code IS NOT NULL THEN o.code ELSE s.error_code END,

@@ -4,7 +4,7 @@ WITH input AS NOT MATERIALIZED (
 )
 INSERT INTO cometchat.sync_state AS s
   (user_id, wanted_revision, next_attempt_at, unsettled_until)
-SELECT q.user_id, 1, now(), now() + i.in_flight_ms * interval '1 ms'
+SELECT q.user_id, 1, now(), clock_timestamp() + i.in_flight_ms * interval '1 ms'
 FROM input AS i, unnest(i.user_ids) AS q(user_id)
 ON CONFLICT (user_id) DO UPDATE
 SET wanted_revision = s.wanted_revision + 1,

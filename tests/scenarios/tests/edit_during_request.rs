@@ -77,6 +77,27 @@ fn locked_rows_up_to_max_in_flight_do_not_block_other_users() {
 }
 
 #[test]
+fn locked_mappings_do_not_block_other_users() {
+    let stack = Stack::syncing();
+    stack.db.set("cometchat.concurrency", Some("2"));
+    let locked = stack.sign_ups(2);
+    stack.all_arrive(&locked);
+    let mut locker = lock(&stack, "SELECT FROM public.cometchat_users FOR UPDATE");
+    for user in &locked {
+        stack.change(*user, "raw_user_meta_data = '{\"full_name\": \"Newer\"}'");
+    }
+    eventually("both edits have arrived there", || {
+        locked.iter().all(|user| stack.chat_user(*user)["name"] == "Newer")
+    });
+
+    stack.all_arrive(&stack.sign_ups(20));
+    assert!(locked.iter().all(|user| !stack.is_settled(*user)));
+
+    locker.batch_execute("COMMIT").expect("unlock");
+    locked.iter().for_each(|user| stack.settled(*user));
+}
+
+#[test]
 fn settings_and_pause_take_effect_while_rows_are_locked() {
     let (stack, ada) = with_ada_in_flight();
     let mut locker = lock(&stack, "SELECT FROM cometchat.sync_state FOR UPDATE");

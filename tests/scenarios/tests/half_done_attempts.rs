@@ -3,7 +3,7 @@
 
 use scenarios::{eventually, Stack};
 use serde_json::json;
-use simulator::Fault;
+use simulator::{Fault, FaultKind};
 use uuid::Uuid;
 
 /// A stack with a user whose sign-up has arrived, and the user's token.
@@ -79,6 +79,21 @@ fn a_banned_user_is_deactivated_though_cometchat_refuses_to_end_the_tokens() {
 
     eventually("that is told", || has_failed(&stack, ada, "ERR_BAD_REQUEST"));
     assert!(stack.is_deactivated(ada));
+}
+
+#[test]
+fn a_deactivation_without_the_end_of_the_tokens_counts_as_ours_though_its_answer_is_lost() {
+    let (stack, ada, _) = with_synced_ada();
+    let fails = Fault::status(500, "ERR_AUTH_TOKENS_DELETE_FAILED").operation("flush_tokens");
+    stack.chat.set_fault(fails.times(3));
+    let lost = Fault::new(FaultKind::Reset).operation("deactivate_users").perform();
+    stack.chat.set_fault(lost.times(1));
+    stack.change(ada, "banned_until = 'infinity'");
+    eventually("she is deactivated", || stack.is_deactivated(ada));
+    stack.settled(ada);
+
+    stack.change(ada, "banned_until = NULL");
+    eventually("she is back", || !stack.is_deactivated(ada) && stack.stored(ada).token.is_some());
 }
 
 #[test]

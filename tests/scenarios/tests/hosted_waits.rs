@@ -30,10 +30,10 @@ fn a_short_statement_timeout_costs_nobody_an_attempt() {
         return;
     }
     let stack = syncing();
-    let users = stack.sign_ups(40);
+    let users = stack.sign_ups(60);
     stack.chat.update(|settings| settings.latency_ms = 100);
     for _ in 0..2 {
-        assert_eq!(run(&stack, "SET statement_timeout = '2s'"), None);
+        assert_eq!(run(&stack, "SET statement_timeout = '4s'"), None);
         let lost = "(SELECT count(*) FROM cometchat.sync_state WHERE attempts > 0)";
         assert_eq!(stack.value(lost).as_deref(), Some("0"));
     }
@@ -46,7 +46,7 @@ fn a_short_statement_timeout_costs_nobody_an_attempt() {
 #[track_caller]
 fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Client {
     let others = stack.sign_ups(3);
-    stack.chat.update(|settings| settings.latency_ms = 300);
+    stack.chat.set_fault(Fault::delay(2000).times(1));
     let mut open = stack.db.connect("supabase_auth_admin");
     thread::scope(|scope| {
         let running = scope.spawn(|| run(stack, "SET statement_timeout = '20s'"));
@@ -54,7 +54,6 @@ fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Cli
         open.batch_execute(&format!("BEGIN; {statement} WHERE id = '{user}'")).expect(statement);
         assert_eq!(running.join().expect("the thread"), None);
     });
-    stack.chat.update(|settings| settings.latency_ms = 0);
     stack.all_arrive(&others);
     let claims = "(SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL)";
     assert_eq!(stack.value(claims).as_deref(), Some("1"), "one is still claimed");

@@ -125,10 +125,10 @@ fn a_login_after_a_session_was_terminated_in_a_deactivation_knows_that_it_may_st
     let stack = Stack::new();
     stack.unpause_all_but_the_worker();
     stack.execute("SELECT cometchat.enable_auth_trigger()");
-    stack.db.set("cometchat.request_timeout", Some("3s"));
+    stack.db.set("cometchat.request_timeout", Some("6s"));
     let ada = stack.sign_up("Ada Lovelace");
     stack.session(ada).ensure(None, None, None).token();
-    let late = FaultKind::Late { ms: 2500 };
+    let late = FaultKind::Late { ms: 5000 };
     stack.chat.set_fault(Fault::new(late).operation("deactivate_users").times(1));
     stack.change(ada, "banned_until = 'infinity'");
     let queue = BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()");

@@ -238,31 +238,56 @@ fn health_knows_when_it_last_ran_and_how_that_ended() {
     assert!(says("false").contains("01:00:0"));
 }
 
-/// Somebody's open transaction holds up neither the others nor, once it is over, its own user.
-#[test]
-fn a_user_locked_by_an_open_transaction_holds_up_nobody() {
+/// Somebody's open transaction, in which `lock` has locked the user who is in flight, holds up neither the others
+/// nor, once it is over, that user.
+#[track_caller]
+fn a_lock_holds_up_nobody(lock: impl Fn(&str) -> String, in_the_same_session: bool) {
     let (stack, users) = with_users(3);
-    stack.chat.set_fault(Fault::delay(2000).operation("create_user").times(1));
+    stack.session(users[0]).ensure(None, None, None).token();
+    stack.change(users[0], "raw_user_meta_data = '{\"full_name\": \"Newer\"}'");
+    stack.asked();
+    stack.chat.set_fault(Fault::delay(2000).operation("update_user").times(1));
     let queue = BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()");
-    eventually("the first is under way", || !stack.chat.requests().is_empty());
-    let first = stack.chat.requests()[0].uid.clone().expect("a uid");
-    let mut open = stack.db.connect("supabase_auth_admin");
-    let edit = format!(
-        "BEGIN; UPDATE auth.users SET raw_user_meta_data = '{{\"full_name\": \"New\"}}' WHERE id = '{first}'"
-    );
-    open.batch_execute(&edit).expect("an edit");
+    eventually("the edit is under way", || {
+        stack.chat.requests().iter().any(|request| request.operation == "update_user")
+    });
+    let mut open = stack.db.admin();
+    open.batch_execute(&format!("BEGIN; {}", lock(&users[0].to_string()))).expect("a lock");
     let queue = queue.done();
     queue.result.expect("process_queue does not wait for the end of that");
 
-    let arrived = users.iter().filter(|user| stack.stored(**user).token.is_some()).count();
-    assert_eq!((arrived, claimed(&stack).as_deref()), (2, Some("1")));
+    assert!(users.iter().all(|user| stack.stored(*user).token.is_some()));
     open.batch_execute("COMMIT").expect("commit");
-    let first = Uuid::parse_str(&first).expect("an id");
-    // The same session, and another one.
-    for mut session in [queue.client, stack.db.admin()] {
-        session.batch_execute("CALL cometchat.process_queue()").expect("process_queue");
-        assert_eq!(claimed(&stack).as_deref(), Some("0"));
-        assert_eq!(stack.chat_user(first)["name"], "New");
+    let mut session = queue.client;
+    if !in_the_same_session {
+        session = stack.db.admin(); // and the other one ends
+        let gone =
+            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CALL cometchat%')";
+        eventually("the other session is gone", || stack.value(gone).as_deref() == Some("true"));
     }
-    assert!(stack.stored(first).token.is_some());
+    session
+        .batch_execute("UPDATE cometchat.sync_state SET next_attempt_at = LEAST(next_attempt_at, now()) WHERE true;")
+        .expect("now");
+    session.batch_execute("CALL cometchat.process_queue()").expect("process_queue");
+    assert_eq!(claimed(&stack).as_deref(), Some("0"));
+    assert_eq!(stack.value("SELECT pending FROM cometchat.progress").as_deref(), Some("0"));
+}
+
+fn edit(user: &str) -> String {
+    format!("UPDATE auth.users SET raw_user_meta_data = '{{\"full_name\": \"Newest\"}}' WHERE id = '{user}'")
+}
+
+fn lock_mapping(user: &str) -> String {
+    format!("SELECT FROM public.cometchat_users WHERE user_id = '{user}' FOR UPDATE")
+}
+
+#[test]
+fn an_open_transaction_with_an_edit_holds_up_nobody() {
+    a_lock_holds_up_nobody(edit, true);
+    a_lock_holds_up_nobody(edit, false);
+}
+
+#[test]
+fn a_locked_mapping_holds_up_nobody() {
+    a_lock_holds_up_nobody(lock_mapping, false);
 }

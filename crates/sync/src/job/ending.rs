@@ -40,6 +40,12 @@ impl Job {
             // They are ended before the next one is minted.
             Err(e) if self.goes_on_without_flush(&e) => {
                 self.remote.revoke_pending = true;
+                // What a flush that works would have shown.
+                match client.get_user(&uid) {
+                    Ok(there) => self.remote.deactivated |= !there.is_deactivated(),
+                    Err(e) if e.kind() == ErrorKind::UidNotFound => {}
+                    Err(e) => return Err(e),
+                }
                 refused = Some(e);
             }
             Err(e) => return Err(e),
