@@ -5,7 +5,8 @@ WITH input AS MATERIALIZED (
 )
 UPDATE cometchat.sync_state AS s
 SET deactivated = true, wanted_revision = s.wanted_revision + 1,
-    next_attempt_at = LEAST(s.next_attempt_at, now()), attempts = 0, failed_at = NULL
+    next_attempt_at = LEAST(s.next_attempt_at, now()), attempts = 0, failed_at = NULL,
+    backlog = false
 FROM input AS i
 WHERE s.user_id = i.user_id AND s.app_id = i.app_id AND s.cometchat_uid = i.uid
   AND NOT s.deactivated AND s.claim IS DISTINCT FROM i.claim
