@@ -70,8 +70,8 @@ fn write_alone(result: &JobResult, claim: i64, random: &impl Fn() -> f64) -> boo
     }
 }
 
-/// The same without waiting for users that another transaction has locked, a long one with an edit say.
-/// Returns these: they are still claimed.
+/// The worker's way: writes all but the users that another transaction has locked, a long one with an edit
+/// say. Returns these: they are still claimed.
 pub fn write_unlocked(results: &[JobResult], claim: i64, random: impl Fn() -> f64) -> Vec<Uuid> {
     if write_outcomes(&COMPLETE_UNLOCKED, results, claim, random) == results.len() {
         return Vec::new();
