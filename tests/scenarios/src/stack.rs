@@ -233,6 +233,11 @@ impl Stack {
         self.chat.take_requests().iter().map(operation).collect()
     }
 
+    /// Whether such a request has come, be it answered or not.
+    pub fn was_asked(&self, operation: &str) -> bool {
+        self.chat.requests().iter().any(|request| request.operation == operation)
+    }
+
     /// The users of our app as CometChat has them.
     pub fn app(&self) -> AppView<'_> {
         self.chat.app(APP)

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use postgres::Client;
 use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Stack};
 use serde_json::json;
@@ -23,23 +22,12 @@ fn ensure(user: Uuid) -> String {
     format!("SELECT cometchat_ensure_user('{user}')")
 }
 
-/// A trusted session: the service key's role.
-fn service(stack: &Stack) -> Client {
-    let mut client = stack.db.connect("authenticator");
-    client.batch_execute("SET ROLE service_role").expect("set role");
-    client
-}
-
-fn was_asked(stack: &Stack, operation: &str) -> bool {
-    stack.chat.requests().iter().any(|request| request.operation == operation)
-}
-
 #[test]
 fn a_call_whose_answer_was_lost_does_not_hide_who_deactivated_the_user() {
     let (stack, ada) = with_new_ada();
     let lost = Fault::delay(60_000).operation("create_user").perform().times(1);
     stack.chat.set_fault(lost);
-    let call = BlockedSession::with(service(&stack), &ensure(ada));
+    let call = BlockedSession::with(stack.service().client, &ensure(ada));
     eventually("she is created", || stack.app().user_count() == 1);
 
     stack.change(ada, "banned_until = 'infinity'");
@@ -59,11 +47,11 @@ fn a_call_that_was_cancelled_leaves_a_doubt_that_the_workers_outcome_does_not_en
         .chat
         .set_fault(Fault::new(FaultKind::Late { ms: 5000 }).operation("create_user").times(1));
     stack.chat.set_fault(Fault::delay(1500).operation("flush_tokens").times(1));
-    let call = BlockedSession::with(service(&stack), &ensure(ada));
-    eventually("the create is under way", || was_asked(&stack, "create_user"));
+    let call = BlockedSession::with(stack.service().client, &ensure(ada));
+    eventually("the create is under way", || stack.was_asked("create_user"));
     stack.change(ada, "banned_until = 'infinity'");
     stack.execute("SELECT cometchat.resume()");
-    eventually("the worker is at it", || was_asked(&stack, "flush_tokens"));
+    eventually("the worker is at it", || stack.was_asked("flush_tokens"));
 
     call.cancel(&mut stack.db.admin());
 
@@ -103,8 +91,8 @@ fn a_mapping_made_by_hand_during_a_call_wins() {
     let (stack, ada) = with_new_ada();
     stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
     stack.chat.set_fault(Fault::delay(1500).operation("create_user").times(1));
-    let call = BlockedSession::with(service(&stack), &ensure(ada));
-    eventually("the create is under way", || was_asked(&stack, "create_user"));
+    let call = BlockedSession::with(stack.service().client, &ensure(ada));
+    eventually("the create is under way", || stack.was_asked("create_user"));
     stack.execute(&format!(
         "INSERT INTO public.cometchat_users (user_id, cometchat_uid) VALUES ('{ada}', 'legacy-42')"
     ));
@@ -132,7 +120,7 @@ fn a_login_after_a_session_was_terminated_in_a_deactivation_knows_that_it_may_st
     stack.chat.set_fault(Fault::new(late).operation("deactivate_users").times(1));
     stack.change(ada, "banned_until = 'infinity'");
     let queue = BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()");
-    eventually("she is being deactivated", || was_asked(&stack, "deactivate_users"));
+    eventually("she is being deactivated", || stack.was_asked("deactivate_users"));
     queue.terminate(&mut stack.db.admin());
 
     stack.change(ada, "banned_until = NULL");

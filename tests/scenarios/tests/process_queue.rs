@@ -248,9 +248,7 @@ fn a_lock_holds_up_nobody(lock: impl Fn(&str) -> String, in_the_same_session: bo
     stack.asked();
     stack.chat.set_fault(Fault::delay(2000).operation("update_user").times(1));
     let queue = BlockedSession::with(stack.db.admin(), "CALL cometchat.process_queue()");
-    eventually("the edit is under way", || {
-        stack.chat.requests().iter().any(|request| request.operation == "update_user")
-    });
+    eventually("the edit is under way", || stack.was_asked("update_user"));
     let mut open = stack.db.admin();
     open.batch_execute(&format!("BEGIN; {}", lock(&users[0].to_string()))).expect("a lock");
     let queue = queue.done();
