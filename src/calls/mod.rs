@@ -77,11 +77,11 @@ impl Call {
         let wait_until = Instant::now() + self.left().min(policy::WAIT_FOR_WORKER);
         loop {
             let mut row = self.load()?;
-            let in_flight = store::is_in_flight(&row);
-            if !in_flight || Instant::now() >= wait_until {
-                if !in_flight {
-                    store::expect_requests_of_the_dead(&mut row);
-                }
+            if !store::is_in_flight(&row) {
+                store::expect_requests_of_the_dead(&mut row);
+                return Ok(row);
+            }
+            if Instant::now() >= wait_until {
                 return Ok(row);
             }
             latch::sleep(Duration::from_millis(5)).map_err(|_| CallError::Interrupted)?;
