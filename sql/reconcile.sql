@@ -252,7 +252,7 @@ CREATE VIEW cometchat.reconcile_progress AS
          m.matched[2]::integer AS page, m.matched[3]::integer AS pages
   FROM pg_catalog.pg_stat_activity AS a,
   LATERAL (SELECT pg_catalog.regexp_match(
-             a.query, '^/\* cometchat: ((?:page (\d{1,9})(?: of (\d{1,9}))?)?[^*]*) \*/ ') AS matched) AS m
+             a.query, '^/[*] cometchat: ((?:page ([0-9]{1,9})(?: of ([0-9]{1,9}))?)?[^*]*) [*]/ ') AS matched) AS m
   WHERE a.state = 'active' AND a.datname = pg_catalog.current_database() AND m.matched IS NOT NULL;
 COMMENT ON VIEW cometchat.reconcile_progress IS
   'How far each cometchat.reconcile() is that runs now: what it is doing, and on which page of CometChat''s '

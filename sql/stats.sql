@@ -88,7 +88,7 @@ CREATE VIEW cometchat.progress AS
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '
   'over (anonymous, unconfirmed) and deactivated; why sending is paused; the limit per minute; and the time '
-  'left at the rate of the last minute, null while nothing moves. \watch shows the bar.';
+  'left at the rate of the last minute, null while nothing moves. The command watch of psql shows the bar.';
 
 CREATE FUNCTION cometchat.has_pending() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off

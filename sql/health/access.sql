@@ -34,7 +34,7 @@ BEGIN
   WHERE n.wanted AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = mapping AND p.polname = n.name
       AND (n.name <> 'cometchat_users_own_row'
-           OR pg_catalog.pg_get_expr(p.polqual, p.polrelid) ~ 'request\.jwt\.claims'));
+           OR pg_catalog.pg_get_expr(p.polqual, p.polrelid) ~ 'request[.]jwt[.]claims'));
   -- Other policies are the app's business, unless they show every token to every client.
   SELECT pg_catalog.string_agg(p.polname, ', '),
          pg_catalog.string_agg(pg_catalog.format('DROP POLICY %I ON public.cometchat_users;', p.polname), ' ')

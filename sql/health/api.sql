@@ -46,7 +46,7 @@ BEGIN
            s.value ->> 'source' || COALESCE(' ' || (s.value ->> 'file') || ':' || (s.value ->> 'line'), '')),
            ', ' ORDER BY s.key), 'all have their defaults')
     INTO detail
-  FROM pg_catalog.jsonb_each(facts -> 'settings') AS s WHERE s.key ~ '^cometchat\.';
+  FROM pg_catalog.jsonb_each(facts -> 'settings') AS s WHERE s.key ~ '^cometchat[.]';
   detail := detail || CASE WHEN source IS NOT NULL THEN '; the key: ' || source ELSE '' END;
   hint := NULL;
   RETURN NEXT;
@@ -70,8 +70,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   given text := COALESCE(NULLIF(pg_catalog.current_setting('cometchat.region', true), ''),
-    pg_catalog.substring(facts #>> '{configuration,value,base_url}', 'api-([^.]*)\.'), '');
-  likely text := CASE WHEN given ~* '^\W*e' THEN 'eu' WHEN given ~* '^\W*i' THEN 'in' ELSE 'us' END;
+    pg_catalog.substring(facts #>> '{configuration,value,base_url}', 'api-([^.]*)[.]'), '');
+  likely text := CASE WHEN given ~* E'^\\W*e' THEN 'eu' WHEN given ~* E'^\\W*i' THEN 'in' ELSE 'us' END;
 BEGIN
   RETURN CASE WHEN facts -> 'settings' ? 'cometchat.region'
     THEN cometchat.setting_command(facts, 'cometchat.region', likely)
@@ -107,7 +107,7 @@ BEGIN
                 ELSE 'The file is read again as soon as it changes.' END
     WHEN code = 'PLAN_LIMIT' THEN '-- The plan of the CometChat app is used up: its dashboard has larger ones.'
     WHEN error LIKE '%name not found' AND NOT facts -> 'settings' ? 'cometchat.api_base_url'
-         AND base_url !~ 'api-(us|eu|in)\.' THEN cometchat.region_hint(facts)
+         AND base_url !~ 'api-(us|eu|in)[.]' THEN cometchat.region_hint(facts)
     WHEN error LIKE '%name not found'
       THEN pg_catalog.format(E'\\! getent hosts %s\n-- this must print an address: see the server''s name '
              'servers (resolv.conf)', pg_catalog.substring(base_url, '//([^/:]*)'))

@@ -10,7 +10,7 @@ AS $function$
            'source', s.source, 'file', s.sourcefile, 'line', s.sourceline)), '{}')
   FROM pg_catalog.pg_settings AS s
   WHERE s.source <> 'default'
-    AND (s.name ~ '^cometchat\.'
+    AND (s.name ~ '^cometchat[.]'
          OR s.name IN ('default_transaction_read_only', 'session_replication_role', 'jit'))
 $function$;
 COMMENT ON FUNCTION cometchat.setting_facts() IS

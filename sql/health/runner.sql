@@ -15,7 +15,7 @@ CREATE FUNCTION cometchat.own_grants_fault(facts jsonb) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   SELECT pg_catalog.jsonb_set(facts -> 'grants', '{check}', '"grants"')
-  WHERE facts #>> '{grants,detail}' ~ '\mcometchat_ext (lacks|may not)'
+  WHERE facts #>> '{grants,detail}' ~ E'\\mcometchat_ext (lacks|may not)'
 $function$;
 COMMENT ON FUNCTION cometchat.own_grants_fault(jsonb) IS
   'Which privileges the role cometchat_ext has lost, for cometchat.health(); null if none.';

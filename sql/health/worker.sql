@@ -58,7 +58,7 @@ BEGIN
                        (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(l.name), ', ')
                         FROM pg_catalog.regexp_split_to_table(
                           pg_catalog.concat_ws(',', NULLIF(facts ->> 'preload', ''), 'cometchat_ext'),
-                          '\s*,\s*') AS l(name)))
+                          E'\\s*,\\s*') AS l(name)))
               WHEN template
                 THEN pg_catalog.format('ALTER DATABASE %I IS_TEMPLATE false; -- a template can be copied only '
                                        'while no session is connected to it', database)

@@ -736,7 +736,7 @@ CREATE OR REPLACE VIEW cometchat.progress AS
 COMMENT ON VIEW cometchat.progress IS
   'One row: how many users are known, synced, pending (in flight and backlog are among them), failed, passed '
   'over (anonymous, unconfirmed) and deactivated; why sending is paused; the limit per minute; and the time '
-  'left at the rate of the last minute, null while nothing moves. \watch shows the bar.';
+  'left at the rate of the last minute, null while nothing moves. The command watch of psql shows the bar.';
 
 CREATE FUNCTION cometchat.has_pending() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -955,7 +955,7 @@ AS $function$
            'source', s.source, 'file', s.sourcefile, 'line', s.sourceline)), '{}')
   FROM pg_catalog.pg_settings AS s
   WHERE s.source <> 'default'
-    AND (s.name ~ '^cometchat\.'
+    AND (s.name ~ '^cometchat[.]'
          OR s.name IN ('default_transaction_read_only', 'session_replication_role', 'jit'))
 $function$;
 COMMENT ON FUNCTION cometchat.setting_facts() IS
@@ -1110,7 +1110,7 @@ CREATE FUNCTION cometchat.own_grants_fault(facts jsonb) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
   SELECT pg_catalog.jsonb_set(facts -> 'grants', '{check}', '"grants"')
-  WHERE facts #>> '{grants,detail}' ~ '\mcometchat_ext (lacks|may not)'
+  WHERE facts #>> '{grants,detail}' ~ E'\\mcometchat_ext (lacks|may not)'
 $function$;
 COMMENT ON FUNCTION cometchat.own_grants_fault(jsonb) IS
   'Which privileges the role cometchat_ext has lost, for cometchat.health(); null if none.';
@@ -1213,7 +1213,7 @@ BEGIN
            s.value ->> 'source' || COALESCE(' ' || (s.value ->> 'file') || ':' || (s.value ->> 'line'), '')),
            ', ' ORDER BY s.key), 'all have their defaults')
     INTO detail
-  FROM pg_catalog.jsonb_each(facts -> 'settings') AS s WHERE s.key ~ '^cometchat\.';
+  FROM pg_catalog.jsonb_each(facts -> 'settings') AS s WHERE s.key ~ '^cometchat[.]';
   detail := detail || CASE WHEN source IS NOT NULL THEN '; the key: ' || source ELSE '' END;
   hint := NULL;
   RETURN NEXT;
@@ -1237,8 +1237,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   given text := COALESCE(NULLIF(pg_catalog.current_setting('cometchat.region', true), ''),
-    pg_catalog.substring(facts #>> '{configuration,value,base_url}', 'api-([^.]*)\.'), '');
-  likely text := CASE WHEN given ~* '^\W*e' THEN 'eu' WHEN given ~* '^\W*i' THEN 'in' ELSE 'us' END;
+    pg_catalog.substring(facts #>> '{configuration,value,base_url}', 'api-([^.]*)[.]'), '');
+  likely text := CASE WHEN given ~* E'^\\W*e' THEN 'eu' WHEN given ~* E'^\\W*i' THEN 'in' ELSE 'us' END;
 BEGIN
   RETURN CASE WHEN facts -> 'settings' ? 'cometchat.region'
     THEN cometchat.setting_command(facts, 'cometchat.region', likely)
@@ -1274,7 +1274,7 @@ BEGIN
                 ELSE 'The file is read again as soon as it changes.' END
     WHEN code = 'PLAN_LIMIT' THEN '-- The plan of the CometChat app is used up: its dashboard has larger ones.'
     WHEN error LIKE '%name not found' AND NOT facts -> 'settings' ? 'cometchat.api_base_url'
-         AND base_url !~ 'api-(us|eu|in)\.' THEN cometchat.region_hint(facts)
+         AND base_url !~ 'api-(us|eu|in)[.]' THEN cometchat.region_hint(facts)
     WHEN error LIKE '%name not found'
       THEN pg_catalog.format(E'\\! getent hosts %s\n-- this must print an address: see the server''s name '
              'servers (resolv.conf)', pg_catalog.substring(base_url, '//([^/:]*)'))
@@ -1502,7 +1502,7 @@ BEGIN
                        (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(l.name), ', ')
                         FROM pg_catalog.regexp_split_to_table(
                           pg_catalog.concat_ws(',', NULLIF(facts ->> 'preload', ''), 'cometchat_ext'),
-                          '\s*,\s*') AS l(name)))
+                          E'\\s*,\\s*') AS l(name)))
               WHEN template
                 THEN pg_catalog.format('ALTER DATABASE %I IS_TEMPLATE false; -- a template can be copied only '
                                        'while no session is connected to it', database)
@@ -1906,7 +1906,7 @@ BEGIN
   WHERE n.wanted AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = mapping AND p.polname = n.name
       AND (n.name <> 'cometchat_users_own_row'
-           OR pg_catalog.pg_get_expr(p.polqual, p.polrelid) ~ 'request\.jwt\.claims'));
+           OR pg_catalog.pg_get_expr(p.polqual, p.polrelid) ~ 'request[.]jwt[.]claims'));
   -- Other policies are the app's business, unless they show every token to every client.
   SELECT pg_catalog.string_agg(p.polname, ', '),
          pg_catalog.string_agg(pg_catalog.format('DROP POLICY %I ON public.cometchat_users;', p.polname), ' ')
@@ -2498,7 +2498,7 @@ CREATE VIEW cometchat.reconcile_progress AS
          m.matched[2]::integer AS page, m.matched[3]::integer AS pages
   FROM pg_catalog.pg_stat_activity AS a,
   LATERAL (SELECT pg_catalog.regexp_match(
-             a.query, '^/\* cometchat: ((?:page (\d{1,9})(?: of (\d{1,9}))?)?[^*]*) \*/ ') AS matched) AS m
+             a.query, '^/[*] cometchat: ((?:page ([0-9]{1,9})(?: of ([0-9]{1,9}))?)?[^*]*) [*]/ ') AS matched) AS m
   WHERE a.state = 'active' AND a.datname = pg_catalog.current_database() AND m.matched IS NOT NULL;
 COMMENT ON VIEW cometchat.reconcile_progress IS
   'How far each cometchat.reconcile() is that runs now: what it is doing, and on which page of CometChat''s '

@@ -8,5 +8,5 @@ LEFT JOIN LATERAL (
   SELECT d.status, d.return_message, d.start_time FROM cron.job_run_details AS d
   WHERE d.jobid = j.jobid AND d.status IN ('succeeded', 'failed') ORDER BY d.runid DESC LIMIT 1
 ) AS r ON true
-WHERE j.command ~ 'cometchat\.process_queue'
+WHERE j.command ~ 'cometchat[.]process_queue'
 ORDER BY j.database = pg_catalog.current_database() DESC, j.active DESC, j.jobid LIMIT 1

@@ -1,12 +1,27 @@
 //! A database of a test's own.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use postgres::Client;
+use postgres::{Client, Config, NoTls};
 
 use crate::database_variant::DatabaseVariant;
 use crate::edition::Edition;
 use crate::{Cluster, Encoding};
+
+/// What a session was warned or told of, so far.
+#[derive(Clone, Default)]
+pub struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    pub fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, message: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
+    }
+}
 
 /// A database that goes with the test.
 pub struct Database {
@@ -103,6 +118,16 @@ impl Database {
         self.cluster.connect(&self.name, role)
     }
 
+    /// One that keeps what the server tells it besides results.
+    pub fn connect_keeping_notices(&self, role: &str) -> (Client, Notices) {
+        let notices = Notices::default();
+        let kept = notices.clone();
+        let mut config = Config::new();
+        config.host_path(self.cluster.dir()).user(role).dbname(&self.name);
+        config.notice_callback(move |notice| kept.keep(notice.message()));
+        (config.connect(NoTls).expect("connect to the database"), notices)
+    }
+
     /// `ALTER DATABASE … SET`, for sessions that start from now on; `None` resets. In the hosted edition a
     /// setting of ours is a row.
     pub fn set(&self, name: &str, value: Option<&str>) {
@@ -151,9 +176,9 @@ fn has_safeupdate(admin: &mut Client) -> bool {
 impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let mut config = postgres::Config::new();
+        let mut config = Config::new();
         config.host_path(self.cluster.dir()).user("supabase_admin").dbname("postgres");
-        if let Ok(mut admin) = config.connect(postgres::NoTls) {
+        if let Ok(mut admin) = config.connect(NoTls) {
             let _ = admin.batch_execute(&drop);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use scenarios::{Cluster, Database, NOTHING};
+
 use crate::linter_sources::{files, installed_files};
 
 fn queries() -> Vec<(String, String)> {
@@ -128,4 +130,41 @@ fn a_new_revision_makes_the_user_due_wherever_it_is_written() {
         }
     }
     assert_eq!(found, 11, "as many as there are: mark_due() serves the others");
+}
+
+/// Reads every function, procedure and view of the extension anew, under the session's settings.
+const READ_ANEW: &str = "DO $$ DECLARE made text; BEGIN
+    FOR made IN
+      SELECT CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END
+      FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid JOIN pg_language AS l ON l.oid = p.prolang
+      WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND l.lanname IN ('sql', 'plpgsql')
+        AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cometchat_ext')
+    LOOP EXECUTE made; END LOOP; END $$";
+
+/// Where `standard_conforming_strings` is off, a backslash in a plain literal means something else: such
+/// a literal begins with `E`. The server warns of each that does not.
+#[test]
+fn no_literal_reads_otherwise_where_backslashes_escape() {
+    let db = Database::like_supabase(Cluster::shared());
+    let (mut client, notices) = db.connect_keeping_notices("supabase_admin");
+    client
+        .batch_execute(
+            "SET standard_conforming_strings = off; SET escape_string_warning = on;
+             SET client_min_messages = warning; CREATE EXTENSION cometchat_ext",
+        )
+        .expect("the extension");
+    client.batch_execute(READ_ANEW).expect("its functions");
+    assert_eq!(notices.list(), NOTHING);
+    for (path, text) in queries() {
+        client.batch_execute(&format!("DO $do$ BEGIN RETURN; {text}; END $do$")).expect(&path);
+        assert_eq!(notices.list(), NOTHING, "{path}");
+    }
+
+    client
+        .batch_execute(
+            "CREATE OR REPLACE FUNCTION cometchat.allowance(announced jsonb) RETURNS text LANGUAGE sql
+             AS $f$ SELECT '\\d' $f$",
+        )
+        .expect("one of its functions");
+    assert!(!notices.list().is_empty(), "an offender is seen");
 }

@@ -1,8 +1,5 @@
 //! A sign-up never fails because of chat, whatever is wrong with CometChat, us, or the server.
 
-use std::sync::{Arc, Mutex};
-
-use postgres::{Client, Config, NoTls};
 use scenarios::blocked_session::BlockedSession;
 use scenarios::health::health;
 use scenarios::{eventually, Cluster, Database, Stack};
@@ -63,27 +60,14 @@ fn a_sign_up_commits_with_cometchat_throttling_or_sending_garbage() {
     });
 }
 
-/// A session of the Auth server's role that keeps what the server warns of.
-fn auth_server(stack: &Stack) -> (Client, Arc<Mutex<Vec<String>>>) {
-    let notices: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = notices.clone();
-    let mut config = Config::new();
-    config.host_path(stack.db.cluster().dir()).user("supabase_auth_admin");
-    config.dbname(stack.db.name()).notice_callback(move |notice| {
-        kept.lock().expect("no panic while it is held").push(notice.message().to_owned());
-    });
-    (config.connect(NoTls).expect("connect"), notices)
-}
-
 /// Signs somebody up while our objects are in the state that `break_it` brings about: the user is
 /// there afterwards, and a WARNING was given.
 #[track_caller]
 fn commits_with_a_warning(stack: &Stack) -> Uuid {
-    let (mut client, notices) = auth_server(stack);
+    let (mut client, notices) = stack.db.connect_keeping_notices("supabase_auth_admin");
     let id = Uuid::new_v4();
     client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
-    let notices = notices.lock().expect("no panic while it is held");
-    assert_eq!(*notices, ["could not queue a user for CometChat"]);
+    assert_eq!(notices.list(), ["could not queue a user for CometChat"]);
     let there = format!("SELECT count(*) FROM auth.users WHERE id = '{id}'");
     assert_eq!(stack.value(&there).as_deref(), Some("1"));
     id
@@ -184,13 +168,13 @@ fn a_sign_up_commits_and_is_noted_with_the_library_missing() {
          UPDATE pg_proc SET probin = '$libdir/nowhere' WHERE probin = '$libdir/cometchat_ext'",
     );
 
-    let (mut client, notices) = auth_server(&stack);
+    let (mut client, notices) = stack.db.connect_keeping_notices("supabase_auth_admin");
     let id = Uuid::new_v4();
     client.execute("INSERT INTO auth.users (id) VALUES ($1)", &[&id]).expect("the sign-up");
     client.execute("UPDATE auth.users SET phone = '1' WHERE id = $1", &[&id]).expect("an edit");
 
     let warning = "could not queue a user for CometChat";
-    assert_eq!(*notices.lock().expect("no panic while it is held"), [warning; 2]);
+    assert_eq!(notices.list(), [warning; 2]);
     let noted = "SELECT count(DISTINCT user_id) FROM cometchat.trigger_misses";
     assert_eq!(stack.value(noted).as_deref(), Some("1"));
     client.execute("DELETE FROM auth.users WHERE id = $1", &[&id]).expect("a deletion");
