@@ -155,11 +155,15 @@ BEGIN
   RETURN CASE
     WHEN w.status = 'gone' THEN CASE
       WHEN w.mapped OR num_nonnulls(s.overrides, s.name_argument, s.email_argument) > 0
-           OR NOT (COALESCE(s.deactivated AND s.sent_profile IS NULL, false) OR failed)
+           -- An attempt forgets what was sent, however it ends: what failed is for retry_failed().
+           OR NOT COALESCE(s.sent_profile IS NULL AND (s.deactivated OR failed), false)
         THEN 'not in auth.users any more' END
+    -- Likewise: an attempt to deactivate forgets both.
+    WHEN w.status = 'suspended' AND (w.sent_profile IS NOT NULL OR w.stored_token IS NOT NULL)
+      THEN 'banned or deleted in auth.users, not in CometChat'
     WHEN failed OR w.status = 'unknown' THEN NULL
     WHEN w.status = 'suspended' THEN CASE
-      WHEN w.sent_profile IS NOT NULL OR w.mapped AND NOT w.has_state
+      WHEN w.mapped AND NOT w.has_state
         THEN 'banned or deleted in auth.users, not in CometChat'
       WHEN w.deactivated AND w.back_in_ms IS NOT NULL AND COALESCE(due_in_ms > w.back_in_ms + 5000, true)
         THEN 'the ban ends sooner than was known' END

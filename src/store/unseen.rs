@@ -153,9 +153,12 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     let known = row.known_in(app_id);
     let sent = known.is_some_and(|known| known.sent.is_some());
     let mapped = row.mapping.is_some();
+    let has_token = row.mapping.as_ref().is_some_and(|mapping| mapping.token.is_some());
     match row.auth.status {
         UserStatus::Deleted => {
-            let told = row.known.as_ref().is_some_and(|k| k.deactivated && k.sent.is_none());
+            // An attempt forgets what was sent, however it ends: what failed is for retry_failed().
+            let tried = row.known.as_ref().is_some_and(|k| k.sent.is_none());
+            let told = row.known.as_ref().is_some_and(|k| k.deactivated) && tried;
             // A deletion that was seen leaves neither.
             let traces = mapped
                 || row.known.as_ref().is_some_and(|known| {
@@ -163,13 +166,15 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
                         || known.name.value.is_some()
                         || known.email.value.is_some()
                 });
-            (traces || !(told || due.failed)).then_some(What::Gone)
+            (traces || !(told || due.failed && tried)).then_some(What::Gone)
         }
+        // Likewise: an attempt to deactivate forgets both.
+        UserStatus::Suspended { .. } if sent || has_token => Some(What::ShutOut),
         // For these users there is retry_failed(): what was tried is known to differ.
         _ if due.failed => None,
         UserStatus::Suspended { back_in_ms } => {
             let by_hand = mapped && row.known.is_none();
-            if sent || by_hand {
+            if by_hand {
                 return Some(What::ShutOut);
             }
             let late = |back: i64| due.in_ms.is_none_or(|ms| ms > back.saturating_add(SOONER_MS));

@@ -3,6 +3,7 @@
 
 use scenarios::{eventually, Stack};
 use serde_json::json;
+use simulator::Fault;
 use uuid::Uuid;
 
 /// Runs as a tool that restores or replicates does: no trigger and no foreign key fires.
@@ -164,4 +165,66 @@ fn a_change_that_was_seen_is_not_reported() {
     stack.sign_up("Eve");
     assert_eq!(findings(&stack, "reconcile()"), []);
     assert_eq!(findings(&stack, "reconcile(true)"), []);
+}
+
+/// The latest attempt failed for what it was to send; a ban or a deletion is another matter.
+#[test]
+fn a_ban_or_a_deletion_of_whom_cometchat_refuses_is_found() {
+    let stack = Stack::syncing();
+    let users = synced(&stack, &["Ada", "Bob"]);
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").operation("update_user"));
+    for user in &users {
+        stack.change(*user, "raw_user_meta_data = '{\"full_name\": \"Refused\"}'");
+    }
+    let failed = "SELECT count(*) FROM cometchat.failed_users";
+    eventually("both have failed", || stack.value(failed).as_deref() == Some("2"));
+    without_the_worker(&stack);
+    unseen(
+        &stack,
+        &format!(
+            "UPDATE auth.users SET banned_until = 'infinity' WHERE id = '{}';
+             DELETE FROM auth.users WHERE id = '{}';
+             DELETE FROM public.cometchat_users WHERE user_id = '{1}'",
+            users[0], users[1]
+        ),
+    );
+
+    assert_eq!(findings(&stack, "reconcile(true)").len(), 2);
+    stack.execute("SELECT cometchat.resume()");
+    agreed(&stack);
+    assert!(users.iter().all(|user| !is_active(&stack, *user)));
+}
+
+/// Who cannot be deactivated is in `failed_users`, and not queued again and again.
+#[test]
+fn a_deactivation_that_cometchat_refuses_is_no_missed_change() {
+    let stack = Stack::syncing();
+    let users = synced(&stack, &["Ada", "Bob"]);
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").operation("deactivate_users"));
+    stack.change(users[0], "banned_until = 'infinity'");
+    stack.execute(&format!("DELETE FROM auth.users WHERE id = '{}'", users[1]));
+    let failed = "SELECT count(*) FROM cometchat.failed_users";
+    eventually("both have failed", || stack.value(failed).as_deref() == Some("2"));
+    let found = findings(&stack, "reconcile()");
+    let by_their_list =
+        found.iter().filter(|(.., what)| what == "active in CometChat, deactivated here");
+    assert_eq!((found.len(), by_their_list.count()), (2, 2), "{found:?}");
+}
+
+/// Mapped by hand, and all that is known is the token that a refresh brought.
+#[test]
+fn a_missed_ban_of_whom_only_a_token_is_known_is_found() {
+    let stack = Stack::new();
+    stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
+    let ada = stack.sign_up("Ada");
+    stack.map(ada, "legacy-42", None);
+    stack.session(ada).refresh(None).token();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    unseen(&stack, &format!("UPDATE auth.users SET banned_until = 'infinity' WHERE id = '{ada}'"));
+
+    let found = findings(&stack, "reconcile(true)");
+    assert_eq!(found.len(), 1, "{found:?}");
+    stack.execute("SELECT cometchat.resume()");
+    agreed(&stack);
+    assert!(stack.app().user("legacy-42").is_some_and(|user| user.get("deactivatedAt").is_some()));
 }
