@@ -94,9 +94,15 @@ pub fn commit_without_waiting() {
 }
 
 /// Makes this transaction's commit wait for this machine's disk, whatever [`commit_without_waiting`] or the
-/// database's settings say: what it writes must outlive a crash.
+/// database's settings say, and for a synchronous standby if these do: what it writes must outlive a crash, and
+/// a failover where commits do.
 pub fn commit_durably() {
-    set_local(c"synchronous_commit", c"local");
+    // SAFETY: the setting is Postgres's own, and its text is constant.
+    let configured = unsafe {
+        CStr::from_ptr(pg_sys::GetConfigOptionResetString(c"synchronous_commit".as_ptr()))
+    };
+    let is_stricter = configured != c"off";
+    set_local(c"synchronous_commit", if is_stricter { configured } else { c"local" });
 }
 
 /// This transaction waits no longer than so for a lock.

@@ -178,6 +178,8 @@ impl Drop for Database {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let mut config = Config::new();
         config.host_path(self.cluster.dir()).user("supabase_admin").dbname("postgres");
+        // A test that failed may have left a standby that is waited for.
+        config.options("-c synchronous_commit=local");
         if let Ok(mut admin) = config.connect(NoTls) {
             let _ = admin.batch_execute(&drop);
         }

@@ -2,7 +2,9 @@
 //! sent twice than what was in flight or had not reached the standby. Then the old primary comes back.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Cluster, Stack, NOTHING};
 use simulator::Fault;
 
@@ -245,4 +247,40 @@ fn an_old_primary_sends_nothing_as_a_standby_nor_paused_before_it_preloads() {
     eventually("no worker stays", || old.ask("postgres", WORKERS).as_deref() == Some("0"));
     assert_eq!(stack.asked(), NOTHING);
     assert!(agrees(&stack, &users));
+}
+
+/// What waits for a synchronous standby, if there is one, is not forgotten by it: a promoted one knows that the
+/// deactivation was ours.
+#[test]
+fn a_deactivation_is_not_sent_before_a_synchronous_standby_knows_of_it() {
+    let stack = Stack::alone().sync();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    stack.asked();
+    let waits = |backend: &str| {
+        let sql =
+            format!("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND {backend}");
+        !stack.db.admin().query(&sql, &[]).expect(&sql).is_empty()
+    };
+    stack.execute("ALTER SYSTEM SET synchronous_standby_names = 'away'");
+    stack.execute("SELECT pg_reload_conf()");
+    let mut written = Vec::new();
+    eventually("commits wait", || {
+        let write = "SELECT pg_logical_emit_message(true, '', '')";
+        written.push(BlockedSession::with(stack.db.admin(), write));
+        std::thread::sleep(Duration::from_millis(100));
+        waits("backend_type = 'client backend'")
+    });
+
+    stack.execute(&format!(
+        "SET synchronous_commit = local;
+         UPDATE auth.users SET banned_until = 'infinity' WHERE id = '{ada}'"
+    ));
+    eventually("its claim waits", || waits("backend_type = 'cometchat worker'"));
+    assert_eq!(stack.asked(), NOTHING);
+
+    // Whoever waits goes on.
+    stack.execute("ALTER SYSTEM RESET synchronous_standby_names");
+    stack.execute("SELECT pg_reload_conf()");
+    eventually("she is deactivated", || stack.is_deactivated(ada));
 }
