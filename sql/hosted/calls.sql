@@ -212,7 +212,8 @@ BEGIN
     w.sent_profile, w.sent_metadata, w.sent_fields, w.deactivated, w.revoke_pending,
     w.name_argument, w.name_argument_base, w.email_argument, w.email_argument_base,
     w.synced_revision, w.mapped, was.revision, was.knew_deactivated, unsettled_ms, cometchat.in_flight_ms(),
-    CASE WHEN unsettled_ms IS NOT NULL THEN GREATEST(unsettled_ms, 1000) END, was.outcomes);
+    CASE WHEN unsettled_ms IS NOT NULL THEN GREATEST(unsettled_ms, 1000) END, was.outcomes,
+    was.knew_revocation);
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE LIKE '40%' THEN
@@ -244,13 +245,15 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.leave_to_queue(cometchat.work, jsonb, boolean) IS 'Leaves a user to the queue.';
 
--- CometChat does not know the user: what is stored is cleared. Null, or what went wrong.
-CREATE FUNCTION cometchat.forget(was cometchat.work) RETURNS jsonb
+-- CometChat does not know the user: what is stored is cleared, but for a revocation that is owed. Null, or what went
+-- wrong.
+CREATE FUNCTION cometchat.forget(was cometchat.work, owes_revocation boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $function$
 BEGIN
   PERFORM cometchat.statement_look_again(was.user_id, was.started_sent_profile, was.outcomes);
-  PERFORM cometchat.statement_forget(was.user_id, was.started_sent_profile, cometchat.in_flight_ms(), was.outcomes);
+  PERFORM cometchat.statement_forget(was.user_id, was.started_sent_profile, cometchat.in_flight_ms(), was.outcomes,
+    owes_revocation);
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE LIKE '40%' THEN
@@ -260,4 +263,4 @@ EXCEPTION WHEN OTHERS THEN
   RETURN cometchat.failure('DATABASE', SQLSTATE);
 END
 $function$;
-COMMENT ON FUNCTION cometchat.forget(cometchat.work) IS 'Clears what is stored of a user whom CometChat does not know.';
+COMMENT ON FUNCTION cometchat.forget(cometchat.work, boolean) IS 'Clears what is stored of a user whom CometChat does not know.';

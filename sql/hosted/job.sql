@@ -48,6 +48,9 @@ BEGIN
     IF NOT was_there THEN
       RETURN;
     END IF;
+    -- Deactivated already, or not there. If that was others, no token was ended: a reactivated user's old ones would
+    -- work again.
+    w.revoke_pending := w.revoke_pending OR NOT w.deactivated;
   ELSIF w.fault ->> 'kind' = 'bad_user'
         OR w.fault ->> 'kind' = 'server' AND w.attempts >= 2 AND w.fault ->> 'effect' <> '2' THEN
     -- CometChat will not end the tokens, but nothing works with them once the user is deactivated. They are ended

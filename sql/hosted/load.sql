@@ -185,7 +185,10 @@ BEGIN
   w.was_known := ours;
   w.deactivated := ours AND s.deactivated;
   w.knew_deactivated := w.deactivated;
-  w.revoke_pending := ours AND s.revoke_pending;
+  w.knew_revocation := COALESCE(s.revoke_pending, false);
+  -- That may be known of a user of whom nothing else is, no app either: CometChat does not tell the deactivated from
+  -- the unknown.
+  w.revoke_pending := w.knew_revocation AND (ours OR s.app_id IS NULL);
   IF ours AND s.sent_profile IS NOT NULL AND s.sent_metadata IS NOT NULL THEN
     w.sent_profile := s.sent_profile;
     w.sent_metadata := s.sent_metadata;

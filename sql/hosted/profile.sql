@@ -75,7 +75,7 @@ CREATE TYPE cometchat.work AS (
   -- what is there, as far as we know; see cometchat.sync_state
   has_state boolean, uid text, mapped boolean, stored_token text, token text, imported_token text,
   sent_profile text, sent_metadata text, sent_fields text[], deactivated boolean, revoke_pending boolean,
-  was_known boolean, knew_deactivated boolean, started_sent_profile text, certainty text,
+  was_known boolean, knew_deactivated boolean, knew_revocation boolean, started_sent_profile text, certainty text,
   -- how it goes
   deadline timestamptz, asker uuid, may_reactivate boolean, for_login boolean, deactivation_in_flight boolean,
   missing boolean, fault jsonb, not_updated jsonb, effect integer, synced_revision bigint,

@@ -100,7 +100,7 @@ DECLARE
   unwritten jsonb;
 BEGIN
   IF w.fault ->> 'kind' = 'uid_not_found' AND NOT w.deactivated THEN
-    RETURN cometchat.refusal(COALESCE(cometchat.forget(was), failure));
+    RETURN cometchat.refusal(COALESCE(cometchat.forget(was, w.revoke_pending), failure));
   END IF;
   unwritten := cometchat.finish_call(w, was);
   IF unwritten IS NOT NULL THEN
@@ -158,6 +158,21 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.refresh_token(uuid) IS 'Does the work of cometchat_refresh_token().';
 
+-- Forgets the stored token now, and leaves the rest to the queue.
+CREATE FUNCTION cometchat.revoke_later(w cometchat.work, failure jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM cometchat.statement_forget_token(w.user_id);
+  -- Read now that nobody else can write the user's state: an argument of the call before stays.
+  w := cometchat.load(w.user_id, w.app_id);
+  RETURN cometchat.refusal(failure,
+    cometchat.leave_to_queue(w, jsonb_build_object('kind', 'not_configured', 'failure', failure), true));
+END
+$function$;
+COMMENT ON FUNCTION cometchat.revoke_later(cometchat.work, jsonb) IS
+  'Forgets the stored token, and has the queue end the others.';
+
 CREATE FUNCTION cometchat.revoke_tokens(named uuid) RETURNS jsonb
 LANGUAGE plpgsql
 AS $function$
@@ -179,17 +194,21 @@ BEGIN
     RETURN cometchat.refusal(app.failure);
   END IF;
   w := cometchat.load(caller.who, app.app_id);
-  failure := COALESCE(CASE w.status WHEN 'gone' THEN cometchat.failure('INVALID_INPUT', 'unknown user') END,
-                      cometchat.lock_user(caller.who, until));
-  IF failure IS NOT NULL THEN
+  IF w.status = 'gone' THEN
+    RETURN cometchat.refusal(cometchat.failure('INVALID_INPUT', 'unknown user'));
+  END IF;
+  failure := cometchat.lock_user(caller.who, until);
+  IF failure ->> 'errorCode' IN ('RATE_LIMITED', 'TIMEOUT') THEN
+    -- Another call has the user for long. It will find that a revocation has come.
+    RETURN cometchat.revoke_later(w, failure);
+  ELSIF failure IS NOT NULL THEN
     RETURN cometchat.refusal(failure);
   END IF;
   w := cometchat.load_when_not_in_flight(caller.who, app.app_id, NULL, NULL, until);
   fault := cometchat.check_not_ending(w);
   IF fault IS NOT NULL THEN
     -- Its request covers every token that there is; a second one would end while it lasts.
-    PERFORM cometchat.statement_forget_token(caller.who);
-    RETURN cometchat.refusal(cometchat.failure_of(fault, false), cometchat.leave_to_queue(w, fault, true));
+    RETURN cometchat.revoke_later(w, cometchat.failure_of(fault, false));
   END IF;
   was := w;
   w.token := NULL;

@@ -11,9 +11,9 @@
 @statement load (uuid[]) RETURNS TABLE (user_id uuid, mapped_uid text, token text, has_state boolean, overrides text, name_argument text, name_argument_base text, email_argument text, email_argument_base text, app_id text, cometchat_uid text, sent_profile text, sent_metadata text, sent_fields text[], deactivated boolean, revoke_pending boolean, requested boolean, claim bigint, wanted_revision bigint, outcomes bigint, attempts integer, unsettled_ms bigint)
 @statement claim (bigint, bigint, bigint, bigint) RETURNS TABLE (user_id uuid, backlog boolean, import boolean)
 @statement complete (bigint, uuid[], bigint[], text[], text[], boolean[], text[], text[], text[], text[], boolean[], boolean[], boolean[], bigint[], integer[], boolean[], text[], text[], text[], text[], boolean[], boolean[], bigint[], boolean[], integer[], bigint[]) RETURNS bigint
-@statement save (uuid, text, text, text, text, text, text[], boolean, boolean, text, text, text, text, bigint, boolean, bigint, boolean, bigint, bigint, bigint, bigint) RETURNS TABLE (overtaken boolean)
+@statement save (uuid, text, text, text, text, text, text[], boolean, boolean, text, text, text, text, bigint, boolean, bigint, boolean, bigint, bigint, bigint, bigint, boolean) RETURNS TABLE (overtaken boolean)
 @statement queue_after_failure (uuid, text, text, text, text, bigint, text, boolean) RETURNS bigint
-@statement forget (uuid, text, bigint, bigint) RETURNS bigint
+@statement forget (uuid, text, bigint, bigint, boolean) RETURNS bigint
 @statement look_again (uuid, text, bigint) RETURNS bigint
 @statement forget_token (uuid) RETURNS bigint
 @statement doubt (uuid[], bigint) RETURNS bigint

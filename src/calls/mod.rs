@@ -183,11 +183,11 @@ impl Call {
         }
     }
 
-    /// CometChat does not know the user: clears what is stored.
-    pub fn forget(&self, row: &UserRow) -> Result<(), CallError> {
+    /// CometChat does not know the user: clears what is stored, but for a revocation that is owed.
+    pub fn forget(&self, row: &UserRow, owes_revocation: bool) -> Result<(), CallError> {
         latch::rethrow_pending_error();
         let forget = || {
-            if store::forget(self.caller.user, row) {
+            if store::forget(self.caller.user, row, owes_revocation) {
                 wake::at_commit();
             }
         };

@@ -46,16 +46,20 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     if call.load()?.auth.status == UserStatus::Deleted {
         return Err(CallError::InvalidInput("unknown user").into());
     }
-    call.lock()?;
+    match call.lock() {
+        Ok(()) => {}
+        // Another call has the user for long. It will find that a revocation has come.
+        Err(failure @ (CallError::TooManyRequests | CallError::Timeout)) => {
+            return Err(revoke_later(&call, failure));
+        }
+        Err(failure) => return Err(failure.into()),
+    }
     // CometChat knows a user who is being banned until that request is done.
     let row = call.load_when_not_in_flight()?;
     if let Err(failure) = call.check_not_ending(&row) {
         // Its request covers every token that there is; a second one would end while it lasts, and
         // open the door to a token that it then kills.
-        call.write(|| store::forget_token(caller.user))?;
-        let queued =
-            call.queue_revocation(&failure, &profile::wanted(&row, CallArguments::default()));
-        return Err(Rejected { failure, queued });
+        return Err(revoke_later(&call, failure));
     }
     let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
     let mut remote = row.remote_in(&call.app_id);
@@ -73,6 +77,19 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
         Err(failure) => (remote, Err(failure)),
     };
     settle(&call, &row, remote, result, true)
+}
+
+/// Forgets the stored token now, and leaves the rest to the worker.
+fn revoke_later(call: &Call, failure: CallError) -> Rejected {
+    if let Err(failure) = call.write(|| store::forget_token(call.caller.user)) {
+        return failure.into();
+    }
+    // Read now that nobody else can write the user's state: an argument of the call before stays.
+    let queued = call.load().is_ok_and(|row| {
+        let wanted = profile::wanted(&row, CallArguments::default());
+        call.queue_revocation(&failure, &wanted)
+    });
+    Rejected { failure, queued }
 }
 
 /// Runs one step of the sync that is about tokens only.
@@ -116,7 +133,7 @@ fn settle(
             Ok(Success { uid: remote.uid, token: None, queued: false })
         }
         Err(CallError::UserNotFound) => {
-            call.forget(row)?;
+            call.forget(row, remote.revoke_pending)?;
             Err(CallError::UserNotFound.into())
         }
         Err(failure) => {

@@ -21,9 +21,10 @@ static FORGET: Statement = Statement::on_mapping(Lock::Write, include_str!("sql/
 
 static LOOK_AGAIN: Statement = Statement::new(include_str!("sql/look_again.sql"));
 
-/// CometChat does not know the user, said a call that started from `row`: clears what is stored, so
-/// that the next call creates anew. `true`: the worker has done something meanwhile, and is to look.
-pub fn forget(user: Uuid, row: &UserRow) -> bool {
+/// CometChat does not know the user, said a call that started from `row`: clears what is stored, but for a
+/// revocation that is owed, so that the next call creates anew. `true`: the worker has done something
+/// meanwhile, and is to look.
+pub fn forget(user: Uuid, row: &UserRow, owes_revocation: bool) -> bool {
     let sent = row.known.as_ref().and_then(|known| known.sent.as_ref());
     let sent_profile = || sent.map(|sent| sent.profile.as_str()).into();
     let started = || ("started_outcomes", row.outcomes().into());
@@ -34,6 +35,7 @@ pub fn forget(user: Uuid, row: &UserRow) -> bool {
         ("sent_profile", sent_profile()),
         ("in_flight_ms", in_flight_ms().into()),
         started(),
+        ("owes_revocation", owes_revocation.into()),
     ]);
     look_again
 }

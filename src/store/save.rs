@@ -63,6 +63,7 @@ pub fn save(
         ("in_flight_ms", in_flight_ms().into()),
         ("check_in_ms", check_in_ms.into()),
         ("started_outcomes", row.outcomes().into()),
+        ("knew_revocation", row.known.as_ref().is_some_and(|known| known.revoke_pending).into()),
     ];
     SAVE.first(&inputs, |row| row.flag(c"overtaken")).unwrap_or(false)
 }

@@ -170,9 +170,18 @@ impl UserRow {
             token: self.token_in(app_id).map(str::to_owned),
             sent: known.and_then(|k| k.sent.clone()),
             deactivated: known.is_some_and(|k| k.deactivated),
-            revoke_pending: known.is_some_and(|k| k.revoke_pending),
+            revoke_pending: self.owes_revocation_in(app_id),
             synced_revision: None,
             effect: Effect::None,
+        }
+    }
+
+    /// Whether tokens are to be flushed before a new one is minted. That may be known of a user of whom
+    /// nothing else is, no app either: CometChat does not tell the deactivated from the unknown.
+    fn owes_revocation_in(&self, app_id: &str) -> bool {
+        match &self.known {
+            Some(known) if known.app_id.is_none() => known.revoke_pending,
+            _ => self.known_in(app_id).is_some_and(|known| known.revoke_pending),
         }
     }
 

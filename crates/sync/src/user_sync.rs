@@ -210,8 +210,9 @@ impl<'a> UserSync<'a> {
                 self.remote.mapped = true;
                 self.remote.token = created.auth_token;
                 self.remote.sent = Some(self.profile.as_sent());
-                self.remote.revoke_pending = false; // a new user has no older tokens
-                                                    // A deactivation that is under way would come after this.
+                // A new user has no older tokens.
+                self.remote.revoke_pending = false;
+                // A deactivation that is under way would come after this.
                 self.remote.deactivated |= self.deactivation_in_flight;
                 return Ok(());
             }

@@ -24,15 +24,17 @@ WITH input AS NOT MATERIALIZED (
          $18 AS unsettled_ms, -- what was sent is in doubt for so long; null: it is not
          $19 AS in_flight_ms, -- a request of a worker may be in flight for so long
          $20 AS check_in_ms, -- when to look at what is in doubt; null: it is not
-         $21 AS started_outcomes -- how many the queue had written when the call started
+         $21 AS started_outcomes, -- how many the queue had written when the call started
+         $22 AS knew_revocation -- whether the call knew of the one that was owed, if one was
 ), mapping AS (
   INSERT INTO public.cometchat_users AS u (user_id, cometchat_uid, cometchat_auth_token)
   SELECT i.user_id, i.uid,
-         -- A deactivation by the worker may have flushed the token.
+         -- A deactivation by the worker may have flushed the token; a revocation that came meanwhile is to.
          CASE WHEN NOT EXISTS (
                 SELECT FROM cometchat.sync_state AS s
-                WHERE s.user_id = i.user_id AND s.deactivated
-                  AND s.wanted_revision <> i.started_revision)
+                WHERE s.user_id = i.user_id
+                  AND (s.deactivated AND s.wanted_revision <> i.started_revision
+                       OR s.revoke_pending AND NOT i.knew_revocation))
               THEN i.token END
   FROM input AS i
   WHERE i.mapped
@@ -76,7 +78,8 @@ SET claim = NULL, claimed_at = NULL,
                OR (s.deactivated AND NOT (i.knew_deactivated AND now_there.unchanged)
                    AND (s.app_id, s.cometchat_uid) IS NOT DISTINCT FROM (now_there.app_id, i.uid))
                AS deactivated,
-             i.revoke_pending,
+             -- Only a call that knew of a revocation has carried it out.
+             i.revoke_pending OR (s.revoke_pending AND NOT i.knew_revocation) AS revoke_pending,
              i.name_argument,
              i.name_argument_base,
              i.email_argument,

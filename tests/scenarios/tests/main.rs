@@ -47,6 +47,8 @@ mod raised_errors;
 mod remote_user_lost;
 /// Logging a user out everywhere, here at once.
 mod revoke;
+/// A revocation is owed to whom others have deactivated.
+mod revoke_deactivated;
 /// No token that a running revocation kills is handed out.
 mod revoke_race;
 /// A revocation that is rolled back brings no dead token back.

@@ -153,3 +153,52 @@ fn what_a_call_could_not_even_note_reaches_the_worker() {
 
     eventually("she has her own name again", || stack.chat_user(ada)["name"] == "Ada Lovelace");
 }
+
+/// The worker could not end the tokens before it deactivated somebody; a call that began before that knows
+/// nothing of it.
+#[test]
+fn a_call_does_not_take_back_what_a_ban_owes() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    let token = stack.stored(ada).token.expect("a token");
+    stack.chat.set_fault(Fault::delay(3000).operation("update_user").perform().times(1));
+    let rename = format!("SELECT cometchat_ensure_user('{ada}', 'The Countess')");
+    let call = BlockedSession::with(stack.service().client, &rename);
+    eventually("she has been renamed", || stack.chat_user(ada)["name"] == "The Countess");
+    stack.chat.set_fault(Fault::status(400, "ERR_BAD_REQUEST").operation("flush_tokens").times(1));
+    stack.change(ada, "banned_until = 'infinity'");
+    eventually("she is deactivated", || stack.stored(ada).deactivated && stack.is_deactivated(ada));
+    assert!(stack.stored(ada).revoke_pending);
+
+    call.done().result.expect("an answer");
+    stack.settled(ada);
+    stack.change(ada, "banned_until = NULL");
+
+    eventually("she is back", || stack.stored(ada).token.is_some() && stack.is_settled(ada));
+    assert!(!stack.app().tokens(&ada.to_string()).contains(&token), "a token from before works");
+}
+
+#[test]
+fn a_revocation_during_a_long_call_ends_that_calls_token_too() {
+    let stack = Stack::syncing();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.settled(ada);
+    let old = stack.session(ada).ensure(None, None, None).token();
+    stack.chat.set_fault(Fault::delay(5000).operation("create_token").perform().times(1));
+    let refresh = format!("SELECT cometchat_refresh_token('{ada}') ->> 'authToken'");
+    let call = BlockedSession::with(stack.service().client, &refresh);
+    eventually("a token is minted", || stack.app().tokens(&ada.to_string()).len() == 2);
+    let minted = stack.app().tokens(&ada.to_string());
+    stack.db.set("cometchat.request_timeout", Some("1s"));
+
+    let answer = stack.session(ada).revoke(None);
+
+    assert_eq!((answer.code(), answer.queued()), ("TIMEOUT", true));
+    assert_eq!(stack.stored(ada).token, None, "nobody gets the stored one any more");
+    call.done().result.expect("an answer");
+    eventually("all tokens have ended", || stack.app().tokens(&ada.to_string()).is_empty());
+    stack.settled(ada);
+    let next = stack.session(ada).ensure(None, None, None).token();
+    assert!(next != old && !minted.contains(&next));
+}

@@ -35,7 +35,11 @@ impl Job {
             }
             // Of whom nothing is known: not there, or deactivated by an attempt whose answer was lost.
             Err(e) if e.kind() == ErrorKind::UidNotFound && !was_there => return Ok(()),
-            Err(e) if e.kind() == ErrorKind::UidNotFound => {} // deactivated already, or not there
+            // Deactivated already, or not there. If that was others, no token was ended: a reactivated user's
+            // old ones would work again.
+            Err(e) if e.kind() == ErrorKind::UidNotFound => {
+                self.remote.revoke_pending |= !self.remote.deactivated;
+            }
             // CometChat will not end the tokens, but nothing works with them once the user is deactivated.
             // They are ended before the next one is minted.
             Err(e) if self.goes_on_without_flush(&e) => {
