@@ -29,11 +29,11 @@ pub struct Person {
     pub id: Uuid,
     /// Tokens that were handed out.
     pub(super) tokens: Vec<String>,
-    /// Those of them that a revocation has ended.
+    /// Those of them that a revocation, or a ban, has ended.
     pub revoked: Vec<String>,
     /// The last that they did about tokens was to end all of them.
     pub logged_out: bool,
-    /// Others have deactivated them: so they stay.
+    /// Others have deactivated them: so they stay, until these relent.
     pub moderated: bool,
 }
 
@@ -111,12 +111,20 @@ impl<'a> Actor<'a> {
                     }
                     sleep(Duration::from_millis(20));
                 }
+                if self.is_settled(user) && self.is_shut_out(user) {
+                    person.revoked.append(&mut person.tokens);
+                }
             }
             Event::Moment => sleep(Duration::from_millis(60)),
             Event::DeactivateByOthers => {
                 // What is under way still could have the last word.
                 if self.is_settled(user) {
                     person.moderated = self.stack.chat.app(APP).deactivate(&user.to_string());
+                }
+            }
+            Event::ReactivateByOthers => {
+                if std::mem::take(&mut person.moderated) {
+                    self.stack.chat.app(APP).reactivate(&user.to_string());
                 }
             }
         }
@@ -126,6 +134,13 @@ impl<'a> Actor<'a> {
         let sql = "SELECT FROM cometchat.sync_state
                    WHERE user_id = $1 AND wanted_revision = synced_revision AND claim IS NULL
                      AND next_attempt_at IS NULL";
+        self.admin.query_opt(sql, &[&user]).expect(sql).is_some()
+    }
+
+    /// Banned, and for good.
+    fn is_shut_out(&mut self, user: Uuid) -> bool {
+        let sql = "SELECT FROM auth.users
+                   WHERE id = $1 AND (banned_until = 'infinity' OR deleted_at IS NOT NULL)";
         self.admin.query_opt(sql, &[&user]).expect(sql).is_some()
     }
 
@@ -179,7 +194,11 @@ impl<'a> Actor<'a> {
             person.logged_out = false;
         }
 
-        if function == Function::Revoke && (answer["success"] == true || answer["queued"] == true) {
+        // Of whom CometChat knows nothing it is owed.
+        let is_sure = answer["success"] == true
+            || answer["queued"] == true
+            || answer["errorCode"] == "USER_NOT_FOUND";
+        if function == Function::Revoke && is_sure {
             person.revoked.append(&mut person.tokens);
         }
     }

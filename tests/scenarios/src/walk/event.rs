@@ -39,8 +39,11 @@ pub enum Event {
     Settle,
     /// Long enough for one request.
     Moment,
-    /// In CometChat's dashboard; nobody may undo that but a trusted call, and no plan has one after it.
+    /// In CometChat's dashboard; nobody may undo that but a trusted call, and no plan has one before others
+    /// undo it.
     DeactivateByOthers,
+    /// The moderator relents. We are not told: some work for the user is to follow.
+    ReactivateByOthers,
 }
 
 /// What CometChat does to one of the user's next requests.
@@ -140,13 +143,17 @@ pub fn plan(random: &mut Rng, length: usize) -> Plan {
     if moderated {
         return moderated_plan(random, plan, length);
     }
+    some_of_all(random, &mut plan, length);
+    plan
+}
+
+fn some_of_all(random: &mut Rng, plan: &mut Plan, length: usize) {
     while plan.len() < length {
         if random.u8(..4) == 0 {
             plan.push(meet(random));
         }
         plan.push(Step::Do(any(random)));
     }
-    plan
 }
 
 fn any(random: &mut Rng) -> Event {
@@ -170,22 +177,31 @@ fn any(random: &mut Rng) -> Event {
     }
 }
 
-/// Somebody whom others deactivate once all is quiet: whatever the user does then, that stands.
+/// Somebody whom others deactivate once all is quiet: whatever happens here then, that stands, until they
+/// relent perhaps.
 fn moderated_plan(random: &mut Rng, mut plan: Plan, length: usize) -> Plan {
     plan.extend(
         [Event::Ensure { named: false }, Event::Settle, Event::Settle, Event::DeactivateByOthers]
             .map(Step::Do),
     );
-    while plan.len() < length {
+    let relents = random.bool();
+    let until = if relents { plan.len() + random.usize(1..=length / 2) } else { length };
+    while plan.len() < until {
         if random.u8(..4) == 0 {
             plan.push(meet(random));
         }
-        plan.push(Step::Do(match random.u8(..5) {
+        // No ban: where the worker is killed amid a deactivation, it is not known whose it was.
+        plan.push(Step::Do(match random.u8(..7) {
             0 | 1 => Event::Edit,
             2 => Event::Ensure { named: random.bool() },
             3 => Event::Refresh,
+            4 => Event::Revoke,
             _ => Event::Settle,
         }));
+    }
+    if relents {
+        plan.extend([Event::ReactivateByOthers, Event::Edit].map(Step::Do));
+        some_of_all(random, &mut plan, length);
     }
     plan
 }
