@@ -69,10 +69,19 @@ BEGIN
   hint := CASE
     WHEN ok THEN NULL
     WHEN error ~ 'http is missing' THEN 'CREATE EXTENSION http WITH SCHEMA extensions;'
+    WHEN error ~ 'Vault cannot be read, SQLSTATE 42501' THEN format('GRANT USAGE ON SCHEMA vault TO %1$I; '
+      'GRANT SELECT ON vault.decrypted_secrets TO %1$I; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vault TO %1$I; '
+      '-- as a superuser: on supabase.com its support', CURRENT_USER)
     WHEN error ~ 'Vault cannot be read' THEN '-- In the Vault of another project, or with its key lost, delete the '
       'secrets and create them anew: DELETE FROM vault.secrets WHERE name LIKE ''cometchat\_%'';'
     WHEN error ~ 'api_base_url' THEN
       'DELETE FROM cometchat.settings WHERE name = ''api_base_url''; -- only https hosts of cometchat.io'
+    WHEN error ~ 'api_key is missing' AND NOT EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'vault' AND c.relname = 'decrypted_secrets')
+      THEN 'CREATE EXTENSION supabase_vault CASCADE; -- and create the secret cometchat_api_key again'
+    WHEN error ~ 'api_key is malformed' THEN '-- SELECT vault.update_secret(s.id, ''...'') FROM vault.secrets AS s '
+      'WHERE s.name = ''cometchat_api_key''; with the REST API key of CometChat''s dashboard, without blanks'
     WHEN error ~ 'api_key' THEN
       '-- SELECT vault.create_secret(''...'', ''cometchat_api_key''); with the REST API key of CometChat''s dashboard'
     ELSE '-- INSERT INTO cometchat.settings VALUES (''app_id'', ''...''), (''region'', ''us'') ON CONFLICT (name) '
