@@ -46,8 +46,19 @@ by_cron() {
 failing_job() {
   sql postgres "SELECT cron.schedule('cometchat', '1 second', 'CALL cometchat.process_queue(); SELECT 1')" >/dev/null
   eventually postgres "SELECT NOT ok FROM cometchat.health() WHERE check_name = 'worker'"
-  sql postgres "SELECT cron.schedule('cometchat', '1 second', 'CALL cometchat.process_queue()')" >/dev/null
+  mended
+}
+# The hint brings the job back.
+mended() {
+  sql postgres "$(sql postgres "SELECT hint FROM cometchat.health() WHERE check_name = 'worker'")" >/dev/null
   eventually postgres "SELECT ok FROM cometchat.health() WHERE check_name = 'worker'"
+}
+# A job that was switched off in the dashboard, or is gone.
+lost_job() {
+  sql postgres "SELECT cron.alter_job(j.jobid, active => false) FROM cron.job AS j WHERE j.jobname = 'cometchat'" >/dev/null
+  mended
+  sql postgres "SELECT cron.unschedule('cometchat')" >/dev/null
+  mended
 }
 # plpgsql_check: no error in any function. (Of records without a type it knows nothing.)
 checked() {
@@ -86,6 +97,7 @@ check "definers have a fixed path" pinned
 check "plans with tokens are generic" generic
 check "pg_cron sends a sign-up" by_cron
 check "a job that fails is named" failing_job
+check "a job that is lost is brought back by the hint" lost_job
 cleanup
 trap - EXIT
 

@@ -98,6 +98,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
   f record;
+  grantee text;
 BEGIN
   FOR f IN SELECT p.oid::regprocedure::text AS name, pg_get_functiondef(p.oid) AS definition,
                   obj_description(p.oid, 'pg_proc') AS comment
@@ -108,7 +109,12 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s CASCADE', f.name);
     EXECUTE f.definition;
     EXECUTE format('COMMENT ON FUNCTION %s IS %L', f.name, f.comment);
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.name);
+    -- SECURITY: as in grants.sql: default privileges, or an app's event trigger, give a new function to clients by name.
+    FOR grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+                   FROM pg_proc AS p, aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
+                   WHERE p.oid = f.name::regprocedure AND a.grantee <> p.proowner LOOP
+      EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f.name, grantee);
+    END LOOP;
   END LOOP;
   -- It has the same function as one on auth.users.
   CREATE OR REPLACE TRIGGER cometchat_truncate BEFORE TRUNCATE ON public.cometchat_users

@@ -48,13 +48,38 @@ BEGIN
     ELSE format('job %s of pg_cron%s; its last run %s', job ->> 'id',
                 CASE WHEN (job ->> 'active')::boolean THEN '' ELSE ', not active' END,
                 COALESCE((job ->> 'status') || ': ' || (job ->> 'message'), 'is yet to come')) END;
-  hint := CASE WHEN NOT ok THEN
-    'SELECT cron.schedule(''cometchat'', ''5 seconds'', ''CALL cometchat.process_queue()'');' END;
+  hint := CASE
+    WHEN ok THEN NULL
+    WHEN job IS NULL THEN CASE WHEN to_regnamespace('cron') IS NULL THEN 'CREATE EXTENSION pg_cron; ' ELSE '' END
+                          || 'SELECT cometchat.schedule_jobs();'
+    -- cron.schedule() leaves it inactive, and to change the username takes a superuser.
+    ELSE format('SELECT cron.alter_job(%s, command => ''CALL cometchat.process_queue()'', database => %L, active => true);',
+                job ->> 'id', current_database()) END;
   RETURN NEXT;
 END
 $function$;
 COMMENT ON FUNCTION cometchat.health_worker(jsonb) IS
   'The row of cometchat.health() about the job of pg_cron that does the worker''s work.';
+
+-- Its job is the row above.
+CREATE OR REPLACE FUNCTION cometchat.health_process_queue(facts jsonb)
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  check_name := 'process_queue()';
+  SELECT c.process_queue_run_at IS NULL
+           OR cometchat.process_queue_is_recent() AND c.process_queue_result IN ('done', 'paused', 'sending'),
+         CASE WHEN c.process_queue_run_at IS NULL THEN 'never called'
+              ELSE format('last run %s ago: %s', date_trunc('second', now() - c.process_queue_run_at),
+                          c.process_queue_result) END
+    INTO ok, detail FROM cometchat.control AS c;
+  hint := CASE WHEN NOT ok THEN 'CALL cometchat.process_queue(); -- alone in its command, as pg_cron calls it' END;
+  RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION cometchat.health_process_queue(jsonb) IS
+  'The row of cometchat.health() about the last run of process_queue().';
 
 CREATE OR REPLACE FUNCTION cometchat.health_configuration(facts jsonb)
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
@@ -69,10 +94,19 @@ BEGIN
   hint := CASE
     WHEN ok THEN NULL
     WHEN error ~ 'http is missing' THEN 'CREATE EXTENSION http WITH SCHEMA extensions;'
+    WHEN error ~ 'Vault cannot be read, SQLSTATE 42501' THEN format('GRANT USAGE ON SCHEMA vault TO %1$I; '
+      'GRANT SELECT ON vault.decrypted_secrets TO %1$I; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vault TO %1$I; '
+      '-- as a superuser: on supabase.com its support', CURRENT_USER)
     WHEN error ~ 'Vault cannot be read' THEN '-- In the Vault of another project, or with its key lost, delete the '
       'secrets and create them anew: DELETE FROM vault.secrets WHERE name LIKE ''cometchat\_%'';'
     WHEN error ~ 'api_base_url' THEN
       'DELETE FROM cometchat.settings WHERE name = ''api_base_url''; -- only https hosts of cometchat.io'
+    WHEN error ~ 'api_key is missing' AND NOT EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'vault' AND c.relname = 'decrypted_secrets')
+      THEN 'CREATE EXTENSION supabase_vault CASCADE; -- and create the secret cometchat_api_key again'
+    WHEN error ~ 'api_key is malformed' THEN '-- SELECT vault.update_secret(s.id, ''...'') FROM vault.secrets AS s '
+      'WHERE s.name = ''cometchat_api_key''; with the REST API key of CometChat''s dashboard, without blanks'
     WHEN error ~ 'api_key' THEN
       '-- SELECT vault.create_secret(''...'', ''cometchat_api_key''); with the REST API key of CometChat''s dashboard'
     ELSE '-- INSERT INTO cometchat.settings VALUES (''app_id'', ''...''), (''region'', ''us'') ON CONFLICT (name) '

@@ -13,10 +13,6 @@ COMMENT ON POLICY cometchat_users_extension ON public.cometchat_users IS
 
 SELECT cometchat.add_foreign_key();
 
--- cron.schedule() replaces a job of the same name. CALL must be alone in its command: it commits.
-SELECT cron.schedule('cometchat', '5 seconds', 'CALL cometchat.process_queue()');
-SELECT cron.schedule('cometchat-log', '7 * * * *',
-  $$DELETE FROM cron.job_run_details AS d USING cron.job AS j
-    WHERE d.jobid = j.jobid AND j.jobname LIKE 'cometchat%' AND d.end_time < now() - interval '1 hour'$$);
+SELECT cometchat.schedule_jobs();
 
 INSERT INTO cometchat.shipped_privileges SELECT p.* FROM cometchat.privileges_now() AS p ON CONFLICT DO NOTHING;

@@ -22,7 +22,8 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s CASCADE', f.name);
   END LOOP;
   IF to_regclass('cron.job') IS NOT NULL THEN
-    EXECUTE 'DELETE FROM cron.job AS j WHERE j.jobname LIKE ''cometchat%''';
+    EXECUTE 'DELETE FROM cron.job AS j
+             WHERE j.jobname = ''cometchat-log'' OR j.command ~ ''cometchat\.process_queue''';
   END IF;
 END
 $block$;

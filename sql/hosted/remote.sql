@@ -98,10 +98,12 @@ $function$;
 COMMENT ON FUNCTION cometchat.drift(cometchat.work, jsonb) IS
   'The fields that were changed in CometChat by others.';
 
+-- Nested loops are off where it is called: plans that are made here, and kept, would read whole tables for each user
+-- as long as the session lasts.
 CREATE FUNCTION cometchat.compare_remote_page(page integer) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
-SET client_min_messages = 'warning'
+SET client_min_messages = 'warning' SET enable_nestloop = on
 AS $function$
 DECLARE
   app record := cometchat.app_id();

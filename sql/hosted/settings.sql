@@ -90,7 +90,8 @@ $function$;
 COMMENT ON FUNCTION cometchat.is_allowed_base_url(text) IS
   'Whether requests, and the key with them, may go to this URL.';
 
--- A secret that cannot be decrypted, after a restore into another project say. Not the message, which is others'.
+-- A secret that cannot be decrypted, after a restore into another project say, or a view that the owner may not read
+-- any more. Not the message, which is others'.
 CREATE FUNCTION cometchat.vault_failure(code text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $function$
@@ -110,7 +111,8 @@ BEGIN
   ELSIF app_id !~ '^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$' THEN
     failure := cometchat.failure('NOT_CONFIGURED', 'app_id is malformed');
   END IF;
-EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function THEN
+EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function OR undefined_column
+               OR insufficient_privilege THEN
   failure := cometchat.vault_failure(SQLSTATE);
 END
 $function$;
@@ -172,7 +174,8 @@ BEGIN
       WHEN cometchat.telltale_setting() IS NOT NULL
         THEN cometchat.failure('NOT_CONFIGURED', cometchat.telltale_setting() || ' would write secrets to the log') END;
   END IF;
-EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function THEN
+EXCEPTION WHEN data_exception OR external_routine_exception OR internal_error OR undefined_function OR undefined_column
+               OR insufficient_privilege THEN
   failure := cometchat.vault_failure(SQLSTATE);
 END
 $function$;

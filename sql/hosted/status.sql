@@ -64,3 +64,19 @@ END
 $function$;
 COMMENT ON FUNCTION cometchat.cron_job() IS
   'The job of pg_cron that calls cometchat.process_queue(), and its latest run; null if there is none.';
+
+-- cron.schedule() replaces a job of the same name. CALL must be alone in its command: it commits. What pg_cron has
+-- written of the app's own jobs stays, whatever their names are.
+CREATE FUNCTION cometchat.schedule_jobs() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+BEGIN
+  PERFORM cron.schedule('cometchat', '5 seconds', 'CALL cometchat.process_queue()');
+  PERFORM cron.schedule('cometchat-log', '7 * * * *',
+    $$DELETE FROM cron.job_run_details AS d USING cron.job AS j
+      WHERE d.jobid = j.jobid AND (j.jobname = 'cometchat-log' OR j.command ~ 'cometchat\.process_queue')
+        AND d.end_time < now() - interval '1 hour'$$);
+END
+$function$;
+COMMENT ON FUNCTION cometchat.schedule_jobs() IS
+  'Has pg_cron call cometchat.process_queue() every 5 seconds, and delete what it has written of that after an hour.';

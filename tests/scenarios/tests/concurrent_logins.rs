@@ -77,7 +77,6 @@ fn a_fifth_concurrent_call_is_refused_at_once() {
         for answer in [
             stack.session(ada).ensure(None, None, None),
             stack.session(ada).refresh(None),
-            stack.session(ada).revoke(None),
             stack.service().ensure(Some(ada), None, None),
         ] {
             assert_eq!((answer.code(), answer.error()), ("RATE_LIMITED", "Too many requests"));
@@ -87,7 +86,23 @@ fn a_fifth_concurrent_call_is_refused_at_once() {
 
     assert!(answers.iter().all(Answer::success));
     assert_eq!(stack.asked(), ["create_user"]);
-    assert!(stack.session(ada).ensure(None, None, None).success(), "the places are free again");
+    assert!(stack.session(ada).refresh(None).success(), "the places are free again");
+}
+
+#[test]
+fn a_revocation_that_is_the_fifth_call_is_owed() {
+    let (stack, ada) = with_long_timeouts();
+    let calls = (0..4).map(|_| (stack.session(ada), ensure as Call)).collect();
+
+    let answers = at_once(&stack, calls, || {
+        let answer = stack.session(ada).revoke(None);
+        assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
+    });
+
+    assert!(answers.iter().all(Answer::success));
+    let token = stack.session(ada).ensure(None, None, None).token();
+    assert_eq!(stack.app().tokens(&ada.to_string()), [token.as_str()]);
+    assert!(answers.iter().all(|answer| answer.token() != token), "theirs have ended");
 }
 
 #[test]

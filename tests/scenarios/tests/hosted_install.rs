@@ -108,6 +108,8 @@ fn the_trigger_comes_and_goes_without_owning_auth_users() {
     }
     let stack = Stack::hosted();
     let mut owner = stack.db.connect("postgres");
+    // Of the functions that are made again too.
+    stack.execute("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO anon, authenticated");
     let triggers = "(SELECT count(*) FROM pg_trigger WHERE tgrelid = 'auth.users'::regclass AND tgname LIKE 'cometchat%')";
     for _ in 0..2 {
         owner
@@ -132,10 +134,23 @@ fn uninstalling_leaves_nothing() {
     stack.edition().stop_cron();
     stack.execute("SELECT cometchat.enable_auth_trigger()");
     stack.execute("CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'DELETE FROM cron.job WHERE jobid = $1 RETURNING true'");
+    // The app's own are not ours, whatever their names are.
+    stack.execute(
+        "SELECT cron.schedule('cometchat-report', '0 1 * * *', 'SELECT 1'),
+                cron.schedule('comparing', '0 2 * * *', 'SELECT * FROM cometchat.reconcile(true);');
+         INSERT INTO cron.job_run_details (jobid, status, end_time)
+         SELECT j.jobid, 'succeeded', now() - interval '2 hours' FROM cron.job AS j",
+    );
+    let cleaning = stack.value("(SELECT command FROM cron.job WHERE jobname = 'cometchat-log')");
+    stack.execute(&cleaning.expect("the job that cleans"));
+    let jobs = "(SELECT string_agg(j.jobname, ' ' ORDER BY j.jobname) FROM cron.job AS j
+                 JOIN cron.job_run_details AS d ON d.jobid = j.jobid)";
+    assert_eq!(stack.value(jobs).as_deref(), Some("cometchat-report comparing"));
     stack.db.connect("postgres").batch_execute(&script("uninstall")).expect("uninstall.sql");
+    let jobs = "(SELECT string_agg(j.jobname, ' ') FROM cron.job AS j)";
+    assert_eq!(stack.value(jobs).as_deref(), Some("cometchat-report"));
     let left = "(SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'cometchat%')
                 + (SELECT count(*) FROM pg_proc WHERE proname LIKE 'cometchat%')
-                + (SELECT count(*) FROM cron.job)
                 + (SELECT count(*) FROM pg_namespace WHERE nspname = 'cometchat')
                 + (SELECT count(*) FROM pg_class WHERE relname = 'cometchat_users')";
     assert_eq!(stack.value(left).as_deref(), Some("0"));

@@ -151,6 +151,40 @@ fn a_secret_that_cannot_be_decrypted_is_an_answer() {
     assert!(stack.stored(bob).token.is_some());
 }
 
+/// Grants of the Vault are the platform's, and a dump of another project has none.
+#[test]
+fn a_vault_that_may_not_be_read_is_an_answer_and_named_with_the_grants() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing(Stack::hosted());
+    let ada = stack.sign_up("Ada Lovelace");
+    let view = "CREATE OR REPLACE VIEW vault.decrypted_secrets AS SELECT id, name, description, secret,
+      vault.decrypt(secret) AS decrypted_secret, key_id, nonce, created_at, updated_at FROM vault.secrets";
+    stack.execute(&format!(
+        "CREATE FUNCTION vault.decrypt(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+         REVOKE ALL ON FUNCTION vault.decrypt FROM PUBLIC; {view}"
+    ));
+    let why =
+        "CometChat is not properly configured: the Vault cannot be read, SQLSTATE 42501".to_owned();
+    let answer = stack.session(ada).ensure(None, None, None);
+    assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", &*why));
+    assert_eq!(run(&stack), Some(why.clone()));
+    let (detail, hint) = ill(&stack, "configuration");
+    assert_eq!(detail, why);
+    stack.execute(&hint);
+    assert_eq!(run(&stack), None);
+    assert!(stack.stored(ada).token.is_some());
+
+    let hint = || ill(&stack, "configuration").1;
+    stack.execute(
+        "UPDATE vault.secrets SET secret = secret || ' ' WHERE name = 'cometchat_api_key'",
+    );
+    assert!(hint().contains("vault.update_secret("), "{}", hint());
+    stack.execute("DROP VIEW vault.decrypted_secrets");
+    assert!(hint().starts_with("CREATE EXTENSION supabase_vault"), "{}", hint());
+}
+
 /// Literals in functions are read as the session says.
 #[test]
 fn how_literals_and_names_are_written_is_no_matter() {

@@ -221,3 +221,46 @@ fn a_hanging_request_is_in_nobodys_way() {
     run(&stack);
     assert_eq!(stack.chat_user(ada)["metadata"]["@private"]["email"], "new@example.com");
 }
+
+/// What pg_cron's own functions say and do, as version 1.6 has them.
+const CRON: &str = "
+    CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
+      database text DEFAULT NULL, username text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql AS $f$
+    BEGIN
+      IF $5 IS NOT NULL THEN
+        RAISE 'must be superuser to alter username';
+      END IF;
+      UPDATE cron.job AS j SET command = COALESCE($3, j.command), database = COALESCE($4, j.database),
+        active = COALESCE($6, j.active) WHERE j.jobid = $1;
+    END $f$";
+
+/// The dashboard has a switch for each job, and pg_cron may be dropped and created again.
+#[test]
+fn a_job_that_is_switched_off_or_gone_is_brought_back_by_the_hint() {
+    if !is_available() {
+        return;
+    }
+    let stack = syncing();
+    stack.execute(CRON);
+    let ill = "SELECT hint FROM cometchat.health() WHERE NOT ok AND check_name IN ('worker', 'process_queue()')";
+    let mut owner = stack.db.connect("postgres");
+    for fault in [
+        "UPDATE cron.job SET active = false WHERE jobname = 'cometchat'",
+        "UPDATE cron.job SET command = 'CALL cometchat.process_queue(); SELECT 1' WHERE jobname = 'cometchat';
+         INSERT INTO cron.job_run_details (jobid, status, return_message)
+         SELECT j.jobid, 'failed', 'invalid transaction termination' FROM cron.job AS j",
+        "DELETE FROM cron.job WHERE true",
+    ] {
+        stack.execute(fault);
+        let hints = owner.query(ill, &[]).expect(ill);
+        assert_eq!(hints.len(), 1, "one row names it");
+        let hint: String = hints[0].get(0);
+        owner.batch_execute(&hint).expect(&hint);
+        let jobs = "(SELECT string_agg(j.jobname || ' ' || j.active || ' ' || j.command, E'\n' ORDER BY j.jobname)
+                     FROM cron.job AS j)";
+        let jobs = stack.value(jobs).expect("jobs");
+        assert!(jobs.starts_with("cometchat true CALL cometchat.process_queue()\n"), "{jobs}");
+        assert!(jobs.contains("\ncometchat-log true DELETE FROM cron.job_run_details"), "{jobs}");
+    }
+}
