@@ -7,6 +7,9 @@ AS $function$
 DECLARE
   -- All users, or, where there are many, as many as a moment allows, from a random one on.
   until timestamptz := pg_catalog.clock_timestamp() + interval '300 milliseconds';
+  -- Those behind it a backfill that is under way will queue.
+  last_to_be_known uuid := COALESCE((SELECT b.after_user FROM cometchat.running_backfill AS b WHERE b.only_row),
+                                    'ffffffff-ffff-ffff-ffff-ffffffffffff');
   first uuid := pg_catalog.gen_random_uuid();
   after uuid := first;
   wrapped boolean := false;
@@ -24,7 +27,8 @@ BEGIN
   LOOP
     SELECT count(*) AS users,
            count(*) FILTER (WHERE NOT wrapped OR u.user_id < first) AS compared,
-           count(*) FILTER (WHERE s.known IS NULL AND (NOT wrapped OR u.user_id < first)) AS unknown,
+           count(*) FILTER (WHERE s.known IS NULL AND u.user_id <= last_to_be_known
+                            AND (NOT wrapped OR u.user_id < first)) AS unknown,
            (pg_catalog.array_agg(u.user_id ORDER BY u.user_id DESC))[1] AS last
       INTO page
     FROM cometchat.list_auth_users(after, 500) AS u

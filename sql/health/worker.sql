@@ -115,8 +115,11 @@ BEGIN
       'cometchat in ' || pg_catalog.current_database())
     WHEN broken THEN pg_catalog.format(
       'SELECT cron.alter_job(%s, command => ''CALL cometchat.process_queue()'', database => %L, '
-      'username => %L, active => true); CALL cometchat.process_queue(); -- alone in its command, since it '
-      'commits', job ->> 'id', pg_catalog.current_database(), SESSION_USER)
+      '%sactive => true); CALL cometchat.process_queue(); -- alone in its command, since it commits',
+      job ->> 'id', pg_catalog.current_database(),
+      -- pg_cron lets nobody else say whose job it is
+      (SELECT pg_catalog.format('username => %L, ', r.rolname) FROM pg_catalog.pg_roles AS r
+       WHERE r.rolname = SESSION_USER AND r.rolsuper))
     ELSE 'CALL cometchat.process_queue(); -- and have pg_cron, or cron and psql, call it, alone in its '
          'command' END;
   RETURN NEXT;

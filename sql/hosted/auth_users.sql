@@ -165,7 +165,7 @@ BEGIN
            OR NOT COALESCE(s.sent_profile IS NULL AND (s.deactivated OR failed), false)
         THEN 'not in auth.users any more' END
     -- Likewise: an attempt to deactivate forgets both.
-    WHEN w.status = 'suspended' AND (w.sent_profile IS NOT NULL OR w.stored_token IS NOT NULL)
+    WHEN w.status = 'suspended' AND (w.sent_profile IS NOT NULL OR w.stored_token IS NOT NULL AND NOT w.deactivated)
       THEN 'banned or deleted in auth.users, not in CometChat'
     WHEN failed OR w.status = 'unknown' THEN NULL
     WHEN w.status = 'suspended' THEN CASE

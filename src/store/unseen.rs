@@ -153,6 +153,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     let known = row.known_in(app_id);
     let sent = known.is_some_and(|known| known.sent.is_some());
     let mapped = row.mapping.is_some();
+    let deactivated = known.is_some_and(|known| known.deactivated);
     let has_token = row.mapping.as_ref().is_some_and(|mapping| mapping.token.is_some());
     match row.auth.status {
         UserStatus::Deleted => {
@@ -169,7 +170,7 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
             (traces || !(told || due.failed && tried)).then_some(What::Gone)
         }
         // Likewise: an attempt to deactivate forgets both.
-        UserStatus::Suspended { .. } if sent || has_token => Some(What::ShutOut),
+        UserStatus::Suspended { .. } if sent || has_token && !deactivated => Some(What::ShutOut),
         // For these users there is retry_failed(): what was tried is known to differ.
         _ if due.failed => None,
         UserStatus::Suspended { back_in_ms } => {
@@ -178,7 +179,6 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
                 return Some(What::ShutOut);
             }
             let late = |back: i64| due.in_ms.is_none_or(|ms| ms > back.saturating_add(SOONER_MS));
-            let deactivated = known.is_some_and(|known| known.deactivated);
             (deactivated && back_in_ms.is_some_and(late)).then_some(What::BackSooner)
         }
         // What would say so cannot be read: the worker, which sends for the user, says that.

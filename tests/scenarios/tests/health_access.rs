@@ -1,7 +1,7 @@
 //! health() on grants, row security and the triggers: each thing that is broken is named, and mended by
 //! the hint as it stands.
 
-use scenarios::health::{health, is_mended_by_its_hint, unwell, well};
+use scenarios::health::{check, health, is_mended_by_its_hint, unwell, well};
 use scenarios::{eventually, Session, Stack};
 
 /// Breaks it in a superuser's session, and has the hint mend it.
@@ -156,4 +156,20 @@ fn who_signed_up_while_the_trigger_was_off_is_found_and_queued() {
     stack.settled(bob);
     assert!(stack.stored(bob).token.is_some());
     assert!(health(&stack.db).len() > 20);
+}
+
+/// The later ones of many are queued page by page, for an hour perhaps.
+#[test]
+fn whom_a_backfill_has_yet_to_reach_nobody_has_missed() {
+    let stack = Stack::new();
+    stack.execute(
+        "INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001'),
+                                            ('f0000000-0000-4000-8000-000000000001');
+         SELECT cometchat.enable_auth_trigger();
+         INSERT INTO cometchat.running_backfill (after_user, remaining)
+         VALUES ('80000000-0000-4000-8000-000000000000', 1)",
+    );
+    assert!(check(&stack.db, "missed sign-ups").detail.starts_with("1 of 2"));
+    stack.execute("UPDATE cometchat.running_backfill SET after_user = '00000000-0000-4000-8000-000000000000' WHERE true");
+    assert!(check(&stack.db, "missed sign-ups").ok);
 }

@@ -118,6 +118,24 @@ fn a_job_of_pg_cron_that_fails_is_named_and_mended_by_the_hint() {
 }
 
 #[test]
+fn the_hint_is_one_that_its_reader_may_run() {
+    let stack = Stack::new();
+    stack.execute(CRON);
+    stack.execute(
+        "INSERT INTO cron.job (jobid, command, username, database, active)
+         VALUES (7, 'CALL cometchat.process_queue()', 'postgres', current_database(), false);
+         GRANT USAGE ON SCHEMA cron TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA cron TO PUBLIC",
+    );
+    let hint_for = |role: &str| -> String {
+        let sql = "SELECT hint FROM cometchat.health() WHERE check_name = 'process_queue()'";
+        stack.db.connect(role).query_one(sql, &[]).expect(sql).get(0)
+    };
+    assert!(hint_for("supabase_admin").contains("username => 'supabase_admin', active => true"));
+    let hint = hint_for("postgres");
+    assert!(hint.contains("active => true") && !hint.contains("username"), "{hint}");
+}
+
+#[test]
 fn another_databases_job_is_left_alone() {
     let cluster = Cluster::start(&[]);
     let stack = Stack::on(Database::like_supabase(cluster), Simulator::start()).sync();
