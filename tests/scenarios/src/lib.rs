@@ -30,6 +30,7 @@ pub mod population;
 mod process;
 mod proxy;
 mod psql;
+mod queue_by_hand;
 mod release;
 mod rights_trap;
 mod session;

@@ -6,12 +6,8 @@ use scenarios::{eventually, Stack};
 use uuid::Uuid;
 
 fn with_few() -> Stack {
-    let stack = Stack::hosted();
-    stack.edition().stop_cron();
-    stack.execute(
-        "SELECT cometchat.enable_auth_trigger(), cometchat.resume();
-         ALTER TABLE cometchat.sync_state SET (autovacuum_enabled = off)",
-    );
+    let stack = Stack::hosted().syncing_by_hand();
+    stack.execute("ALTER TABLE cometchat.sync_state SET (autovacuum_enabled = off)");
     stack
 }
 

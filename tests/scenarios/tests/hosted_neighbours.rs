@@ -4,18 +4,6 @@ use scenarios::edition::{is_available, Edition};
 use scenarios::{Cluster, Stack, NOTHING};
 use serde_json::json;
 
-/// Runs the queue once, as pg_cron does; why it failed.
-fn run(stack: &Stack) -> Option<String> {
-    let ran = stack.db.connect("postgres").batch_execute("CALL cometchat.process_queue()");
-    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
-}
-
-fn syncing(stack: Stack) -> Stack {
-    stack.edition().stop_cron();
-    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-    stack
-}
-
 /// What a row of `health()` says, and the command that mends it.
 fn ill(stack: &Stack, check: &str) -> (String, String) {
     let sql = "SELECT detail, COALESCE(hint, '') FROM cometchat.health() WHERE check_name = $1";
@@ -30,14 +18,14 @@ fn a_role_that_sees_no_user_deactivates_nobody() {
         return;
     }
     // A role of the whole cluster is changed.
-    let stack = syncing(Stack::hosted_in(Cluster::start(&[])));
+    let stack = Stack::hosted_in(Cluster::start(&[])).syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     stack.asked();
     stack.execute("ALTER ROLE postgres NOBYPASSRLS");
     stack.change(ada, "raw_user_meta_data = '{\"full_name\": \"Countess\"}'");
     let bob = stack.sign_up("Bob");
-    let why = run(&stack).expect("an error");
+    let why = stack.run_queue().expect("an error");
     assert!(why.contains("row-level security"), "{why}");
     assert_eq!(stack.asked(), NOTHING);
     assert_eq!(stack.session(bob).ensure(None, None, None).code(), "DATABASE");
@@ -48,7 +36,7 @@ fn a_role_that_sees_no_user_deactivates_nobody() {
     assert_eq!(message, "row security hides auth.users from the role postgres");
 
     stack.execute("ALTER ROLE postgres BYPASSRLS");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert_eq!(stack.chat_user(ada)["name"], "Countess");
     assert!(stack.stored(bob).token.is_some());
 }
@@ -59,15 +47,15 @@ fn a_role_that_only_reads_auth_users_syncs() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute("REVOKE INSERT, UPDATE, DELETE ON auth.users FROM postgres");
     let ada = stack.sign_up("Ada Lovelace");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert!(stack.stored(ada).token.is_some());
     assert_eq!(stack.value("(SELECT count(*) FROM cometchat.failed_users)").as_deref(), Some("0"));
     let bob = stack.sign_up("Bob");
     stack.execute(&format!("DELETE FROM auth.users WHERE id = '{bob}'"));
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
 }
 
 #[test]
@@ -75,18 +63,18 @@ fn http_may_be_dropped_and_come_back_elsewhere() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute("DROP EXTENSION http CASCADE");
     let ada = stack.sign_up("Ada Lovelace");
     let why = "CometChat is not properly configured: extension http is missing";
-    assert_eq!(run(&stack).as_deref(), Some(why));
+    assert_eq!(stack.run_queue().as_deref(), Some(why));
     let answer = stack.session(ada).ensure(None, None, None);
     assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", why));
     let (detail, hint) = ill(&stack, "configuration");
     assert_eq!(detail, why);
     assert_eq!(hint, "CREATE EXTENSION http WITH SCHEMA extensions;");
     stack.execute("CREATE EXTENSION http WITH SCHEMA public");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert!(stack.stored(ada).token.is_some());
 }
 
@@ -96,7 +84,7 @@ fn others_functions_beside_http_are_not_called() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     let trap = "'BEGIN INSERT INTO public.loot VALUES (current_user); RETURN $1; END'";
     let traps: String = [
@@ -117,7 +105,7 @@ fn others_functions_beside_http_are_not_called() {
          CREATE OPERATOR extensions.* (LEFTARG = numeric, RIGHTARG = integer, FUNCTION = extensions.times)"
     ));
     assert!(stack.session(ada).ensure(None, None, None).success());
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert_eq!(stack.value("(SELECT string_agg(who, ' ') FROM public.loot)"), None);
 }
 
@@ -127,7 +115,7 @@ fn a_secret_that_cannot_be_decrypted_is_an_answer() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     let (ada, bob) = (stack.sign_up("Ada Lovelace"), stack.sign_up("Bob"));
     let token = stack.session(ada).ensure(None, None, None).token();
     let view =
@@ -145,9 +133,9 @@ fn a_secret_that_cannot_be_decrypted_is_an_answer() {
     assert_eq!(stack.session(ada).ensure(None, None, None).token(), token, "what is stored");
     assert!(stack.session(ada).refresh(None).error().contains("Vault"));
     assert_eq!(ill(&stack, "configuration").0, why);
-    assert_eq!(run(&stack), Some(why));
+    assert_eq!(stack.run_queue(), Some(why));
     stack.execute(&view.replace(":secret", "secret"));
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert!(stack.stored(bob).token.is_some());
 }
 
@@ -157,7 +145,7 @@ fn a_vault_that_may_not_be_read_is_an_answer_and_named_with_the_grants() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     let view = "CREATE OR REPLACE VIEW vault.decrypted_secrets AS SELECT id, name, description, secret,
       vault.decrypt(secret) AS decrypted_secret, key_id, nonce, created_at, updated_at FROM vault.secrets";
@@ -169,11 +157,11 @@ fn a_vault_that_may_not_be_read_is_an_answer_and_named_with_the_grants() {
         "CometChat is not properly configured: the Vault cannot be read, SQLSTATE 42501".to_owned();
     let answer = stack.session(ada).ensure(None, None, None);
     assert_eq!((answer.code(), answer.error()), ("NOT_CONFIGURED", &*why));
-    assert_eq!(run(&stack), Some(why.clone()));
+    assert_eq!(stack.run_queue(), Some(why.clone()));
     let (detail, hint) = ill(&stack, "configuration");
     assert_eq!(detail, why);
     stack.execute(&hint);
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert!(stack.stored(ada).token.is_some());
 
     let hint = || ill(&stack, "configuration").1;
@@ -191,7 +179,7 @@ fn how_literals_and_names_are_written_is_no_matter() {
     if !is_available() {
         return;
     }
-    let stack = syncing(Stack::hosted());
+    let stack = Stack::hosted().syncing_by_hand();
     for (name, value) in [("standard_conforming_strings", "off"), ("quote_all_identifiers", "on")] {
         stack.execute(&format!("ALTER DATABASE {} SET {name} = {value}", stack.db.name()));
     }
@@ -199,7 +187,7 @@ fn how_literals_and_names_are_written_is_no_matter() {
     let metadata = json!({ "full_name": "Ada \u{200b} + [x]", "avatar_url": avatar });
     let ada = stack.sign_up_with("ada@example.com", metadata);
     stack.change(ada, "phone = '4915112345678'");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     assert_eq!(stack.chat_user(ada)["name"], "Ada + [x]");
     assert_eq!(stack.chat_user(ada)["avatar"], avatar);
     let answer = stack.session(ada).ensure(None, Some("call 4915112345678"), None);

@@ -7,26 +7,13 @@ use scenarios::{eventually, Stack};
 use simulator::{Fault, FaultKind, ListenerState};
 use uuid::Uuid;
 
-/// Runs the queue once, as pg_cron does.
-fn run(stack: &Stack) -> Option<String> {
-    let ran = stack.db.connect("postgres").batch_execute("CALL cometchat.process_queue()");
-    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
-}
-
 /// Runs the queue as often as it takes until all have arrived.
 #[track_caller]
 fn all_arrive(stack: &Stack, users: &[Uuid]) {
     eventually("all arrive", || {
-        run(stack);
+        stack.run_queue();
         users.iter().all(|user| stack.stored(*user).token.is_some())
     });
-}
-
-fn syncing() -> Stack {
-    let stack = Stack::hosted();
-    stack.edition().stop_cron();
-    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-    stack
 }
 
 #[test]
@@ -34,12 +21,12 @@ fn people_go_before_the_backlog() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute("SELECT cometchat.disable_auth_trigger()");
     let many = stack.sign_ups(20);
     stack.execute("SELECT cometchat.enable_auth_trigger(); SELECT cometchat.backfill()");
     let person = stack.sign_up("Ada Lovelace");
-    assert_eq!(run(&stack), None);
+    assert_eq!(stack.run_queue(), None);
     let first = stack.chat.requests().into_iter().next().and_then(|request| request.uid);
     let run = stack.value(
         "SELECT to_jsonb(c) || to_jsonb(s) FROM cometchat.control AS c, cometchat.sending AS s",
@@ -54,7 +41,7 @@ fn after_a_step_back_of_the_clock_nobody_waits_for_it() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let users = stack.sign_ups(3);
     stack.execute(
         "UPDATE cometchat.control SET process_queue_run_at = now() + interval '1 hour' WHERE true;
@@ -72,13 +59,13 @@ fn a_rejected_key_pauses_and_a_probe_resumes() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
     let users = stack.sign_ups(5);
-    run(&stack);
+    stack.run_queue();
     assert_eq!(stack.asked().len(), 2, "one, and another to be sure");
     stack.execute("UPDATE cometchat.sending SET probe_at = now() + interval '1 hour' WHERE true");
-    run(&stack);
+    stack.run_queue();
     assert!(stack.asked().is_empty(), "until the next probe");
     let paused = "SELECT paused_reason FROM cometchat.progress";
     assert_eq!(stack.value(paused).as_deref(), Some("API_KEY_REJECTED"));
@@ -97,13 +84,13 @@ fn an_answer_about_one_user_stops_nobody_else() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let poisoned = stack.sign_up("Poison");
     let others = stack.sign_ups(5);
     let mut fault = Fault::raw(403, "text/html", "<html>blocked");
     fault.uid = Some(poisoned.to_string());
     stack.chat.set_fault(fault);
-    run(&stack);
+    stack.run_queue();
     stack.all_arrive(&others);
     let attempts =
         format!("(SELECT attempts FROM cometchat.sync_state WHERE user_id = '{poisoned}')");
@@ -115,19 +102,19 @@ fn a_429_is_everybodys() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let mut fault = Fault::status(429, "ERR_TOO_MANY_REQUESTS").header("Retry-After", "600");
     fault.times = Some(1);
     stack.chat.set_fault(fault);
     let users = stack.sign_ups(5);
-    run(&stack);
-    run(&stack);
+    stack.run_queue();
+    stack.run_queue();
     assert_eq!(stack.asked().len(), 1);
     let answer = stack.session(users[3]).ensure(None, None, None);
     assert_eq!((answer.code(), answer.queued()), ("RATE_LIMITED", true));
     assert!(stack.asked().is_empty(), "nothing else is sent");
     stack.execute("SELECT cometchat.resume()");
-    run(&stack);
+    stack.run_queue();
     stack.all_arrive(&users);
 }
 
@@ -137,11 +124,11 @@ fn whoever_was_in_flight_when_the_session_ended_is_sent_again() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader).perform());
     thread::scope(|scope| {
-        let hanging = scope.spawn(|| run(&stack));
+        let hanging = scope.spawn(|| stack.run_queue());
         eventually("the request is there", || !stack.chat.requests().is_empty());
         stack.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -153,7 +140,7 @@ fn whoever_was_in_flight_when_the_session_ended_is_sent_again() {
     stack.chat.clear_faults();
     assert_eq!(stack.stored(ada).token, None);
     stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true");
-    run(&stack);
+    stack.run_queue();
     assert!(stack.stored(ada).token.is_some());
     assert_eq!(stack.app().user_count(), 1);
 }
@@ -163,14 +150,14 @@ fn four_sessions_share_the_queue() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let users = stack.sign_ups(40);
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| run(&stack));
+            scope.spawn(|| stack.run_queue());
         }
     });
-    run(&stack);
+    stack.run_queue();
     stack.all_arrive(&users);
     assert_eq!(stack.asked(), vec!["create_user"; 40], "each once");
 }
@@ -180,11 +167,11 @@ fn an_outage_costs_no_attempt_and_no_user() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.chat.set_listener(ListenerState::Closed);
     let users = stack.sign_ups(3);
     for _ in 0..3 {
-        run(&stack);
+        stack.run_queue();
     }
     let attempts = "(SELECT sum(attempts) FROM cometchat.sync_state)";
     assert_eq!(stack.value(attempts).as_deref(), Some("0"));
@@ -194,7 +181,7 @@ fn an_outage_costs_no_attempt_and_no_user() {
     );
     stack.chat.set_listener(ListenerState::Open);
     stack.execute("SELECT cometchat.resume(); UPDATE cometchat.sync_state SET next_attempt_at = now() WHERE true");
-    run(&stack);
+    stack.run_queue();
     stack.all_arrive(&users);
 }
 
@@ -204,11 +191,11 @@ fn a_hanging_request_is_in_nobodys_way() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     stack.chat.set_fault(Fault::new(FaultKind::HangBeforeHeader));
     thread::scope(|scope| {
-        let hanging = scope.spawn(|| run(&stack));
+        let hanging = scope.spawn(|| stack.run_queue());
         eventually("the request is there", || !stack.chat.requests().is_empty());
         stack.execute("SET lock_timeout = '100ms'; UPDATE auth.users SET email = 'new@example.com' WHERE true;
                        SELECT cometchat.enqueue(id) FROM auth.users; SELECT * FROM cometchat.progress");
@@ -218,7 +205,7 @@ fn a_hanging_request_is_in_nobodys_way() {
     });
     stack.chat.clear_faults();
     stack.execute("UPDATE cometchat.sync_state SET next_attempt_at = now(), unsettled_until = now() WHERE true");
-    run(&stack);
+    stack.run_queue();
     assert_eq!(stack.chat_user(ada)["metadata"]["@private"]["email"], "new@example.com");
 }
 
@@ -241,7 +228,7 @@ fn a_job_that_is_switched_off_or_gone_is_brought_back_by_the_hint() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute(CRON);
     let ill = "SELECT hint FROM cometchat.health() WHERE NOT ok AND check_name IN ('worker', 'process_queue()')";
     let mut owner = stack.db.connect("postgres");

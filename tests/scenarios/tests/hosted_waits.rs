@@ -8,37 +8,22 @@ use scenarios::{eventually, Stack};
 use simulator::Fault;
 use uuid::Uuid;
 
-fn syncing() -> Stack {
-    let stack = Stack::hosted();
-    stack.edition().stop_cron();
-    stack.execute("SELECT cometchat.enable_auth_trigger(), cometchat.resume()");
-    stack
-}
-
-/// Runs the queue once, in a session with these settings.
-fn run(stack: &Stack, settings: &str) -> Option<String> {
-    let mut session = stack.db.connect("postgres");
-    session.batch_execute(settings).expect(settings);
-    let ran = session.batch_execute("CALL cometchat.process_queue()");
-    ran.err().and_then(|error| Some(error.as_db_error()?.message().to_owned()))
-}
-
 /// Whoever is claimed shortly before a run's end has no time left; that is not CometChat's fault.
 #[test]
 fn a_short_statement_timeout_costs_nobody_an_attempt() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let users = stack.sign_ups(60);
     stack.chat.update(|settings| settings.latency_ms = 100);
     for _ in 0..2 {
-        assert_eq!(run(&stack, "SET statement_timeout = '4s'"), None);
+        assert_eq!(stack.run_queue_with("SET statement_timeout = '4s'"), None);
         let lost = "(SELECT count(*) FROM cometchat.sync_state WHERE attempts > 0)";
         assert_eq!(stack.value(lost).as_deref(), Some("0"));
     }
     stack.chat.update(|settings| settings.latency_ms = 0);
-    assert_eq!(run(&stack, "RESET statement_timeout"), None);
+    assert_eq!(stack.run_queue(), None);
     stack.all_arrive(&users);
 }
 
@@ -49,7 +34,7 @@ fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Cli
     stack.chat.set_fault(Fault::delay(2000).times(1));
     let mut open = stack.db.connect("supabase_auth_admin");
     thread::scope(|scope| {
-        let running = scope.spawn(|| run(stack, "SET statement_timeout = '20s'"));
+        let running = scope.spawn(|| stack.run_queue_with("SET statement_timeout = '20s'"));
         eventually("the request is there", || !stack.chat.requests().is_empty());
         open.batch_execute(&format!("BEGIN; {statement} WHERE id = '{user}'")).expect(statement);
         assert_eq!(running.join().expect("the thread"), None);
@@ -58,7 +43,7 @@ fn nobody_waits_for(stack: &Stack, user: Uuid, statement: &str) -> postgres::Cli
     let claims = "(SELECT count(*) FROM cometchat.sync_state WHERE claim IS NOT NULL)";
     assert_eq!(stack.value(claims).as_deref(), Some("1"), "one is still claimed");
     stack.asked();
-    assert_eq!(run(stack, "SET statement_timeout = '20s'"), None);
+    assert_eq!(stack.run_queue_with("SET statement_timeout = '20s'"), None);
     assert!(stack.asked().is_empty(), "nothing is sent again and again");
     open
 }
@@ -68,14 +53,14 @@ fn an_open_transaction_with_an_edit_holds_up_nobody_else() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     let edit = "UPDATE users SET raw_user_meta_data = '{\"full_name\": \"Countess\"}'";
     let mut open = nobody_waits_for(&stack, ada, edit);
     open.batch_execute("COMMIT").expect("commit");
     eventually("the edit arrives", || {
         stack.execute("UPDATE cometchat.sync_state SET unsettled_until = now() WHERE isfinite(unsettled_until)");
-        run(&stack, "RESET statement_timeout");
+        stack.run_queue();
         stack.stored(ada).token.is_some() && stack.chat_user(ada)["name"] == "Countess"
     });
 }
@@ -85,7 +70,7 @@ fn an_open_transaction_with_a_deletion_holds_up_nobody_else() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
     let mut open = nobody_waits_for(&stack, ada, "DELETE FROM users");
     open.batch_execute("COMMIT").expect("commit");
@@ -94,7 +79,7 @@ fn an_open_transaction_with_a_deletion_holds_up_nobody_else() {
             "UPDATE cometchat.sync_state SET unsettled_until = now(), next_attempt_at = now()
                        WHERE isfinite(unsettled_until)",
         );
-        run(&stack, "RESET statement_timeout");
+        stack.run_queue();
         stack.app().user(&ada.to_string()).is_some_and(|user| !user["deactivatedAt"].is_null())
     });
 }
@@ -105,9 +90,9 @@ fn a_locked_mapping_and_a_locked_pause_hold_up_nobody_else() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let ada = stack.sign_up("Ada Lovelace");
-    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    assert_eq!(stack.run_queue_with("SET statement_timeout = '20s'"), None);
     stack.execute(&format!(
         "UPDATE public.cometchat_users SET cometchat_auth_token = NULL WHERE user_id = '{ada}'"
     ));
@@ -116,18 +101,18 @@ fn a_locked_mapping_and_a_locked_pause_hold_up_nobody_else() {
     let mut open = stack.db.admin();
     let lock = "BEGIN; SELECT FROM public.cometchat_users FOR UPDATE; SELECT FROM cometchat.sending FOR UPDATE";
     open.batch_execute(lock).expect(lock);
-    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    assert_eq!(stack.run_queue_with("SET statement_timeout = '20s'"), None);
     stack.all_arrive(&others);
     stack.chat.set_fault(Fault::status(401, "AUTH_ERR_APIKEY_NOT_FOUND"));
     stack.sign_ups(3);
-    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    assert_eq!(stack.run_queue_with("SET statement_timeout = '20s'"), None);
     open.batch_execute("COMMIT").expect("commit");
     stack.chat.clear_faults();
     stack.execute(
         "UPDATE cometchat.sync_state SET next_attempt_at = now(), unsettled_until = now()
                    WHERE next_attempt_at IS NOT NULL",
     );
-    assert_eq!(run(&stack, "SET statement_timeout = '20s'"), None);
+    assert_eq!(stack.run_queue_with("SET statement_timeout = '20s'"), None);
     assert!(stack.stored(ada).token.is_some());
     assert_eq!(stack.chat_user(ada)["name"], "Countess");
 }
@@ -138,7 +123,7 @@ fn an_open_transaction_with_a_call_holds_up_nobody_else() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute("SELECT cometchat.disable_auth_trigger()");
     let ada = stack.sign_up("Ada Lovelace");
     stack.execute("SELECT cometchat.enable_auth_trigger()");
@@ -153,11 +138,11 @@ fn an_open_transaction_with_a_call_holds_up_nobody_else() {
         open.execute("BEGIN");
         assert!(open.ensure(Some(ada), None, None).success());
         let others = stack.sign_ups(1);
-        assert_eq!(run(&stack, "RESET statement_timeout"), None);
+        assert_eq!(stack.run_queue(), None);
         stack.all_arrive(&others);
         open.execute("ROLLBACK");
     }
-    assert_eq!(run(&stack, "RESET statement_timeout"), None);
+    assert_eq!(stack.run_queue(), None);
     assert!(stack.stored(ada).token.is_some(), "and nobody is forgotten");
 }
 
@@ -166,7 +151,7 @@ fn a_sign_up_during_an_update_is_queued_at_once() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     let mut updating = stack.db.connect("postgres");
     let (all_but_commit, _) = Edition::file().rsplit_once("COMMIT;").expect("a transaction");
     updating.batch_execute(all_but_commit).expect("the newer file");
@@ -184,7 +169,7 @@ fn a_removal_does_not_keep_sign_ups_waiting() {
     if !is_available() {
         return;
     }
-    let stack = syncing();
+    let stack = Stack::hosted().syncing_by_hand();
     stack.execute("CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'DELETE FROM cron.job WHERE jobid = $1 RETURNING true'");
     let mut reader = stack.db.admin();
     reader.batch_execute("BEGIN; SELECT FROM auth.users").expect("read");
