@@ -67,10 +67,10 @@ part() {
       *) printf '%s\n' "${line//@version/$version}" ;;
     esac
   done <"sql/$1.sql" |
-    # A plan that is kept is made when the tables are small, in a fresh installation: whole tables would be read for
-    # each user when they are large, until statistics are there.
     # Functions are replaced, tables stay: so a newer file updates an older installation. What is there already takes
     # no lock that a sign-up would meet.
+    # The last one: a plan that is kept is made when the tables are small, in a fresh installation, and whole tables
+    # would be read for each user when they are large, until statistics are there.
     sed -E \
       -e '/^CREATE INDEX /{' -e ':a' -e '/;$/!{N;ba' -e '}' \
       -e 's/^CREATE INDEX ([a-z_]+) .*;$/DO $block$ BEGIN IF to_regclass($$cometchat.\1$$) IS NULL THEN\n&\nEND IF; END $block$;/' -e '}' \

@@ -161,11 +161,13 @@ BEGIN
   RETURN CASE
     WHEN w.status = 'gone' THEN CASE
       WHEN w.mapped OR num_nonnulls(s.overrides, s.name_argument, s.email_argument) > 0
-           -- An attempt forgets what was sent, however it ends: what failed is for retry_failed().
-           OR NOT COALESCE(s.sent_profile IS NULL AND (s.deactivated OR failed), false)
+           -- An attempt forgets what was sent, or could not even be written, and was about to deactivate. What failed
+           -- is for retry_failed().
+           OR NOT COALESCE((s.sent_profile IS NULL OR failed) AND s.deactivated OR s.sent_profile IS NULL AND failed, false)
         THEN 'not in auth.users any more' END
-    -- Likewise: an attempt to deactivate forgets both.
-    WHEN w.status = 'suspended' AND (w.sent_profile IS NOT NULL OR w.stored_token IS NOT NULL AND NOT w.deactivated)
+    -- Likewise.
+    WHEN w.status = 'suspended' AND (w.sent_profile IS NOT NULL AND NOT (failed AND w.deactivated)
+                                     OR w.stored_token IS NOT NULL AND NOT w.deactivated)
       THEN 'banned or deleted in auth.users, not in CometChat'
     WHEN failed OR w.status = 'unknown' THEN NULL
     WHEN w.status = 'suspended' THEN CASE

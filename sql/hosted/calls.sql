@@ -207,8 +207,7 @@ BEGIN
     RETURN NULL;
   END IF;
   PERFORM cometchat.statement_save(w.user_id, w.uid, w.token,
-    CASE WHEN w.mapped OR w.sent_profile IS NOT NULL OR w.deactivated OR w.revoke_pending OR was.was_known
-      THEN w.app_id END,
+    CASE WHEN w.mapped OR w.sent_profile IS NOT NULL OR w.deactivated OR was.was_known THEN w.app_id END,
     w.sent_profile, w.sent_metadata, w.sent_fields, w.deactivated, w.revoke_pending,
     w.name_argument, w.name_argument_base, w.email_argument, w.email_argument_base,
     w.synced_revision, w.mapped, was.revision, was.knew_deactivated, unsettled_ms, cometchat.in_flight_ms(),

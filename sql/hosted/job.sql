@@ -244,8 +244,8 @@ BEGIN
   END IF;
   written := cometchat.statement_complete(mine, ARRAY[w.user_id], ARRAY[w.revision], ARRAY[w.uid], ARRAY[w.token],
     ARRAY[kept],
-    ARRAY[CASE WHEN w.mapped OR w.sent_profile IS NOT NULL OR w.deactivated OR w.revoke_pending
-                    OR NOT synced AND w.was_known THEN w.app_id END],
+    ARRAY[CASE WHEN w.mapped OR w.sent_profile IS NOT NULL OR w.deactivated
+                    OR w.was_known AND (NOT synced OR w.revoke_pending) THEN w.app_id END],
     ARRAY[w.sent_profile], ARRAY[w.sent_metadata],
     ARRAY[CASE WHEN w.sent_profile IS NOT NULL THEN array_to_string(w.sent_fields, ',') END],
     ARRAY[w.deactivated], ARRAY[w.revoke_pending], ARRAY[synced], ARRAY[delay_ms], ARRAY[tries], ARRAY[failed],
@@ -254,7 +254,7 @@ BEGIN
     ARRAY[w.name_argument], ARRAY[w.name_argument_base], ARRAY[w.removed AND synced], ARRAY[settled],
     ARRAY[unsettled_ms], ARRAY[check_when_settled],
     ARRAY[CASE WHEN NOT synced THEN NULLIF((w.fault ->> 'status')::integer, 0) END],
-    ARRAY[CASE WHEN w.asked THEN took_ms END]);
+    ARRAY[CASE WHEN w.asked THEN took_ms END], ARRAY[w.knew_revocation]);
   IF written = 0 AND w.deactivated AND w.status <> 'active' THEN
     -- A call took the claim over. That it was us who deactivated, nothing else would tell.
     PERFORM cometchat.statement_keep_deactivated(mine, ARRAY[w.user_id], ARRAY[w.app_id], ARRAY[w.uid]);

@@ -110,7 +110,7 @@ BEGIN
   IF w.fault IS NULL OR w.fault ->> 'kind' = 'uid_not_found' THEN
     RETURN cometchat.success(w.uid, CASE WHEN w.fault IS NULL THEN w.token END);
   END IF;
-  RETURN cometchat.refusal(failure, pending AND cometchat.leave_to_queue(w, w.fault, false));
+  RETURN cometchat.refusal(failure, pending AND cometchat.leave_to_queue(w, w.fault, true));
 END
 $function$;
 COMMENT ON FUNCTION cometchat.settle(cometchat.work, cometchat.work, boolean) IS
@@ -160,14 +160,15 @@ COMMENT ON FUNCTION cometchat.refresh_token(uuid) IS 'Does the work of cometchat
 
 -- Forgets the stored token now, and leaves the rest to the queue.
 CREATE FUNCTION cometchat.revoke_later(w cometchat.work, failure jsonb) RETURNS jsonb
-LANGUAGE plpgsql
+LANGUAGE plpgsql SET lock_timeout = '100ms'
 AS $function$
 BEGIN
   PERFORM cometchat.statement_forget_token(w.user_id);
-  -- Read now that nobody else can write the user's state: an argument of the call before stays.
-  w := cometchat.load(w.user_id, w.app_id);
   RETURN cometchat.refusal(failure,
     cometchat.leave_to_queue(w, jsonb_build_object('kind', 'not_configured', 'failure', failure), true));
+EXCEPTION WHEN lock_not_available THEN
+  -- Another call's transaction has written the user's state, and is not over.
+  RETURN cometchat.refusal(failure);
 END
 $function$;
 COMMENT ON FUNCTION cometchat.revoke_later(cometchat.work, jsonb) IS
@@ -199,7 +200,7 @@ BEGIN
   END IF;
   failure := cometchat.lock_user(caller.who, until);
   IF failure ->> 'errorCode' IN ('RATE_LIMITED', 'TIMEOUT') THEN
-    -- Another call has the user for long. It will find that a revocation has come.
+    -- Other calls have the user. They will find that a revocation has come.
     RETURN cometchat.revoke_later(w, failure);
   ELSIF failure IS NOT NULL THEN
     RETURN cometchat.refusal(failure);

@@ -10,7 +10,7 @@
 @statement auth_users_present (uuid[]) RETURNS TABLE (user_id uuid)
 @statement load (uuid[]) RETURNS TABLE (user_id uuid, mapped_uid text, token text, has_state boolean, overrides text, name_argument text, name_argument_base text, email_argument text, email_argument_base text, app_id text, cometchat_uid text, sent_profile text, sent_metadata text, sent_fields text[], deactivated boolean, revoke_pending boolean, requested boolean, claim bigint, wanted_revision bigint, outcomes bigint, attempts integer, unsettled_ms bigint)
 @statement claim (bigint, bigint, bigint, bigint) RETURNS TABLE (user_id uuid, backlog boolean, import boolean)
-@statement complete (bigint, uuid[], bigint[], text[], text[], boolean[], text[], text[], text[], text[], boolean[], boolean[], boolean[], bigint[], integer[], boolean[], text[], text[], text[], text[], boolean[], boolean[], bigint[], boolean[], integer[], bigint[]) RETURNS bigint
+@statement complete (bigint, uuid[], bigint[], text[], text[], boolean[], text[], text[], text[], text[], boolean[], boolean[], boolean[], bigint[], integer[], boolean[], text[], text[], text[], text[], boolean[], boolean[], bigint[], boolean[], integer[], bigint[], boolean[]) RETURNS bigint
 @statement save (uuid, text, text, text, text, text, text[], boolean, boolean, text, text, text, text, bigint, boolean, bigint, boolean, bigint, bigint, bigint, bigint, boolean) RETURNS TABLE (overtaken boolean)
 @statement queue_after_failure (uuid, text, text, text, text, bigint, text, boolean) RETURNS bigint
 @statement forget (uuid, text, bigint, bigint, boolean) RETURNS bigint

@@ -5,10 +5,11 @@
 BEGIN;
 -- auth.users is locked for a moment: who cannot have it soon must not keep sign-ups waiting. Try again then.
 SET LOCAL lock_timeout = '2s';
--- Jobs that do nothing but call what is removed here; not one of the app's own that has such a name.
+-- Ours, and those that run what is removed here; not one of the app's own that merely has such a name.
 SELECT cron.unschedule(j.jobid) FROM cron.job AS j
 WHERE j.jobname = 'cometchat-log'
-   OR j.command ~ '\mcometchat\.' AND j.command !~ ';\s*\S' AND j.database = current_database();
+   OR (j.jobname = 'cometchat' OR j.command !~ E';\\s*\\S' OR j.command ~ 'cometchat[.](process_queue|reconcile)')
+      AND j.command ~ E'\\mcometchat[.]' AND j.database = current_database();
 DROP FUNCTION IF EXISTS public.cometchat_ensure_user(uuid, text, text);
 DROP FUNCTION IF EXISTS public.cometchat_refresh_token(uuid);
 DROP FUNCTION IF EXISTS public.cometchat_revoke_tokens(uuid);

@@ -136,7 +136,8 @@ BEGIN
     RETURN;
   END IF;
   IF w.token IS NULL THEN
-    old_token := w.imported_token;
+    -- One that a revocation is to end is none.
+    old_token := CASE WHEN NOT w.revoke_pending THEN w.imported_token END;
     w.imported_token := NULL;
   ELSIF try_token AND adopted THEN
     old_token := w.token;

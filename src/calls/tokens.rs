@@ -43,14 +43,15 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
             return Err(failure.into());
         }
     };
-    if call.load()?.auth.status == UserStatus::Deleted {
+    let row = call.load()?;
+    if row.auth.status == UserStatus::Deleted {
         return Err(CallError::InvalidInput("unknown user").into());
     }
     match call.lock() {
         Ok(()) => {}
-        // Another call has the user for long. It will find that a revocation has come.
+        // Other calls have the user. They will find that a revocation has come.
         Err(failure @ (CallError::TooManyRequests | CallError::Timeout)) => {
-            return Err(revoke_later(&call, failure));
+            return Err(revoke_later(&call, &row, failure));
         }
         Err(failure) => return Err(failure.into()),
     }
@@ -59,7 +60,7 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
     if let Err(failure) = call.check_not_ending(&row) {
         // Its request covers every token that there is; a second one would end while it lasts, and
         // open the door to a token that it then kills.
-        return Err(revoke_later(&call, failure));
+        return Err(revoke_later(&call, &row, failure));
     }
     let stored = row.mapping.as_ref().and_then(|mapping| mapping.token.clone());
     let mut remote = row.remote_in(&call.app_id);
@@ -80,16 +81,17 @@ pub fn revoke(user_id: Option<Uuid>) -> Result<Success, Rejected> {
 }
 
 /// Forgets the stored token now, and leaves the rest to the worker.
-fn revoke_later(call: &Call, failure: CallError) -> Rejected {
-    if let Err(failure) = call.write(|| store::forget_token(call.caller.user)) {
-        return failure.into();
+fn revoke_later(call: &Call, row: &UserRow, failure: CallError) -> Rejected {
+    match call.write(|| store::forget_token(call.caller.user)) {
+        Ok(()) => {
+            let wanted = profile::wanted(row, CallArguments::default());
+            let queued = call.queue_revocation(&failure, &wanted);
+            Rejected { failure, queued }
+        }
+        // Another call's transaction has written the user's state, and is not over.
+        Err(CallError::Database(code)) if code == store::LOCK_NOT_AVAILABLE => failure.into(),
+        Err(failure) => failure.into(),
     }
-    // Read now that nobody else can write the user's state: an argument of the call before stays.
-    let queued = call.load().is_ok_and(|row| {
-        let wanted = profile::wanted(&row, CallArguments::default());
-        call.queue_revocation(&failure, &wanted)
-    });
-    Rejected { failure, queued }
 }
 
 /// Runs one step of the sync that is about tokens only.
@@ -140,7 +142,7 @@ fn settle(
             finish()?;
             // The state says that a flush is due; the worker, if there is one, need not wait for
             // the next login.
-            let queued = pending && call.queue(&failure, &arguments);
+            let queued = pending && call.queue_revocation(&failure, &arguments);
             Err(Rejected { failure, queued })
         }
     }

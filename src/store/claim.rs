@@ -194,6 +194,7 @@ fn job(user: Uuid, row: &UserRow, app_id: &str, rules: &config::SyncPolicy) -> J
         imported_token: row.imported_token(),
         remote: row.remote_in(app_id),
         was_known: known.is_some(),
+        knew_revocation: row.knew_revocation(),
         certainty: row.certainty_in(app_id),
     }
 }

@@ -148,6 +148,7 @@ fn write_results(
         ("check_when_settled", spi::array(doubts.iter().map(|d| *d == Doubt::CheckWhenOver))),
         ("status", column(all, |r| status(r).map(i32::from))),
         ("took_ms", column(all, |r| r.request_sent.then(|| as_ms(r.took)))),
+        ("knew_revocation", column(all, |r| r.job.knew_revocation)),
     ];
     statement.write(&inputs)
 }
@@ -162,7 +163,8 @@ fn status(result: &JobResult) -> Option<u16> {
 /// Whether there is, or may still be, an account there to remember: a deletion that failed is not over.
 fn is_about_an_account(result: &JobResult) -> bool {
     let failed = matches!(result.outcome, Outcome::Failed { .. });
-    result.job.remote.is_something() || failed && result.job.was_known
+    let remote = &result.job.remote;
+    remote.is_something() || result.job.was_known && (failed || remote.revoke_pending)
 }
 
 static KEEP_DEACTIVATED: Statement = Statement::new(include_str!("sql/keep_deactivated.sql"));

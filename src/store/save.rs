@@ -63,10 +63,13 @@ pub fn save(
         ("in_flight_ms", in_flight_ms().into()),
         ("check_in_ms", check_in_ms.into()),
         ("started_outcomes", row.outcomes().into()),
-        ("knew_revocation", row.known.as_ref().is_some_and(|known| known.revoke_pending).into()),
+        ("knew_revocation", row.knew_revocation().into()),
     ];
     SAVE.first(&inputs, |row| row.flag(c"overtaken")).unwrap_or(false)
 }
+
+/// The SQLSTATE of a write that waited too long for a lock.
+pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The SQLSTATE of a write that met an id, or a uid, that is taken.
 pub const UNIQUE_VIOLATION: &str = "23505";

@@ -157,9 +157,11 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
     let has_token = row.mapping.as_ref().is_some_and(|mapping| mapping.token.is_some());
     match row.auth.status {
         UserStatus::Deleted => {
-            // An attempt forgets what was sent, however it ends: what failed is for retry_failed().
-            let tried = row.known.as_ref().is_some_and(|k| k.sent.is_none());
-            let told = row.known.as_ref().is_some_and(|k| k.deactivated) && tried;
+            // An attempt forgets what was sent, or could not even be written, and was about to deactivate.
+            // What failed is for retry_failed().
+            let told = row.known.as_ref().is_some_and(|k| {
+                (k.sent.is_none() || due.failed) && k.deactivated || k.sent.is_none() && due.failed
+            });
             // A deletion that was seen leaves neither.
             let traces = mapped
                 || row.known.as_ref().is_some_and(|known| {
@@ -167,10 +169,14 @@ fn difference(row: &UserRow, due: &Due, app_id: &str) -> Option<What> {
                         || known.name.value.is_some()
                         || known.email.value.is_some()
                 });
-            (traces || !(told || due.failed && tried)).then_some(What::Gone)
+            (traces || !told).then_some(What::Gone)
         }
-        // Likewise: an attempt to deactivate forgets both.
-        UserStatus::Suspended { .. } if sent || has_token && !deactivated => Some(What::ShutOut),
+        // Likewise.
+        UserStatus::Suspended { .. }
+            if sent && !(due.failed && deactivated) || has_token && !deactivated =>
+        {
+            Some(What::ShutOut)
+        }
         // For these users there is retry_failed(): what was tried is known to differ.
         _ if due.failed => None,
         UserStatus::Suspended { back_in_ms } => {

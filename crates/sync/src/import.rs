@@ -52,6 +52,7 @@ impl Job {
             && self.imported_token.is_none()
             && !self.was_known
             && !self.remote.is_something()
+            && !self.remote.revoke_pending
             && self.certainty == Certainty::NeverAsked
     }
 }

@@ -42,6 +42,8 @@ pub struct Job {
     pub remote: RemoteState,
     /// Something is stored about the user's existence there.
     pub was_known: bool,
+    /// A revocation was owed when the job began.
+    pub knew_revocation: bool,
     /// How far that may be relied on.
     pub certainty: Certainty,
 }

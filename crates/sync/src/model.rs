@@ -203,6 +203,11 @@ impl UserRow {
         self.mapping.as_ref().filter(|_| by_hand)?.token.clone()
     }
 
+    /// Whether a revocation is owed, in whatever app.
+    pub fn knew_revocation(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.revoke_pending)
+    }
+
     /// How many outcomes were written from the queue.
     pub fn outcomes(&self) -> i64 {
         self.known.as_ref().map_or(0, |known| known.outcomes)
@@ -236,9 +241,10 @@ pub struct RemoteState {
 }
 
 impl RemoteState {
-    /// Whether there is anything to remember of an account there.
+    /// Whether there is anything to remember of an account there. (A revocation may be owed to a user of
+    /// whom no account is known.)
     pub fn is_something(&self) -> bool {
-        self.mapped || self.sent.is_some() || self.deactivated || self.revoke_pending
+        self.mapped || self.sent.is_some() || self.deactivated
     }
 
     /// Keeps in mind what a request may have brought about though it failed.

@@ -186,7 +186,8 @@ impl<'a> UserSync<'a> {
             self.create()?;
         }
         let of_old = match &self.remote.token {
-            None => self.imported_token.take(),
+            // One that a revocation is to end is none.
+            None => self.imported_token.take().filter(|_| !self.remote.revoke_pending),
             token => token.clone().filter(|_| try_token && adopted.is_ok()),
         };
         if let Some(token) = of_old {

@@ -28,7 +28,8 @@ WITH input AS MATERIALIZED (
          unnest($23) AS unsettled_ms, -- in doubt for so long; null: as before the claim
          unnest($24) AS check_when_settled,
          unnest($25) AS status, -- of HTTP, where the attempt failed
-         unnest($26) AS took_ms -- null: no request was sent
+         unnest($26) AS took_ms, -- null: no request was sent
+         unnest($27) AS knew_revocation -- of the one that was owed, if one was
 ), claimed AS MATERIALIZED (
   SELECT i.*,
          -- What happened was about the revision that was sent. A user who has changed since is not
@@ -73,7 +74,7 @@ SET cometchat_uid = o.uid,
     sent_fields = string_to_array(NULLIF(o.sent_fields, ''), ','),
     deactivated = o.deactivated,
     -- A revocation may have come meanwhile, which relied on a flush of this attempt that was never done.
-    revoke_pending = o.revoke_pending OR (o.changed AND s.revoke_pending),
+    revoke_pending = o.revoke_pending OR (s.revoke_pending AND (o.changed OR NOT o.knew_revocation)),
     -- A call may have stored a newer argument.
     name_argument = CASE WHEN o.changed THEN s.name_argument ELSE o.name_argument END,
     name_argument_base = CASE WHEN o.changed THEN s.name_argument_base

@@ -34,7 +34,7 @@ WHERE NOT EXISTS (SELECT FROM kept)
   AND (i.owes_revocation OR EXISTS (SELECT FROM cometchat.sync_state AS s WHERE s.user_id = i.user_id))
 ON CONFLICT (user_id) DO UPDATE
 SET app_id = NULL, cometchat_uid = NULL, sent_profile = NULL, sent_metadata = NULL,
-    sent_fields = NULL, revoke_pending = EXCLUDED.revoke_pending,
+    sent_fields = NULL, revoke_pending = s.revoke_pending OR EXCLUDED.revoke_pending,
     unsettled_until = (
       SELECT GREATEST(NULLIF(s.unsettled_until, 'infinity'), now(),
                       CASE WHEN s.claim IS NOT NULL

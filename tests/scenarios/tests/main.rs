@@ -221,6 +221,7 @@ mod hosted_access;
 mod hosted_install;
 /// No token and no key in the log, whatever an operator turns up.
 mod hosted_logs;
+/// The edition for supabase.com with many users.
 mod hosted_many;
 /// What others change around it: roles, extensions, the Vault, settings.
 mod hosted_neighbours;

@@ -211,6 +211,26 @@ fn a_deactivation_that_cometchat_refuses_is_no_missed_change() {
     assert_eq!((found.len(), by_their_list.count()), (2, 2), "{found:?}");
 }
 
+/// Nor is one whose outcome cannot be written, which leaves what was known before.
+#[test]
+fn a_deactivation_that_cannot_be_written_is_no_missed_change() {
+    let stack = Stack::syncing();
+    let users = synced(&stack, &["Ada"]);
+    stack.execute(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON public.cometchat_users
+           FOR EACH ROW EXECUTE FUNCTION public.refuse()",
+    );
+    stack.change(users[0], "banned_until = 'infinity'");
+    let failed = "SELECT count(*) FROM cometchat.failed_users";
+    eventually("she has failed", || stack.value(failed).as_deref() == Some("1"));
+    assert!(!is_active(&stack, users[0]));
+    let found = findings(&stack, "reconcile()");
+    let not_told = "banned or deleted in auth.users, not in CometChat";
+    assert!(found.iter().all(|(.., what)| what != not_told), "{found:?}");
+}
+
 /// Mapped by hand, and all that is known is the token that a refresh brought.
 #[test]
 fn a_missed_ban_of_whom_only_a_token_is_known_is_found() {

@@ -1,6 +1,7 @@
 //! A revocation of somebody whom others have deactivated: CometChat answers as for an unknown user, and the tokens
 //! work again once a moderator relents. What is owed is done before the next token.
 
+use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Stack};
 use serde_json::json;
 use simulator::Fault;
@@ -95,4 +96,81 @@ fn a_ban_that_meets_a_moderators_deactivation_owes_the_end_of_the_tokens() {
     stack.change(ada, "banned_until = NULL");
 
     comes_back_without(&stack, ada, &uid, &old);
+}
+
+/// Another call of the user's is under way, and finds nobody either.
+#[test]
+fn a_call_that_finds_nobody_does_not_take_back_a_revocation_that_came_meanwhile() {
+    let (stack, ada) = Stack::with_ada();
+    let uid = ada.to_string();
+    let old = stack.stored(ada).token.expect("a token");
+    moderator_deactivates(&stack, &uid);
+    stack.asked();
+    stack.chat.set_fault(Fault::delay(4000).operation("create_token").times(1));
+    let refresh = format!("SELECT cometchat_refresh_token('{ada}') ->> 'errorCode'");
+    let call = BlockedSession::with(stack.service().client, &refresh);
+    eventually("it is under way", || stack.was_asked("create_token"));
+    stack.db.set("cometchat.request_timeout", Some("1s"));
+    assert!(stack.session(ada).revoke(None).queued());
+
+    let found = call.done().result.expect("an answer");
+
+    assert_eq!(found.as_deref(), Some("USER_NOT_FOUND"));
+    stack.db.set("cometchat.request_timeout", Some("5s"));
+    comes_back_without(&stack, ada, &uid, &old);
+}
+
+/// The mapping's token is one of those that are to be ended.
+#[test]
+fn a_token_that_is_put_back_by_hand_is_not_adopted() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
+    stack.map(ada, "legacy-42", None);
+    let old = stack.session(ada).refresh(None).token();
+    moderator_deactivates(&stack, "legacy-42");
+    assert_eq!(stack.session(ada).revoke(None).code(), "USER_NOT_FOUND");
+    stack.execute(&format!(
+        "UPDATE public.cometchat_users SET cometchat_auth_token = '{old}' WHERE user_id = '{ada}'"
+    ));
+
+    comes_back_without(&stack, ada, "legacy-42", &old);
+}
+
+/// Nobody asked for an account.
+#[test]
+fn an_anonymous_user_who_revokes_is_not_created() {
+    for answers in [404, 503] {
+        let stack = Stack::new();
+        stack.execute("SELECT cometchat.enable_auth_trigger()");
+        let ada = stack.sign_up("Ada Lovelace");
+        stack.change(ada, "is_anonymous = true");
+        if answers == 503 {
+            stack.chat.set_fault(Fault::status(503, "ERR_EXCEPTION").times(1));
+        }
+        assert_eq!(stack.session(ada).revoke(None).queued(), answers == 503);
+
+        stack.execute("SELECT cometchat.resume()");
+        for name in ["The Countess", "Ada King"] {
+            stack.change(ada, &format!("raw_user_meta_data = '{{\"full_name\": \"{name}\"}}'"));
+            stack.settled(ada);
+        }
+
+        assert_eq!(stack.app().user_count(), 0, "{answers}");
+    }
+}
+
+#[test]
+fn a_revocation_beside_an_open_transaction_says_that_it_waited_in_vain() {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    let mut login = stack.service();
+    login.client.batch_execute("BEGIN").expect("begin");
+    login.ensure(Some(ada), None, None).token();
+    stack.db.set("cometchat.request_timeout", Some("1s"));
+
+    let answer = stack.session(ada).revoke(None);
+
+    assert_eq!((answer.code(), answer.queued()), ("TIMEOUT", false));
+    login.client.batch_execute("COMMIT").expect("commit");
 }

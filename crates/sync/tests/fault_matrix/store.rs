@@ -168,6 +168,7 @@ impl Store {
             imported_token: row.imported_token(),
             remote: row.remote_in(APP),
             was_known: row.known_in(APP).is_some(),
+            knew_revocation: row.knew_revocation(),
             certainty: row.certainty_in(APP),
         };
         let s = self.state.as_mut()?;
@@ -226,12 +227,13 @@ impl Store {
         let next = NextAttempt::after(done, 0.5, MAX_ATTEMPTS);
         let doubt = Doubt::after(done, REQUEST_TIMEOUT);
         let failed = matches!(done.outcome, Outcome::Failed { .. });
-        let about = remote.is_something() || failed && job.was_known;
+        let about = remote.is_something() || job.was_known && (failed || remote.revoke_pending);
         s.uid = Some(remote.uid.clone());
         s.app_id = about.then(|| APP.to_owned());
         s.sent = remote.sent.clone();
         s.deactivated = remote.deactivated;
-        s.revoke_pending = remote.revoke_pending || changed && s.revoke_pending;
+        s.revoke_pending =
+            remote.revoke_pending || s.revoke_pending && (changed || !job.knew_revocation);
         s.next = if overtaken && (next.synced || next.delay_ms.unwrap_or(0) <= 0) {
             Some(now)
         } else {

@@ -39,7 +39,7 @@ impl Store {
         let same = s.app_id == app_id && s.uid.as_ref() == Some(&remote.uid);
         s.deactivated = remote.deactivated || s.deactivated && (changed || !knew) && same;
         (s.app_id, s.uid) = (app_id, Some(remote.uid.clone()));
-        s.revoke_pending = remote.revoke_pending;
+        s.revoke_pending = remote.revoke_pending || s.revoke_pending && !row.knew_revocation();
         let earliest = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
         s.next = match remote.synced_revision {
             _ if changed => earliest(s.next, Some(now)),
