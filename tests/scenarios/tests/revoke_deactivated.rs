@@ -162,11 +162,10 @@ fn an_anonymous_user_who_revokes_is_not_created() {
 
 #[test]
 fn a_revocation_beside_an_open_transaction_says_that_it_waited_in_vain() {
-    let stack = Stack::new();
-    let ada = stack.sign_up("Ada Lovelace");
+    let (stack, ada) = Stack::with_ada();
     let mut login = stack.service();
     login.client.batch_execute("BEGIN").expect("begin");
-    login.ensure(Some(ada), None, None).token();
+    login.refresh(Some(ada)).token();
     stack.db.set("cometchat.request_timeout", Some("1s"));
 
     let answer = stack.session(ada).revoke(None);
