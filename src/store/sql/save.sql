@@ -54,7 +54,9 @@ INSERT INTO cometchat.sync_state AS s
 SELECT i.user_id, i.uid, i.app_id, i.sent_profile, i.sent_metadata, i.sent_fields, i.deactivated,
        i.revoke_pending, i.name_argument, i.name_argument_base, i.email_argument,
        i.email_argument_base, COALESCE(i.synced_revision, 0),
-       clock_timestamp() + i.unsettled_ms * interval '1 ms', clock_timestamp() + i.check_in_ms * interval '1 ms'
+       COALESCE(clock_timestamp() + i.unsettled_ms * interval '1 ms',
+                CASE WHEN i.app_id IS NULL THEN '-infinity'::timestamptz END),
+       clock_timestamp() + i.check_in_ms * interval '1 ms'
 FROM input AS i
 ON CONFLICT (user_id) DO UPDATE
 SET claim = NULL, claimed_at = NULL,
@@ -93,8 +95,10 @@ SET claim = NULL, claimed_at = NULL,
                   THEN LEAST(s.next_attempt_at, clock_timestamp() + i.check_in_ms * interval '1 ms')
                   ELSE LEAST(now_there.unsettled_until, now_there.in_flight_until,
                              clock_timestamp() + i.check_in_ms * interval '1 ms') END AS next_attempt_at,
+             -- A call that has learned of no account has not asked for one.
              GREATEST(now_there.unsettled_until, now_there.in_flight_until,
-                      clock_timestamp() + i.unsettled_ms * interval '1 ms') AS unsettled_until,
+                      clock_timestamp() + i.unsettled_ms * interval '1 ms',
+                      CASE WHEN i.app_id IS NULL THEN NULLIF(s.unsettled_until, 'infinity') END) AS unsettled_until,
              CASE WHEN now_there.unchanged AND i.synced_revision IS NOT NULL
                   THEN 0 ELSE s.attempts END AS attempts,
              CASE WHEN now_there.unchanged AND i.synced_revision IS NULL

@@ -4,7 +4,7 @@
 use scenarios::blocked_session::BlockedSession;
 use scenarios::{eventually, Stack};
 use serde_json::json;
-use simulator::Fault;
+use simulator::{Fault, ListenerState};
 use uuid::Uuid;
 
 /// What a moderator does in CometChat's dashboard, of which we are not told.
@@ -172,4 +172,21 @@ fn a_revocation_beside_an_open_transaction_says_that_it_waited_in_vain() {
 
     assert_eq!((answer.code(), answer.queued()), ("TIMEOUT", false));
     login.client.batch_execute("COMMIT").expect("commit");
+}
+
+/// A call that could not send anything has not asked whether there is an account.
+#[test]
+fn a_ban_after_a_revocation_that_was_not_sent_is() {
+    let stack = Stack::new();
+    stack.execute("SELECT cometchat.enable_auth_trigger()");
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.app().add_user(json!({"uid": ada.to_string(), "name": "Ada"})).expect("a user");
+    stack.chat.set_listener(ListenerState::Closed);
+    assert!(stack.session(ada).revoke(None).queued());
+    stack.chat.set_listener(ListenerState::Open);
+
+    stack.change(ada, "banned_until = 'infinity'");
+    stack.execute("SELECT cometchat.resume()");
+
+    eventually("she is deactivated", || stack.is_deactivated(ada));
 }

@@ -46,7 +46,11 @@ impl Store {
             None => earliest(s.next, look_at),
             Some(_) => earliest(earliest(s.until.finite(), claimed), look_at),
         };
-        s.until = Until::from_latest([s.until.finite(), claimed, doubt_at]);
+        let moments = [s.until.finite(), claimed, doubt_at];
+        let asked = is_about_an_account || moments.iter().any(Option::is_some);
+        if asked || s.until != Until::NeverAsked {
+            s.until = Until::from_latest(moments);
+        }
         match remote.synced_revision {
             Some(revision) if !changed => {
                 (s.synced, s.attempts, s.failed) = (revision, 0, false);
