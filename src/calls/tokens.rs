@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::Call;
 use crate::calls::caller;
 use crate::calls::response::{Rejected, Success};
+use crate::pg::subxact;
 use crate::shmem::void_tokens;
 use crate::store;
 use sync::error::CallError;
@@ -89,7 +90,7 @@ fn revoke_later(call: &Call, row: &UserRow, failure: CallError) -> Rejected {
             Rejected { failure, queued }
         }
         // Another call's transaction has written the user's state, and is not over.
-        Err(CallError::Database(code)) if code == store::LOCK_NOT_AVAILABLE => failure.into(),
+        Err(CallError::Database(code)) if code == subxact::LOCK_NOT_AVAILABLE => failure.into(),
         Err(failure) => failure.into(),
     }
 }

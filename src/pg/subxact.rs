@@ -12,6 +12,9 @@ use super::session;
 /// is left before the statement's own deadline.
 pub const FINAL_WRITE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// The SQLSTATE of a statement that has waited too long for a lock.
+pub const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// How a subtransaction ends in which `f` succeeded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {

@@ -24,7 +24,7 @@ impl Failed {
 
     /// Whether it waited too long for a lock.
     pub fn is_about_a_lock(&self) -> bool {
-        self.sqlstate == "55P03"
+        self.sqlstate == super::subxact::LOCK_NOT_AVAILABLE
     }
 }
 

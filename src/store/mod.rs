@@ -31,8 +31,5 @@ pub use cron::job as cron_job;
 pub use forget::{forget, forget_token, forget_void_tokens};
 pub use load::{load, load_many, owners};
 pub use load_directly::load_directly;
-pub use save::{
-    catch_up_with_ids, doubt, doubt_unlocked, queue, save, wait_for, LOCK_NOT_AVAILABLE,
-    UNIQUE_VIOLATION,
-};
+pub use save::{catch_up_with_ids, doubt, doubt_unlocked, queue, save, wait_for, UNIQUE_VIOLATION};
 pub use vault::secret as vault_secret;

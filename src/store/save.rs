@@ -68,9 +68,6 @@ pub fn save(
     SAVE.first(&inputs, |row| row.flag(c"overtaken")).unwrap_or(false)
 }
 
-/// The SQLSTATE of a write that waited too long for a lock.
-pub const LOCK_NOT_AVAILABLE: &str = "55P03";
-
 /// The SQLSTATE of a write that met an id, or a uid, that is taken.
 pub const UNIQUE_VIOLATION: &str = "23505";
 
