@@ -147,9 +147,14 @@ impl Cluster {
 
     /// Connects as any role; the cluster trusts everybody on its socket.
     pub fn connect(&self, database: &str, role: &str) -> Client {
+        self.config(database, role).connect(NoTls).expect("connect to the cluster")
+    }
+
+    /// How [`Cluster::connect`] does it, for a session that is to be more.
+    pub fn config(&self, database: &str, role: &str) -> Config {
         let mut config = Config::new();
         config.host_path(&self.dir).user(role).dbname(database);
-        config.connect(NoTls).expect("connect to the cluster")
+        config
     }
 
     /// What the server has written to its log so far.

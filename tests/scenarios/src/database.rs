@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, NoTls};
 
 use crate::database_variant::DatabaseVariant;
 use crate::edition::Edition;
@@ -122,8 +122,7 @@ impl Database {
     pub fn connect_keeping_notices(&self, role: &str) -> (Client, Notices) {
         let notices = Notices::default();
         let kept = notices.clone();
-        let mut config = Config::new();
-        config.host_path(self.cluster.dir()).user(role).dbname(&self.name);
+        let mut config = self.cluster.config(&self.name, role);
         config.notice_callback(move |notice| kept.keep(notice.message()));
         (config.connect(NoTls).expect("connect to the database"), notices)
     }
@@ -176,8 +175,7 @@ fn has_safeupdate(admin: &mut Client) -> bool {
 impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let mut config = Config::new();
-        config.host_path(self.cluster.dir()).user("supabase_admin").dbname("postgres");
+        let mut config = self.cluster.config("postgres", "supabase_admin");
         // A test that failed may have left a standby that is waited for.
         config.options("-c synchronous_commit=local");
         if let Ok(mut admin) = config.connect(NoTls) {

@@ -132,10 +132,10 @@ fn a_new_revision_makes_the_user_due_wherever_it_is_written() {
     assert_eq!(found, 11, "as many as there are: mark_due() serves the others");
 }
 
-/// Reads every function, procedure and view of the extension anew, under the session's settings.
+/// Reads every function and procedure of the extension anew, under the session's settings.
 const READ_ANEW: &str = "DO $$ DECLARE made text; BEGIN
     FOR made IN
-      SELECT CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END
+      SELECT pg_get_functiondef(p.oid)
       FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid JOIN pg_language AS l ON l.oid = p.prolang
       WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND l.lanname IN ('sql', 'plpgsql')
         AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'cometchat_ext')

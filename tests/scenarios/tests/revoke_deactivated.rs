@@ -7,6 +7,16 @@ use serde_json::json;
 use simulator::{Fault, ListenerState};
 use uuid::Uuid;
 
+/// A user whom somebody has mapped to the uid `legacy-42`, and the token of a first login.
+fn with_ada_mapped_by_hand() -> (Stack, Uuid, String) {
+    let stack = Stack::new();
+    let ada = stack.sign_up("Ada Lovelace");
+    stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
+    stack.map(ada, "legacy-42", None);
+    let old = stack.session(ada).refresh(None).token();
+    (stack, ada, old)
+}
+
 /// What a moderator does in CometChat's dashboard, of which we are not told.
 fn moderator_deactivates(stack: &Stack, uid: &str) {
     assert!(stack.app().deactivate(uid));
@@ -54,11 +64,7 @@ fn a_revocation_that_is_owed_already_outlives_a_call_that_finds_nobody() {
 
 #[test]
 fn a_mapping_made_by_hand_owes_it_too() {
-    let stack = Stack::new();
-    let ada = stack.sign_up("Ada Lovelace");
-    stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
-    stack.map(ada, "legacy-42", None);
-    let old = stack.session(ada).refresh(None).token();
+    let (stack, ada, old) = with_ada_mapped_by_hand();
     stack.execute(&format!("DELETE FROM cometchat.sync_state WHERE user_id = '{ada}'"));
     moderator_deactivates(&stack, "legacy-42");
 
@@ -123,11 +129,7 @@ fn a_call_that_finds_nobody_does_not_take_back_a_revocation_that_came_meanwhile(
 /// The mapping's token is one of those that are to be ended.
 #[test]
 fn a_token_that_is_put_back_by_hand_is_not_adopted() {
-    let stack = Stack::new();
-    let ada = stack.sign_up("Ada Lovelace");
-    stack.app().add_user(json!({"uid": "legacy-42", "name": "Ada"})).expect("a user");
-    stack.map(ada, "legacy-42", None);
-    let old = stack.session(ada).refresh(None).token();
+    let (stack, ada, old) = with_ada_mapped_by_hand();
     moderator_deactivates(&stack, "legacy-42");
     assert_eq!(stack.session(ada).revoke(None).code(), "USER_NOT_FOUND");
     stack.execute(&format!(

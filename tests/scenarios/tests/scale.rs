@@ -25,8 +25,7 @@ type Plans = Arc<Mutex<Vec<Value>>>;
 fn explained(stack: &Stack) -> (Client, Plans) {
     let plans = Plans::default();
     let collect = plans.clone();
-    let mut config = postgres::Config::new();
-    config.host_path(stack.db.cluster().dir()).user("supabase_admin").dbname(stack.db.name());
+    let mut config = stack.db.cluster().config(stack.db.name(), "supabase_admin");
     config.notice_callback(move |notice| {
         if let Some(at) = notice.message().find('{').filter(|_| notice.message().contains("plan:"))
         {

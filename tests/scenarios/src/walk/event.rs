@@ -143,16 +143,17 @@ pub fn plan(random: &mut Rng, length: usize) -> Plan {
     if moderated {
         return moderated_plan(random, plan, length);
     }
-    some_of_all(random, &mut plan, length);
+    go_on(random, &mut plan, length, any);
     plan
 }
 
-fn some_of_all(random: &mut Rng, plan: &mut Plan, length: usize) {
+/// Until the story is so long, one event after the other, with trouble now and then.
+fn go_on(random: &mut Rng, plan: &mut Plan, length: usize, next: fn(&mut Rng) -> Event) {
     while plan.len() < length {
         if random.u8(..4) == 0 {
             plan.push(meet(random));
         }
-        plan.push(Step::Do(any(random)));
+        plan.push(Step::Do(next(random)));
     }
 }
 
@@ -186,24 +187,23 @@ fn moderated_plan(random: &mut Rng, mut plan: Plan, length: usize) -> Plan {
     );
     let relents = random.bool();
     let until = if relents { plan.len() + random.usize(1..=length / 2) } else { length };
-    while plan.len() < until {
-        if random.u8(..4) == 0 {
-            plan.push(meet(random));
-        }
-        // No ban: where the worker is killed amid a deactivation, it is not known whose it was.
-        plan.push(Step::Do(match random.u8(..7) {
-            0 | 1 => Event::Edit,
-            2 => Event::Ensure { named: random.bool() },
-            3 => Event::Refresh,
-            4 => Event::Revoke,
-            _ => Event::Settle,
-        }));
-    }
+    go_on(random, &mut plan, until, while_moderated);
     if relents {
         plan.extend([Event::ReactivateByOthers, Event::Edit].map(Step::Do));
-        some_of_all(random, &mut plan, length);
+        go_on(random, &mut plan, length, any);
     }
     plan
+}
+
+/// No ban: where the worker is killed amid a deactivation, it is not known whose it was.
+fn while_moderated(random: &mut Rng) -> Event {
+    match random.u8(..7) {
+        0 | 1 => Event::Edit,
+        2 => Event::Ensure { named: random.bool() },
+        3 => Event::Refresh,
+        4 => Event::Revoke,
+        _ => Event::Settle,
+    }
 }
 
 fn meet(random: &mut Rng) -> Step {
